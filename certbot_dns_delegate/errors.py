@@ -1,0 +1,93 @@
+"""What can go wrong, as one tree.
+
+::
+
+    certbot.errors.PluginError
+    └── DelegateError           what was seen, and a hint that can be pasted
+        ├── SettingsError       the INI file, or a file it names, cannot be used as it is
+        ├── StateError          our own state directory cannot be used
+        ├── LookupFailed        a question got no usable answer
+        ├── PlanError           a name cannot be published: nothing was written
+        ├── WriteError          a provider did not do what it was asked
+        │   ├── Refused         ... and certainly wrote nothing
+        │   └── OutcomeUnknown  ... and may have written
+        ├── NotServed           the values are not served everywhere in time
+        └── SeveralProblems     more than one of the above
+
+Certbot shows any subclass of its own errors as bare text, without a traceback.
+"""
+
+from collections.abc import Sequence
+
+from certbot import errors
+
+
+class DelegateError(errors.PluginError):
+    """A failure with its evidence.
+
+    :param problem: what was seen: who answered what to which question. No secret.
+    :param hint: what to do about it, ready to paste; empty where there is nothing to advise.
+    """
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem, hint)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem}\nhint: {self.hint}" if self.hint else self.problem
+
+
+class SettingsError(DelegateError):
+    """The INI file, or a file it names, cannot be used as it is."""
+
+
+class StateError(DelegateError):
+    """Our own state cannot be written or read; raised before the first write to DNS."""
+
+
+class LookupFailed(DelegateError):
+    """A question got no usable answer from any server that could know."""
+
+
+class PlanError(DelegateError):
+    """A name cannot be published; nothing was written for it."""
+
+
+class WriteError(DelegateError):
+    """A provider did not do what it was asked."""
+
+
+class Refused(WriteError):
+    """The service said no: nothing was written."""
+
+
+class OutcomeUnknown(WriteError):
+    """The request left and no answer came back, or one that proves nothing: it may have been done."""
+
+
+class NotServed(DelegateError):
+    """The authoritative servers do not all serve the values in the time given."""
+
+
+class SeveralProblems(DelegateError):
+    """More than one failure, told together so that they can be mended together."""
+
+    def __init__(self, problems: Sequence[DelegateError]) -> None:
+        super().__init__(f"{len(problems)} problems:")
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join([self.problem, *(f"* {str(p).replace(chr(10), chr(10) + '  ')}" for p in self.problems)])
+
+
+def raise_all(problems: Sequence[DelegateError]) -> None:
+    """Raise nothing for none, the one itself for one, and :class:`SeveralProblems` for more.
+
+    The same text is told once, however many names ran into it.
+    """
+    distinct = list({str(problem): problem for problem in problems}.values())
+    if len(distinct) == 1:
+        raise distinct[0]
+    if distinct:
+        raise SeveralProblems(distinct)

@@ -1,0 +1,61 @@
+"""Read a file that holds secrets or decides where they go, and refuse one that somebody else could have written."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.text import printable, quoted
+
+MOST = 16 * 1024 * 1024
+"""Bytes; no file we read is larger, whatever a path may lead to."""
+
+
+def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True) -> str:
+    """The text of ``path``.
+
+    :param warn: told when others may read a file that holds secrets.
+    :raises SettingsError: when it cannot be read, is no regular file, is not UTF-8, belongs to somebody else than this
+        user or root, or may be written by its group or others.
+    """
+    shown = printable(str(path))
+    try:
+        # Non-blocking: a named pipe in its place must not hang a timer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no usable path"
+        raise SettingsError(f"{shown}: {why}", f"ls -l {quoted(path)}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        check_trusted(path, status)
+        if is_secret and status.st_mode & stat.S_IROTH:
+            warn(f"{shown} holds secrets and everybody may read it; hint: chmod 600 {quoted(path)}")
+        content = file.read(MOST + 1)
+    if len(content) > MOST:
+        raise SettingsError(f"{shown}: larger than {MOST >> 20} MiB")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            f"{shown}: line {line} is not UTF-8 text", f"iconv -f latin1 -t utf-8 {quoted(path)}"
+        ) from None
+
+
+def check_trusted(path: Path, status: os.stat_result) -> None:
+    """Whether nobody but this user and root could have decided what is in the file.
+
+    :raises SettingsError: when somebody else could.
+    """
+    shown = printable(str(path))
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise SettingsError(f"{shown}: is {kind}")
+    if status.st_uid not in {0, os.geteuid()}:
+        raise SettingsError(f"{shown}: belongs to user {status.st_uid}", f"chown root {quoted(path)}")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        who = "everybody" if status.st_mode & stat.S_IWOTH else "its group"
+        raise SettingsError(
+            f"{shown}: {who} may write it, and so decide where secrets go", f"chmod go-w {quoted(path)}"
+        )

@@ -1,0 +1,148 @@
+"""The values that flow from a challenge to its answer; no I/O.
+
+Names are absolute :class:`dns.name.Name`. Values are the text of a TXT record, its strings joined.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from dns.name import Name
+
+Values = Mapping[Name, frozenset[str]]
+"""TXT values by owner name."""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One value that the CA will look for."""
+
+    identifier: str
+    """What the certificate names, as the CA wrote it: lower case, A-labels, without ``*.``."""
+    owner: Name
+    """Where the CA looks: ``_acme-challenge.<identifier>`` for dns-01."""
+    value: str
+    """43 characters (RFC 8555 section 8.4)."""
+
+
+@dataclass(frozen=True, order=True)
+class Server:
+    """A name server at one address: what a question is sent to."""
+
+    address: str
+    port: int = 53
+    name: str = field(default="", compare=False)
+    """The host name that led here, for people; empty when the address was configured."""
+
+    @property
+    def is_ipv6(self) -> bool:
+        return ip_address(self.address.partition("%")[0]).version == 6
+
+    def __str__(self) -> str:
+        at = self.address if self.port == 53 else f"{self.address}@{self.port}"
+        return f"{self.name} ({at})" if self.name else at
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone as the servers of its parent and of itself tell it."""
+
+    apex: Name
+    servers: tuple[Server, ...]
+    """Every address of every server in the NS sets of parent and child."""
+    is_signed: bool = False
+    """The parent has a DS RRset: resolvers will insist on signatures (RFC 4035 section 5.2)."""
+    negative_ttl: int = 0
+    """Seconds a resolver keeps "no such name": the smaller of SOA TTL and SOA MINIMUM (RFC 2308 section 5)."""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """One link of a chain: a CNAME, real or synthesised."""
+
+    owner: Name
+    target: Name
+    answered_by: str
+    is_dname: bool = False
+    """Synthesised from a DNAME (RFC 6672)."""
+    is_wildcard: bool = False
+    """Synthesised from a wildcard (RFC 4592)."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The CNAMEs from where the CA looks to where the value must stand."""
+
+    start: Name
+    aliases: tuple[Alias, ...] = ()
+
+    @property
+    def target(self) -> Name:
+        return self.aliases[-1].target if self.aliases else self.start
+
+    def __str__(self) -> str:
+        links = [self.start.to_text()]
+        for alias in self.aliases:
+            how = " (DNAME)" if alias.is_dname else " (wildcard)" if alias.is_wildcard else ""
+            links.append(f"-> {alias.target.to_text()}{how}")
+        return " ".join(links)
+
+
+@dataclass(frozen=True)
+class RRset:
+    """The TXT RRset of one owner as one server served it."""
+
+    values: frozenset[str] = frozenset()
+    ttl: int = 0
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a name's value must stand, and what stands there now."""
+
+    owner: Name
+    zone: Zone
+    delegate: str
+    """The title of the delegate that may write here; the credentials know the rest."""
+    present: RRset = RRset()
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What one request asks one provider to write: all values of an order for one delegate and zone."""
+
+    delegate: str
+    zone: Zone
+    values: Values
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One server's answer about one owner at one moment."""
+
+    server: Server
+    owner: Name
+    rcode: str
+    """The rcode's name, or what happened instead of an answer: ``timeout``, ``lame``, ``malformed`` ..."""
+    rrset: RRset = RRset()
+    serial: int | None = None
+    is_authoritative: bool = False
+    is_signed: bool = False
+    """An RRSIG over the TXT RRset came with it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a provider's protocol can and cannot do."""
+
+    values_per_owner: int | None = None
+    """How many TXT values one owner can hold; None where the protocol sets no limit."""
+    deletes_one_value: bool = True
+    """Exactly one value can be taken away again. False: values stay until they are overwritten."""
+    lowest_ttl: int = 1
+    """Seconds; the lowest TTL that the service accepts."""
+    replaces_rrset: bool = False
+    """A write replaces the whole RRset, so foreign values have to be carried over."""
+    is_idempotent: bool = True
+    """Publishing a value twice has the effect of publishing it once."""

@@ -1,0 +1,186 @@
+"""The vocabulary in which every setting is declared: once, for the parser, the error texts and the documentation."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from certbot_dns_delegate.text import parse_name, printable
+
+
+class Secret:
+    """A value that must not be seen; only :meth:`reveal` gives it away."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "(secret)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the text of a setting becomes a value.
+
+    :ivar parse: raises :exc:`ValueError` with a sentence that fits behind "section, key: ".
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One setting."""
+
+    name: str
+    kind: Kind
+    help: str
+    """One sentence, for the documentation and for "... is missing"."""
+    default: str | None = None
+    """As it would be written in the file; None: not set."""
+    is_required: bool = False
+    """Must be set; of a secret, itself or its ``_file`` twin."""
+
+    @property
+    def is_secret(self) -> bool:
+        return self.kind is SECRET
+
+
+def split(text: str) -> list[str]:
+    """The items of a comma-separated list, without empty ones."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("is empty")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    values = {
+        "true": True,
+        "yes": True,
+        "1": True,
+        "on": True,
+        "false": False,
+        "no": False,
+        "0": False,
+        "off": False,
+    }
+    if text.lower() not in values:
+        raise ValueError(f"{printable(text, 40)!r} is neither true nor false")
+    return values[text.lower()]
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise ValueError(f"{printable(text, 40)!r} is no port (1 to 65535)")
+    return int(text)
+
+
+def _duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"{printable(text, 40)!r} is no duration such as 30s, 5m, 1h or 30d")
+    unit = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    return timedelta(seconds=float(match[1]) * unit)
+
+
+def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
+    """``name``, ``192.0.2.1``, ``192.0.2.1@5353``, ``[2001:db8::1]@53`` as (host, port).
+
+    :raises ValueError: when it is none of these.
+    """
+    host, at, port = text.strip().rpartition("@")
+    if not at:
+        host, port = port, str(default_port)
+    number = _port(port)
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        ip_address(bare)
+    except ValueError:
+        return parse_name(bare).to_text(omit_final_dot=True), number
+    return bare, number
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text.strip("[]")))
+    except ValueError:
+        raise ValueError(f"{printable(text, 60)!r} is no IP address") from None
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  reading it is what validates it
+    except ValueError as error:
+        raise ValueError(f"is no URL: {printable(str(error))}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is no URL of the form https://host[:port][/path]")
+    return text.rstrip("/")
+
+
+def _pattern(text: str) -> str:
+    parse_name(text.removeprefix("*."))
+    return text.lower().rstrip(".")
+
+
+def _template(text: str) -> str:
+    if text.count("{") != 1 or "{name}" not in text:
+        raise ValueError("must hold {name} once, as in {name}.acme.example.net")
+    parse_name(text.replace("{name}", "name"))
+    return text.rstrip(".")
+
+
+def _list_of(parse: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    def parse_all(text: str) -> tuple[Any, ...]:
+        items = tuple(parse(item) for item in split(text))
+        if not items:
+            raise ValueError("is empty")
+        return items
+
+    return parse_all
+
+
+def choice(*words: str) -> Kind:
+    """One of ``words``."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"{printable(text, 40)!r} is none of {', '.join(words)}")
+        return text.lower()
+
+    return Kind(" | ".join(words), parse)
+
+
+TEXT = Kind("text", _text)
+SECRET = Kind("secret", lambda text: Secret(_text(text)))
+PATH = Kind("path", lambda text: Path(os.path.expanduser(_text(text))))  # noqa: PTH111  Path.expanduser raises
+BOOLEAN = Kind("true | false", _boolean)
+DURATION = Kind("duration", _duration)
+NAME = Kind("domain name", parse_name)
+HOSTS = Kind("hosts", _list_of(parse_host))
+ADDRESS = Kind("IP address", _address)
+NETWORKS = Kind("networks", _list_of(ip_network))
+URL = Kind("URL", _url)
+PATTERNS = Kind("names", _list_of(_pattern))
+TEMPLATE = Kind("name template", _template)

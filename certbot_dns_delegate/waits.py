@@ -1,0 +1,71 @@
+"""How long each kind of service takes until every authoritative server serves a value; how it is asked meanwhile."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+FIRST_STEP = timedelta(seconds=0.1)
+"""Before the second look at a server; each further wait is 1.5 times longer, up to the caps below. Loopback primaries
+serve an update within 10 ms (measured, BIND 9.18, Knot 3.2, PowerDNS 4.7), secondaries with NOTIFY within 40 ms."""
+QUICK_CAP = timedelta(seconds=0.4)
+"""Longest step in the first minute: a value is noticed at most this long after a server serves it."""
+QUICK_FOR = timedelta(minutes=1)
+SLOW_CAP = timedelta(seconds=2)
+"""Longest step later: one question in two seconds stays below any response rate limit in use."""
+BETWEEN_LOOKS = timedelta(seconds=0.2)
+"""Between two complete looks at a server that shall agree."""
+PATIENCE = timedelta(seconds=2)
+"""How long a server may stay silent, on UDP and TCP together, before it counts as dead in this look."""
+STALE_AT_MOST = timedelta(seconds=60)
+"""Let's Encrypt's resolvers are said to keep no answer longer (https://community.letsencrypt.org/t/126670)."""
+
+
+class Watch(StrEnum):
+    """Who is asked whether the values are there."""
+
+    AUTHORITATIVE = "authoritative"
+    RESOLVERS = "resolvers"
+    SERVER = "server"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The waits of one kind of service."""
+
+    timeout: timedelta
+    """The longest time to wait for the authoritative servers, from the write on."""
+    settle: timedelta = timedelta(0)
+    """Waited after the servers that we can see agree, for those that we cannot (anycast)."""
+    passes: int = 2
+    """Complete looks in a row that must show all values."""
+
+
+DEFAULT = Profile(timeout=timedelta(seconds=120))
+"""For a service we know nothing about: twice lego's usual 60 s (its providers/dns/*/*.toml, v5)."""
+
+PROFILES = {
+    # BIND sends NOTIFY at most every 5 s for a zone (notify-delay); a secondary that misses it asks again after SOA
+    # RETRY, commonly 120 s or more. certbot-dns-rfc2136 sleeps 60 s whatever happens.
+    "rfc2136": Profile(timeout=timedelta(seconds=180)),
+    # One server, its database read at each question: visible before the reply leaves (acme-dns v1.1 and v2 source).
+    "acme-dns": Profile(timeout=timedelta(seconds=60)),
+    # Anything may stand behind it; acme.sh scripts behind acmeproxy.pl take tens of seconds.
+    "httpreq": Profile(timeout=timedelta(seconds=300)),
+    # The API purges the server's caches; secondaries follow by NOTIFY and transfer within seconds.
+    "powerdns": Profile(timeout=timedelta(seconds=120)),
+    # Global anycast: users report 60 to 80 s until all sites have it; the nearest site says nothing about the others.
+    "desec": Profile(timeout=timedelta(seconds=180), settle=timedelta(seconds=60)),
+    # Worldwide normally below 5 s, anycast: lego waits for agreement only, Certbot's plugin 10 s.
+    "cloudflare": Profile(timeout=timedelta(seconds=120), settle=timedelta(seconds=10)),
+    # Unknown services behind other people's code: lego's longest common limits, Certbot's Linode plugin needed 120 s.
+    "certbot-plugin": Profile(timeout=timedelta(seconds=960)),
+    "lexicon": Profile(timeout=timedelta(seconds=960)),
+    # Our own listener in this process.
+    "standalone": Profile(timeout=timedelta(seconds=30)),
+}
+
+
+def profile_of(provider: str) -> Profile:
+    """The profile of a provider by its name."""
+    return PROFILES.get(provider, DEFAULT)
