@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from tests.e2e.lab.process import Server, ask
 
@@ -48,8 +49,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self.clients: dict[tuple[str, int], asyncio.Task[asyncio.DatagramTransport]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)  # not a subclass before Python 3.12
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if addr not in self.clients:

@@ -26,6 +26,7 @@ class Knot(Server):
         self.zones = tuple(zones)
         grants = grants or {}
         v6 = network.IPV6.get(address) if network.has_ipv6() else None
+        (self.directory / "db").mkdir()  # without it Knot starts, and answers every UPDATE with SERVFAIL
         lines = []
         for zone, text in zones.items():
             file = self.write(f"{zone.strip('.')}.zone", text)

@@ -98,6 +98,11 @@ class Server:
         assert self.process is not None
         self.signal_all(signal.SIGKILL)
         self.process.wait()
+        deadline = time.monotonic() + GRACE_S
+        with contextlib.suppress(ProcessLookupError):  # its children hold the ports until they are gone too
+            while time.monotonic() < deadline:
+                self.signal_all(signal.SIGKILL)
+                time.sleep(INTERVAL_S)
 
     def restart(self) -> None:
         """Stop, start, and wait until it serves."""
