@@ -14,6 +14,8 @@ GROUP = "certbot_dns_delegate.providers"
 
 BUILT_IN = {
     "rfc2136": "certbot_dns_delegate.providers.rfc2136:RFC2136",
+    "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
+    "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
 }
 
 
