@@ -112,9 +112,7 @@ def test_signed_zone_validates(lab: Lab) -> None:
     assert not resolve(lab, "fast.bind.test.", "SOA", want_dnssec=True).flags & dns.flags.AD
 
 
-@pytest.mark.parametrize(
-    "zone", ["acme.bind.test", "fast.bind.test", "signed.bind.test", "z3.bind.test"]
-)
+@pytest.mark.parametrize("zone", ["acme.bind.test", "fast.bind.test", "signed.bind.test", "z3.bind.test"])
 def test_updates_reach_secondaries(lab: Lab, zone: str) -> None:
     """An update reaches every authoritative server, and so does its withdrawal."""
     owner = f"update.{zone}"
@@ -142,7 +140,9 @@ def test_delegates_take_updates(lab: Lab, title: str) -> None:
 )
 def test_narrow_keys(lab: Lab, zone: str, refusal: str) -> None:
     """The key of one host writes TXT at its own name; elsewhere each server denies it in its own way."""
-    key = {"narrow.bind.test": lab.web1, "acme.knot.test": lab.knot_web1, "lua.pdns.test": lab.powerdns_web1}[zone]
+    key = {"narrow.bind.test": lab.web1, "acme.knot.test": lab.knot_web1, "lua.pdns.test": lab.powerdns_web1}[
+        zone
+    ]
     server = zones.primary(zone + ".")
     assert lab.update(zone, add=[(f"web1.{zone}", 1, "v")], key=key) == dns.rcode.NOERROR
     assert lab.values(f"web1.{zone}", server) == ["v"]
@@ -226,7 +226,7 @@ def test_resolver_over_tls_and_https(lab: Lab) -> None:
     assert dns.query.tls(query, lab.resolver, timeout=5, server_hostname="resolver.test", verify=ca).answer
     if lab.unbound.https:
         url = f"https://{lab.resolver}/dns-query"
-        assert dns.query.https(query, url, timeout=5, verify=trust).answer  # type: ignore[arg-type]
+        assert dns.query.https(query, url, timeout=5, verify=trust).answer
 
 
 def test_ipv6(lab: Lab) -> None:
@@ -251,7 +251,7 @@ def test_delay(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_credentials(lab: Lab) -> None:
-    """Credential files are private and hold what the settings need; every secret is in the list for leak searches."""
+    """Credential files are private and hold what the settings need; the list for leak searches has it all."""
     file = lab.credentials("acme.bind.test", "acme.knot.test", extra={"overrides": {"a.test": "b.test"}})
     assert file.stat().st_mode & 0o777 == 0o600
     text = file.read_text()
@@ -262,7 +262,7 @@ def test_credentials(lab: Lab) -> None:
 
 
 def test_plain_certificate(lab: Lab) -> None:
-    """Pebble issues to Certbot's own rfc2136 plugin for a name without delegation, asking the lab's resolver."""
+    """Pebble issues to Certbot's own rfc2136 plugin for a name without delegation, by the lab's resolver."""
     file = lab.flat_credentials("plain.bind.test", "dns_rfc2136")
     done = lab.certbot(
         "certonly",
@@ -274,4 +274,6 @@ def test_plain_certificate(lab: Lab) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr + lab.ca.last_words()
     assert (lab.directory / "certbot/config/live/www.plain.bind.test/fullchain.pem").exists()
-    assert any(owner == "_acme-challenge.www.plain.bind.test." for owner, _ in lab.resolver_queries(by_ca=lab.ipv6))
+    assert any(
+        owner == "_acme-challenge.www.plain.bind.test." for owner, _ in lab.resolver_queries(by_ca=lab.ipv6)
+    )

@@ -1,7 +1,7 @@
 """A forwarder that makes a DNS server far away: every datagram and segment takes half a round trip each way.
 
-``python -m tests.e2e.lab.delay 50 127.0.54.10=127.0.53.10 …`` (milliseconds; port 53, UDP and TCP). The kernel accepts
-a connection at once, so the handshake's round trip is added to the first data that the client sends.
+``python -m tests.e2e.lab.delay 50 127.0.54.10=127.0.53.10 …`` (milliseconds; port 53, UDP and TCP).
+The kernel accepts a connection at once, so the first data of the client waits for the handshake's round trip.
 """
 
 import asyncio
@@ -63,15 +63,19 @@ class Datagrams(asyncio.DatagramProtocol):
             self.loop.call_later(self.one_way_s, self.transport.sendto, data, client)
 
         return (
-            await self.loop.create_datagram_endpoint(lambda: Upstream(answer), remote_addr=(self.target, PORT))
+            await self.loop.create_datagram_endpoint(
+                lambda: Upstream(answer), remote_addr=(self.target, PORT)
+            )
         )[0]
 
     def forward(self, client: tuple[str, int], data: bytes) -> None:
         self.clients[client].add_done_callback(lambda task: task.result().sendto(data))
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_way_s: float, not_before: float) -> None:
-    """Carry a stream one way; every segment arrives ONE_WAY_S after it left, and left NOT_BEFORE at the earliest."""
+async def pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_way_s: float, not_before: float
+) -> None:
+    """Carry a stream one way: a segment leaves NOT_BEFORE at the earliest and arrives ONE_WAY_S later."""
     loop = asyncio.get_running_loop()
     road: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

@@ -105,7 +105,17 @@ def make_key(folder: Path, zone: str) -> dns.rdata.Rdata:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "policy.conf").write_text(POLICY)
     done = subprocess.run(
-        [programs.path("dnssec-keygen"), "-q", "-K", str(folder), "-k", "lab", "-l", str(folder / "policy.conf"), zone],
+        [
+            programs.path("dnssec-keygen"),
+            "-q",
+            "-K",
+            str(folder),
+            "-k",
+            "lab",
+            "-l",
+            str(folder / "policy.conf"),
+            zone,
+        ],
         env=programs.environment(),
         capture_output=True,
         text=True,

@@ -1,7 +1,8 @@
-"""Run a command in private user, network, mount and process namespaces, where port 53 and resolv.conf are its own."""
+"""Run a command in private namespaces, in which port 53 and resolv.conf are its own."""
 
 import contextlib
 import ctypes
+import getpass
 import os
 import signal
 import subprocess
@@ -37,6 +38,8 @@ def run(command: Sequence[str]) -> int:
     """Run COMMAND in the lab and return its exit code; nothing started inside outlives it."""
     if inside():
         return subprocess.call(command)
+    # Inside, everybody looks like root, and pytest's temporary directory is named after the user.
+    os.environ.setdefault("LOGNAME", getpass.getuser())
     # Root may lack user namespaces (a container) and still be allowed the others.
     for flags in (CLONE_NEWUSER, 0) if os.geteuid() == 0 else (CLONE_NEWUSER,):
         if works(lambda flags=flags: enter(flags)):  # type: ignore[misc]
@@ -44,11 +47,15 @@ def run(command: Sequence[str]) -> int:
     if os.geteuid() != 0:
         print(
             "the lab needs unprivileged user namespaces, which this system refuses\n"
-            "hint: sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0, or run as root",
+            "hint: sysctl -w kernel.unprivileged_userns_clone=1"
+            " (Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0), or run as root",
             file=sys.stderr,
         )
         return 2
-    print("lab: no namespaces here: plain loopback addresses, no private /etc/resolv.conf, no IPv6", file=sys.stderr)
+    print(
+        "lab: no namespaces here: plain loopback addresses, no private /etc/resolv.conf, no IPv6",
+        file=sys.stderr,
+    )
     return supervise(lambda: plain(command))
 
 
@@ -65,11 +72,13 @@ def works(step: Callable[[], None]) -> bool:
 
 
 def enter(user_namespace: int) -> None:
-    """Move this process into new namespaces in which it is root; only its children are in the new process namespace."""
+    """Move this process into new namespaces, in which it is root; only its children count processes anew."""
     user, group = os.geteuid(), os.getegid()
     call(libc.unshare, user_namespace | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID)
     if user_namespace:
-        Path("/proc/self/setgroups").write_text("deny")  # user_namespaces(7): before gid_map, for an ordinary user
+        Path("/proc/self/setgroups").write_text(
+            "deny"
+        )  # user_namespaces(7): before gid_map, for an ordinary user
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     call(libc.mount, None, b"/", None, MS_REC | MS_PRIVATE, None)

@@ -1,4 +1,4 @@
-"""PowerDNS with SQLite, dynamic update and its HTTP API; keys and zones are written into the database beforehand."""
+"""PowerDNS with SQLite, dynamic update and its HTTP API; its database is made before it starts."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ API_PORT = 8081
 
 
 class PowerDns(Server):
-    """One pdns_server; GRANTS names the key that may update each zone, POLICY a Lua script that decides instead."""
+    """One pdns_server; GRANTS: zone -> key that may update it; POLICY: a Lua script deciding instead."""
 
     def __init__(
         self,
@@ -60,7 +60,12 @@ webserver-port={API_PORT}
 webserver-allow-from=127.0.0.0/8
 """,
         )
-        self.command = [programs.path("pdns_server"), f"--config-dir={self.directory}", "--daemon=no", "--guardian=no"]
+        self.command = [
+            programs.path("pdns_server"),
+            f"--config-dir={self.directory}",
+            "--daemon=no",
+            "--guardian=no",
+        ]
 
     def fill(self, zones: Mapping[str, str], keys: Iterable[Key], grants: Mapping[str, str]) -> None:
         """Make the database."""
@@ -68,7 +73,8 @@ webserver-allow-from=127.0.0.0/8
             database.executescript(programs.pdns_schema().read_text())
             for key in keys:
                 database.execute(
-                    "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, ?, ?)", (key.name, key.algorithm, key.secret)
+                    "INSERT INTO tsigkeys (name, algorithm, secret) VALUES (?, ?, ?)",
+                    (key.name, key.algorithm, key.secret),
                 )
             for zone, text in zones.items():
                 insert_zone(database, zone.rstrip("."), text, grants.get(zone))
@@ -90,14 +96,13 @@ def insert_zone(database: sqlite3.Connection, name: str, text: str, key: str | N
             "INSERT INTO records (domain_id, name, type, content, ttl, auth) VALUES (?, ?, ?, ?, ?, 1)",
             (zone_id, owner.to_text(omit_final_dot=True).lower(), rdtype, content, ttl),
         )
-    metadata = {"ALLOW-DNSUPDATE-FROM": "127.0.0.0/8", "NOTIFY-DNSUPDATE": "1", "SOA-EDIT-DNSUPDATE": "INCREASE"}
-    if network.has_ipv6():
-        database.execute(
-            "INSERT INTO domainmetadata (domain_id, kind, content) VALUES (?, 'ALLOW-DNSUPDATE-FROM', 'fd53::/64')", (zone_id,)
-        )
-    if key:
-        metadata["TSIG-ALLOW-DNSUPDATE"] = key
-    for kind, content in metadata.items():
-        database.execute(
-            "INSERT INTO domainmetadata (domain_id, kind, content) VALUES (?, ?, ?)", (zone_id, kind, content)
-        )
+    metadata = [
+        ("NOTIFY-DNSUPDATE", "1"),
+        ("SOA-EDIT-DNSUPDATE", "INCREASE"),
+        ("ALLOW-DNSUPDATE-FROM", "127.0.0.0/8"),
+    ]
+    metadata += [("ALLOW-DNSUPDATE-FROM", "fd53::/64")] if network.has_ipv6() else []
+    metadata += [("TSIG-ALLOW-DNSUPDATE", key)] if key else []
+    database.executemany(
+        f"INSERT INTO domainmetadata (domain_id, kind, content) VALUES ({zone_id}, ?, ?)", metadata
+    )

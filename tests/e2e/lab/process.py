@@ -58,7 +58,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt at the terminal is for the command, not for its servers
+                start_new_session=True,  # an interrupt at the terminal is for the command alone
             )
 
     def is_ready(self) -> bool:
@@ -77,7 +77,11 @@ class Server:
 
     def last_words(self) -> str:
         """The end of the server's output and log."""
-        texts = [file.read_text(errors="replace")[-1000:] for file in (self.log, self.directory / "output") if file.exists()]
+        texts = [
+            file.read_text(errors="replace")[-1000:]
+            for file in (self.log, self.directory / "output")
+            if file.exists()
+        ]
         return "\n".join(texts)
 
     def stop(self) -> None:
@@ -113,7 +117,9 @@ class Server:
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
         """The server stays silent inside the block: its ports are open and nobody answers."""
+        assert self.process is not None
         self.signal_all(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)  # every thread has stopped
         try:
             yield
         finally:
@@ -135,7 +141,9 @@ class Server:
         os.killpg(self.process.pid, number)
 
 
-def ask(address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False) -> dns.message.Message | None:
+def ask(
+    address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False
+) -> dns.message.Message | None:
     """One question over TCP (a closed port is refused at once); None where there is no answer."""
     query = dns.message.make_query(owner, rdtype)
     if not recurse:
@@ -149,4 +157,9 @@ def ask(address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False)
 def is_authoritative(address: str, zone: str) -> bool:
     """Whether the server at ADDRESS serves ZONE."""
     reply = ask(address, zone)
-    return reply is not None and reply.rcode() == dns.rcode.NOERROR and bool(reply.flags & dns.flags.AA) and bool(reply.answer)
+    return (
+        reply is not None
+        and reply.rcode() == dns.rcode.NOERROR
+        and bool(reply.flags & dns.flags.AA)
+        and bool(reply.answer)
+    )

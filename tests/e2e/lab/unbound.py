@@ -1,4 +1,4 @@
-"""Unbound: the system's and the CA's resolver, iterating from the lab's root, over UDP, TCP, TLS and HTTPS."""
+"""Unbound: the system's and the CA's resolver, iterating from the lab's root; UDP, TCP, TLS and HTTPS."""
 
 import re
 import socket
@@ -30,7 +30,13 @@ class Unbound(Server):
     """One resolver; ROOT is the address of the lab's root server, ANCHOR a DS record it validates from."""
 
     def __init__(
-        self, directory: Path, address: str, root: str, authority: Authority, anchor: str, extra_names: tuple[str, ...] = ()
+        self,
+        directory: Path,
+        address: str,
+        root: str,
+        authority: Authority,
+        anchor: str,
+        extra_names: tuple[str, ...] = (),
     ) -> None:
         super().__init__("unbound", directory, address)
         self.v6 = network.IPV6.get(address) if network.has_ipv6() else None
@@ -39,7 +45,9 @@ class Unbound(Server):
         ports = [53, 853, *([443] if self.speaks_https() else [])]
         interfaces = "".join(f"  interface: {a}@{port}\n" for a in addresses for port in ports)
         certificate, key = authority.issue(NAME, *addresses, *extra_names)
-        hints = self.write("root.hints", f". 3600000 NS ns.registry.test.\nns.registry.test. 3600000 A {root}\n")
+        hints = self.write(
+            "root.hints", f". 3600000 NS ns.registry.test.\nns.registry.test. 3600000 A {root}\n"
+        )
         configuration = self.write(
             "unbound.conf",
             f"""server:
@@ -76,7 +84,11 @@ remote-control:
     def speaks_https(self) -> bool:
         """Whether this build has DNS over HTTPS (it links nghttp2)."""
         words = subprocess.run(
-            [programs.path("unbound"), "-V"], env=programs.environment(), capture_output=True, text=True, check=False
+            [programs.path("unbound"), "-V"],
+            env=programs.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout
         self.https = "nghttp2" in words
         return self.https

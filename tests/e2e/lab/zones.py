@@ -47,10 +47,18 @@ ZONES: dict[str, tuple[str, ...]] = {
     "dead.test.": ("ns1.dead.test.",),  # delegated to an address where nothing listens
     "lame.test.": ("ns1.customer.test.",),  # delegated to a server that refuses it
 }
-STATIC = frozenset(
-    (".", "test.", "customer.test.", "links.test.", "bind.test.", "knot.test.", "pdns.test.", "dead.test.", "lame.test.")
-    + ("auth.acmedns.test.",)
-)
+# Zones that nobody can update.
+STATIC = {
+    ".",
+    "test.",
+    "customer.test.",
+    "links.test.",
+    "bind.test.",
+    "knot.test.",
+    "pdns.test.",
+    "dead.test.",
+}
+STATIC |= {"lame.test.", "auth.acmedns.test."}
 DYNAMIC = tuple(zone for zone in ZONES if zone not in STATIC)
 
 # Certificate name -> the target of its _acme-challenge CNAME.
@@ -140,7 +148,10 @@ class Internet:
             *(f"{served} NS {name}" for served in (zone, *children) for name in ZONES[served]),
             *(f"{child} DS {self.ds[child]}" for child in children if child in self.ds),
             *self.addresses(name for name in names if is_below(name, zone)),
-            *(f"{owner} {rdata}" for owner, rdata in (CONTENT.get(zone, {}) if records is None else records).items()),
+            *(
+                f"{owner} {rdata}"
+                for owner, rdata in (CONTENT.get(zone, {}) if records is None else records).items()
+            ),
         ]
         return "\n".join(lines) + "\n"
 
