@@ -22,7 +22,7 @@ from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, 
 from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import installed, route53
-from certbot_dns_delegate.providers.foreign import Redactor, alone, guarded, secrets_in
+from certbot_dns_delegate.providers.foreign import Guard, alone, hiding, secrets_in
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.schema import PATH, TEXT, Key
 from certbot_dns_delegate.text import printable, quoted, show
@@ -70,7 +70,7 @@ class CertbotPlugin:
         if self._credentials is not None:
             secrets |= secrets_in(read_trusted(self._credentials, lambda _: None))
             given[installed.CREDENTIALS] = str(self._credentials)
-        self._redact = Redactor(secrets)
+        self._redact = hiding(secrets)
         found = installed.find(self._plugin)
         is_route53 = self._plugin == installed.ROUTE53
         with _one_at_a_time:
@@ -135,13 +135,11 @@ class CertbotPlugin:
         with _one_at_a_time, self._guarded(DelegateError, "does not work"):
             return f"{self._plugin} {self._writer.look()}"
 
-    @contextmanager
-    def _guarded(self, kind: type[DelegateError], what: str) -> Iterator[None]:
+    def _guarded(self, kind: type[DelegateError], what: str) -> Guard:
         file = f" --{self._plugin}-credentials {quoted(self._credentials)}" if self._credentials else ""
         # The plugin alone, without us: the shortest way to its own explanation.
         hint = f"certbot certonly --dry-run -a {self._plugin}{file} -d {printable(self._context.title.rstrip('.'), 80)}"
-        with guarded(self._redact, lambda seen: kind(f"{self._plugin} {what}: {seen}", hint)):
-            yield
+        return Guard(self._redact, lambda seen: kind(f"{self._plugin} {what}: {seen}", hint))
 
 
 class _Teller:

@@ -4,7 +4,6 @@ Wrapped Certbot plugins and lexicon's providers put URLs, bodies and tracebacks 
 for some services the token is a part of the URL.
 """
 
-import base64
 import fcntl
 import json
 import logging
@@ -13,17 +12,20 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import quote, quote_plus
+from types import TracebackType
+from urllib.parse import quote_plus
 
 from certbot import errors
 
 from certbot_dns_delegate.errors import DelegateError, StateError
+from certbot_dns_delegate.providers.answer import Redactor
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.text import printable, quoted
 
-HIDDEN = "(secret)"
 SHORTEST = 4
 """Characters; anything shorter is no secret, and taking it out would make every text unreadable."""
+LONG = 16
+"""Characters; a shorter part of a value with colons is rather the name of an algorithm or a key."""
 PUBLIC = re.compile(
     r"(^|[_-])(server|port|endpoint|url|host|region|zone|domain|email|username|algorithm|sign_query|ttl|type|name)$"
 )
@@ -32,33 +34,18 @@ CHATTY = frozenset({"root", "botocore", "boto3"})
 """Loggers whose debug messages are dropped: lexicon uses the root logger, and botocore logs whole signed requests."""
 
 
-class Redactor:
-    """Takes secrets out of any text, in every form in which a request may carry them.
-
-    :param secrets: the values; of ``algorithm:key:secret`` each long part counts as well.
-    """
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        whole = [secret for secret in secrets if len(secret) >= SHORTEST]
-        parts = [part for secret in whole for part in re.split(r"[:\n]", secret) if len(part) >= 16]
-        forms = {form for secret in (*whole, *parts) for form in _forms(secret)}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"\Z.")
-
-    def __call__(self, text: str) -> str:
-        return self._pattern.sub(HIDDEN, text)
-
-    def sentence(self, error: BaseException) -> str:
-        """An error as one line, cut to 300 characters."""
-        text = self(" ".join(str(error).split())) or "no explanation"
-        # Certbot's own errors are written for people; of any other the class says more than the text.
-        kind = "" if isinstance(error, errors.Error) else f"{type(error).__name__}: "
-        return printable(kind + text)
+def hiding(values: Iterable[str]) -> Redactor:
+    """Takes these values out of any text, and each long part of ``algorithm:key:secret`` as well."""
+    whole = {value for value in values if len(value) >= SHORTEST}
+    parts = {part for value in whole for part in re.split(r"[:\n]", value) if len(part) >= LONG}
+    return Redactor(whole | parts | {quote_plus(value) for value in whole})
 
 
-def _forms(secret: str) -> set[str]:
-    encoded = base64.b64encode(secret.encode()).decode()
-    return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], encoded}
+def sentence(error: BaseException, redact: Redactor) -> str:
+    """An error as one line without a secret, cut to 300 characters."""
+    text = " ".join(str(error).split()) or "no explanation"
+    # Certbot's own errors are written for people; of any other the class says more than the text.
+    return redact.shown(text if isinstance(error, errors.Error) else f"{type(error).__name__}: {text}")
 
 
 class _Discretion(logging.Filter):
@@ -80,30 +67,37 @@ class _Discretion(logging.Filter):
         return True
 
 
-@contextmanager
-def guarded(redact: Redactor, explain: Callable[[str], DelegateError]) -> Iterator[None]:
-    """Run foreign code: its log is kept clean, and its errors become ``explain(sentence)``.
+class Guard:
+    """Foreign code runs inside: its log is kept clean, and its errors become ``explain(sentence)``.
 
     Certbot's signals and our own errors pass.
     """
-    root = logging.getLogger()
-    # Without any handler logging.debug() would set up one that prints to stderr.
-    spare = logging.NullHandler()
-    root.addHandler(spare)
-    discretion = _Discretion(redact)
-    handlers = list(root.handlers)
-    for handler in handlers:
-        handler.addFilter(discretion)
-    try:
-        yield
-    except (DelegateError, errors.SignalExit):
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  foreign code raises anything; it is raised again as ours
-        raise explain(redact.sentence(error)) from None  # its cause may hold a secret
-    finally:
-        for handler in handlers:
-            handler.removeFilter(discretion)
-        root.removeHandler(spare)
+
+    def __init__(self, redact: Redactor, explain: Callable[[str], DelegateError]) -> None:
+        self._redact = redact
+        self._explain = explain
+        self._discretion = _Discretion(redact)
+        # Without any handler logging.debug() would set up one that prints to stderr.
+        self._spare = logging.NullHandler()
+        self._handlers: list[logging.Handler] = []
+
+    def __enter__(self) -> None:
+        root = logging.getLogger()
+        root.addHandler(self._spare)
+        self._handlers = list(root.handlers)
+        for handler in self._handlers:
+            handler.addFilter(self._discretion)
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for handler in self._handlers:
+            handler.removeFilter(self._discretion)
+        logging.getLogger().removeHandler(self._spare)
+        if isinstance(error, DelegateError | errors.SignalExit):
+            return
+        if isinstance(error, Exception | SystemExit):
+            raise self._explain(sentence(error, self._redact)) from None  # the error itself may hold a secret
 
 
 @contextmanager

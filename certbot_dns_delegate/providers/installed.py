@@ -17,7 +17,8 @@ from certbot.plugins.common import Plugin, dest_namespace, option_namespace
 from certbot.plugins.dns_common import DNSAuthenticator
 
 from certbot_dns_delegate.errors import SettingsError
-from certbot_dns_delegate.providers.foreign import Redactor, guarded
+from certbot_dns_delegate.providers.answer import Redactor
+from certbot_dns_delegate.providers.foreign import Guard, hiding
 from certbot_dns_delegate.text import printable
 
 GROUP = "certbot.plugins"
@@ -56,7 +57,7 @@ def find(name: str) -> type[Plugin]:
     if _is_ours(point):
         hint = f"provider = {name.removeprefix('dns-delegate-')}" if name != "dns-delegate" else ""
         raise SettingsError(f"plugin = {shown} is one of ours, which would follow the CNAME once more", hint)
-    with guarded(Redactor(()), lambda seen: SettingsError(f"plugin = {shown} cannot be loaded: {seen}")):
+    with Guard(Redactor(), lambda seen: SettingsError(f"plugin = {shown} cannot be loaded: {seen}")):
         plugin = point.load()
     why = unfit(plugin) if name != ROUTE53 else ""
     if why:
@@ -97,7 +98,7 @@ class Arguments:
         self._name = name
         self._parser = _Parser(prog=name, add_help=False, allow_abbrev=False)
         self._actions: dict[str, argparse.Action] = {}
-        with guarded(Redactor(()), lambda seen: SettingsError(f"plugin = {name}: its options cannot be read: {seen}")):
+        with Guard(Redactor(), lambda seen: SettingsError(f"plugin = {name}: its options cannot be read: {seen}")):
             plugin.add_parser_arguments(self._add)
 
     def _add(self, option: str, *arguments: Any, **keywords: Any) -> None:
@@ -134,10 +135,9 @@ class Arguments:
             elif value.lower() not in {"false", "no", "0", "off"}:
                 raise SettingsError(f"{printable(option, 60)} is a flag of {self._name}: true or false")
         # A value may be a secret, and argparse shows it.
-        redact = Redactor(options.values())
-        with guarded(redact, lambda seen: SettingsError(f"{self._name}: {seen}")):
-            parsed = vars(self._parser.parse_args(line))
-        return parsed
+        redact = hiding(options.values())
+        with Guard(redact, lambda seen: SettingsError(f"{self._name}: {seen}")):
+            return vars(self._parser.parse_args(line))
 
     def _dest(self, option: str) -> str:
         prefix = dest_namespace(self._name)
@@ -166,11 +166,10 @@ def construct(name: str, plugin: type[Plugin], options: Mapping[str, str], state
         **arguments.parse(options),
     )
     explain: Callable[[str], SettingsError] = lambda seen: SettingsError(f"{name}: {seen}")  # noqa: E731
-    with guarded(redact, explain):
+    with Guard(redact, explain):
         if issubclass(plugin, DNSAuthenticator):
             plugin = types.new_class(plugin.__name__, (_Unattended, plugin))
-        constructed = plugin(configuration.NamespaceConfig(namespace), name)
-    return constructed
+        return plugin(configuration.NamespaceConfig(namespace), name)
 
 
 class _Unattended(DNSAuthenticator):

@@ -7,7 +7,7 @@ after that what the authoritative servers serve.
 import argparse
 import difflib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -16,9 +16,10 @@ from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
-from certbot_dns_delegate.providers.foreign import PUBLIC, Redactor, alone, guarded
+from certbot_dns_delegate.providers.answer import Redactor
+from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, alone, hiding
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
-from certbot_dns_delegate.schema import DURATION, TEXT, Key
+from certbot_dns_delegate.schema import DURATION, TEXT, Key, Secret
 from certbot_dns_delegate.text import printable, show
 
 UNKNOWN = Limits(
@@ -50,9 +51,9 @@ class Lexicon:
 
     def __init__(self, options: Options, context: Context) -> None:
         self._service = _service(options)
-        self._options = dict(options["options"])
+        self._options = {key: Secret(value) for key, value in options["options"].items()}
         self._context = context
-        self._redact = Redactor(value for key, value in self._options.items() if not PUBLIC.search(key))
+        self._redact = hiding(value.reveal() for key, value in self._options.items() if not PUBLIC.search(key))
         self.limits = Limits(
             values_per_owner=1 if self._service in ONE_VALUE else None,
             replaces_rrset=UNKNOWN.replaces_rrset,
@@ -102,8 +103,7 @@ class Lexicon:
         zone = self._context.title.rstrip(".")
         shown = printable(zone, 80)
         with self._refusing(shown), self._client(zone, self.limits.lowest_ttl):
-            seen = f"dns-lexicon {version('dns-lexicon')}: {self._service} accepts the settings for {shown}"
-        return seen
+            return f"dns-lexicon {version('dns-lexicon')}: {self._service} accepts the settings for {shown}"
 
     @contextmanager
     def _session(self, zone: Name, values: Values, ttl: int, what: str) -> Iterator["_Session"]:
@@ -113,15 +113,16 @@ class Lexicon:
                 raise Refused(f"{show(owner)} is not inside {show(zone)}")
         text = _plain(zone)
         with (
-            self._refusing(text),
-            self._client(text, max(ttl, self.limits.lowest_ttl)) as operations,
-            # From here on something may have been written, whatever is raised.
-            guarded(self._redact, lambda seen: self._unknown(f"could not {what} in {text}: {seen}")),
+            # Whatever is raised behind the login, by the logout too: something may have been written.
+            Guard(self._redact, lambda seen: self._unknown(f"could not {what} in {text}: {seen}")),
+            ExitStack() as stack,
         ):
+            with self._refusing(text):
+                operations = stack.enter_context(self._client(text, max(ttl, self.limits.lowest_ttl)))
             yield _Session(operations, self._unknown)
 
-    def _refusing(self, zone: str) -> AbstractContextManager[None]:
-        return guarded(
+    def _refusing(self, zone: str) -> Guard:
+        return Guard(
             self._redact,
             lambda seen: Refused(f"dns-lexicon's {self._service} does not open {zone}: {seen}", self._hint()),
         )
@@ -129,7 +130,7 @@ class Lexicon:
     def _client(self, zone: str, ttl: int) -> Any:
         client_class, config_class, source_class = _library()
         # Both spellings: lexicon's providers do not agree on one.
-        options = {k: value for key, value in self._options.items() for k in (_dashed(key), _underscored(key))}
+        options = {k: value.reveal() for key, value in self._options.items() for k in (_dashed(key), _underscored(key))}
         config = config_class().with_dict(
             {
                 "provider_name": self._service,
@@ -195,7 +196,7 @@ def _service(options: Options) -> str:
 
 def _provider_class(service: str) -> Any:
     client_class, config_class, _ = _library()
-    with guarded(Redactor(()), lambda seen: SettingsError(f"service = {printable(service, 60)}: {seen}", SERVICES)):
+    with Guard(Redactor(), lambda seen: SettingsError(f"service = {printable(service, 60)}: {seen}", SERVICES)):
         return client_class(config_class().with_dict({"provider_name": service, "domain": PLACEHOLDER})).provider_class
 
 
@@ -204,10 +205,9 @@ SERVICES = "lexicon --help  lists the services"
 
 def _declared(service: str) -> set[str]:
     parser = argparse.ArgumentParser(add_help=False)
-    with guarded(Redactor(()), lambda seen: SettingsError(f"dns-lexicon's {service}: {seen}")):
+    with Guard(Redactor(), lambda seen: SettingsError(f"dns-lexicon's {service}: {seen}")):
         _provider_class(service).configure_parser(parser)
-        declared = set(vars(parser.parse_args([])))
-    return declared
+        return set(vars(parser.parse_args([])))
 
 
 def _library() -> tuple[Any, Any, Any]:

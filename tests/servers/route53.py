@@ -122,9 +122,7 @@ class Route53:
         ][: int(query.get("maxitems", "100"))]
         text = "".join(
             f"<ResourceRecordSet><Name>{owner}</Name><Type>{rdtype}</Type><TTL>{rrset.ttl}</TTL><ResourceRecords>"
-            + "".join(
-                f"<ResourceRecord><Value>{escape(value)}</Value></ResourceRecord>" for value in rrset.values
-            )
+            + "".join(f"<ResourceRecord><Value>{escape(value)}</Value></ResourceRecord>" for value in rrset.values)
             + "</ResourceRecords></ResourceRecordSet>"
             for owner, rdtype, rrset in found
         )
