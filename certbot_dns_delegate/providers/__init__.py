@@ -14,6 +14,9 @@ GROUP = "certbot_dns_delegate.providers"
 
 BUILT_IN = {
     "rfc2136": "certbot_dns_delegate.providers.rfc2136:RFC2136",
+    "powerdns": "certbot_dns_delegate.providers.powerdns:PowerDns",
+    "desec": "certbot_dns_delegate.providers.desec:Desec",
+    "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
     "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
     "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
 }

@@ -1,5 +1,7 @@
 """The lab itself: its names resolve as intended, its servers obey, its CA issues."""
 
+import os
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -10,9 +12,10 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.resolver
 import pytest
 
-from tests.e2e.lab import Lab, delay, keys, network, zones
+from tests.e2e.lab import Lab, delay, keys, namespace, network, zones
 
 LAG_S = 5.0  # BIND's default notify-delay
 PATIENCE_S = LAG_S + 5.0
@@ -117,7 +120,10 @@ def test_updates_reach_secondaries(lab: Lab, zone: str) -> None:
     """An update reaches every authoritative server, and so does its withdrawal."""
     owner = f"update.{zone}"
     servers = [zones.NAMESERVERS[name] for name in zones.ZONES[zone + "."]]
-    assert lab.update(zone, add=[(owner, 1, "v1")]) == dns.rcode.NOERROR
+    before = lab.serial(zone)
+    assert lab.update(zone, add=[(owner, 1, "v1"), (f"more.{owner}", 1, "v2")]) == dns.rcode.NOERROR
+    assert lab.serial(zone) == before + 1 or zone == "signed.bind.test"  # signing raises it too
+    assert lab.update(zone, delete=[(f"more.{owner}", "v2")]) == dns.rcode.NOERROR
     wait_for(lab, owner, ["v1"], *servers)
     assert lab.update(zone, delete=[(owner, "v1")]) == dns.rcode.NOERROR
     wait_for(lab, owner, [], *servers)
@@ -235,6 +241,15 @@ def test_ipv6(lab: Lab) -> None:
     for address in (network.BIND, network.LAGGING) if lab.ipv6 else ():
         query = dns.message.make_query("acme.bind.test.", "SOA")
         assert dns.query.udp(query, network.IPV6[address], timeout=5).answer
+
+
+def test_system_resolver(lab: Lab) -> None:
+    """In namespaces the C library, and whatever reads /etc/resolv.conf, asks the lab's resolver."""
+    if os.environ[namespace.VARIABLE] == "namespace":
+        assert socket.gethostbyname("ns2.bind.test") == network.LAGGING
+        assert dns.resolver.resolve("ns2.bind.test", "A")[0].address == network.LAGGING
+    else:
+        assert network.RESOLVER not in Path("/etc/resolv.conf").read_text()
 
 
 def test_delay(lab: Lab, tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ class Lab(Clients):
         )
         return sorted(b"".join(rdata.strings).decode() for rdata in found or ())
 
+    def serial(self, zone: str, server: str | None = None) -> int:
+        """A zone's SOA serial: the servers raise it once for each UPDATE message that changes something."""
+        query = dns.message.make_query(absolute(zone), "SOA", flags=0)
+        reply = dns.query.udp(query, server or zones.primary(absolute(zone)), timeout=5)
+        return int(reply.answer[0][0].serial)
+
     def snapshot(self) -> dict[str, dict[str, tuple[int, tuple[str, ...]]]]:
         """Every dynamic zone as text: zone -> {owner and type: (TTL, sorted rdata)}."""
         return {

@@ -95,14 +95,21 @@ def namespaced(command: Sequence[str], user_namespace: int) -> int:
     """Run COMMAND below a process 1 of its own: when that ends, the kernel kills everything inside."""
     enter(user_namespace)
     with tempfile.TemporaryDirectory(prefix="lab-") as directory:
-        replace_system_files(Path(directory))
-        return supervise(lambda: init(command, "namespace"))
+        replace_system_files(Path(directory))  # a bound file lives on when its name is gone
+    return supervise(lambda: init(command, "namespace"))
 
 
 def plain(command: Sequence[str]) -> int:
     """Run COMMAND on the host's own loopback, and take back what it leaves: processes and addresses."""
     call(libc.prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    network.add_ipv4()
+    try:
+        network.add_ipv4()
+    except PermissionError:
+        print(
+            "lab: no namespaces and no addresses on lo allowed here\nhint: docker run --cap-add NET_ADMIN",
+            file=sys.stderr,
+        )
+        return 2
     try:
         return init(command, "loopback")
     finally:

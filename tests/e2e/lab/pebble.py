@@ -67,7 +67,9 @@ class Pebble(Server):
         return root
 
     def version(self) -> str:
-        """As the program says it; Debian's 2.4.0 has no -version."""
+        """Its version; Debian's 2.4.0 has no -version, and one built with Go says "dev"."""
+        if Path(self.command[0]) == programs.GO / "pebble":
+            return programs.GO_PROGRAMS["pebble"].partition("@v")[2]
         done = subprocess.run([self.command[0], "-version"], capture_output=True, text=True, check=False)
         words = (done.stdout + done.stderr).splitlines()
         return words[0] if done.returncode == 0 and words else "2.4"

@@ -38,6 +38,8 @@ GO_PROGRAMS = {
     "pebble": "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1",
     "acme-dns": "github.com/joohoi/acme-dns@latest",
 }
+UNCONFINED = HOME / "unconfined"
+APPARMOR = Path("/etc/apparmor.d")
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH
 
 
@@ -47,8 +49,9 @@ class ProgramsMissingError(Exception):
 
 def find(program: str) -> Path | None:
     """Where PROGRAM is: built with Go, else the system's, else the unpacked Debian package's."""
-    if (GO / program).is_file():
-        return GO / program
+    for own in (GO, UNCONFINED):
+        if (own / program).is_file():
+            return own / program
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
     if found := shutil.which(program, path=path):
         return Path(found)
@@ -111,7 +114,17 @@ def setup() -> list[str]:
         notes = [note for program, module in GO_PROGRAMS.items() if (note := build(program, module))]
         if absent := missing():
             fetch(absent)
+        for program in PACKAGES:
+            free(program)
     return notes
+
+
+def free(program: str) -> None:
+    """Copy a system program that AppArmor confines, by its path, to the system's own directories."""
+    found = find(program)
+    if found is not None and (APPARMOR / str(found)[1:].replace("/", ".")).exists():
+        UNCONFINED.mkdir(exist_ok=True)
+        shutil.copy(found, UNCONFINED / program)
 
 
 @contextlib.contextmanager
