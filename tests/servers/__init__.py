@@ -27,7 +27,7 @@ from .denials import (
     UnsignedRefused,
     UnsignedReply,
 )
-from .exchange import Question, Reply, Request
+from .exchange import Handler, HangUp, Question, Reply, Request
 from .listener import fresh_address
 from .mazes import (
     CnameChain,
@@ -81,6 +81,8 @@ __all__ = [
     "FormErring",
     "FreshNames",
     "Garbage",
+    "Handler",
+    "HangUp",
     "HangingUp",
     "HostileNames",
     "HugeTxt",

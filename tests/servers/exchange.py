@@ -19,8 +19,8 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TSIG
 import dns.rrset
 import dns.tsig
-from dns.rdataclass import ANY
 
+from .signatures import attach
 from .zones import Zone
 
 Transport = Literal["udp", "tcp"]
@@ -58,6 +58,7 @@ class Request:
     """A message on its way to the honest server; a behaviour hands on this one or a changed one.
 
     :param zones: what the server answers from and updates.
+    :param signature: its TSIG, verified or not.
     :param tsig_error: what is wrong with the signature, NOERROR also where there is none.
     :param key: the key that its signature names, where the server has it.
     :param address: the server's own, for referrals to itself.
@@ -67,6 +68,7 @@ class Request:
     message: dns.message.Message
     transport: Transport
     zones: Mapping[dns.name.Name, Zone]
+    signature: dns.rrset.RRset | None
     tsig_error: dns.rcode.Rcode
     key: dns.tsig.Key | None
     address: str
@@ -88,7 +90,7 @@ class Request:
     @property
     def signed(self) -> bool:
         """Whether it came with a signature that was verified."""
-        return self.message.had_tsig and self.tsig_error == dns.rcode.NOERROR
+        return self.message.had_tsig
 
     def reply(
         self, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, authoritative: bool = False
@@ -102,50 +104,19 @@ class Request:
             response.flags |= dns.flags.AA
         return response
 
-    def denial(self, error: dns.rcode.Rcode, now: int | None = None) -> dns.message.Message:
+    def denial(self, error: dns.rcode.Rcode, now: int | None = None) -> Reply:
         """NOTAUTH with a TSIG error; only BADTIME is signed and tells the time (RFC 8945 5.2, 5.3.2)."""
         response = self.reply(dns.rcode.NOTAUTH)
-        if not self.message.had_tsig:
+        if self.signature is None:
             return response
+        tsig = self.signature[0]
         if error == dns.rcode.BADTIME and self.key is not None:
             moment = int(time.time()) if now is None else now
             response.use_tsig(self.key, None, TSIG_FUDGE, None, error, moment.to_bytes(6, "big"))
-            response.request_mac = self.message.mac or b""
+            response.request_mac = tsig.mac
             return response
-        algorithm, name, stamp = (
-            self.message.keyalgorithm,
-            self.message.keyname or dns.name.root,
-            int(time.time()),
-        )
-        bare = dns.rdtypes.ANY.TSIG.TSIG(
-            ANY, dns.rdatatype.TSIG, algorithm, stamp, TSIG_FUDGE, b"", self.message.id, error, b""
-        )  # type: ignore[no-untyped-call]
-        response.tsig = dns.rrset.from_rdata(name, 0, bare)
-        response.want_tsig_sign = False
-        return response
+        bare = tsig.replace(mac=b"", error=error, other=b"")
+        return attach(response, dns.rrset.from_rdata(self.signature.name, 0, bare))
 
 
 Handler = Callable[[Request], Reply]
-
-
-def unverified(wire: bytes) -> dns.message.Message:
-    """Parse a message without looking at its signature."""
-    return dns.message.from_wire(wire, keyring=lambda _message, _name: False)
-
-
-def verify(
-    wire: bytes, keys: Mapping[dns.name.Name, dns.tsig.Key]
-) -> tuple[dns.message.Message, dns.rcode.Rcode]:
-    """Parse a message and verify its signature, if any (RFC 8945 5.2).
-
-    :raises dns.exception.DNSException: it is no DNS message.
-    """
-    try:
-        return dns.message.from_wire(wire, keyring=dict(keys)), dns.rcode.NOERROR
-    except (dns.message.UnknownTSIGKey, dns.tsig.BadKey, dns.tsig.BadAlgorithm):
-        error = dns.rcode.BADKEY
-    except dns.tsig.BadSignature:
-        error = dns.rcode.BADSIG
-    except dns.tsig.BadTime:
-        error = dns.rcode.BADTIME
-    return unverified(wire), error

@@ -17,8 +17,9 @@ import dns.tsig
 
 from .answers import answer
 from .behaviour import Behaviour
-from .exchange import PAYLOAD, HangUp, Question, Reply, Request, Transport, verify
+from .exchange import PAYLOAD, HangUp, Question, Reply, Request, Transport
 from .listener import Listener, fresh_address
+from .signatures import verify
 from .updates import update
 from .zones import Zone
 
@@ -95,7 +96,7 @@ class Server:
         """Record the question, let the behaviour answer it, put the reply into wire form."""
         arrival = time.monotonic()
         try:
-            message, tsig_error = verify(wire, self.keys)
+            message, signature, tsig_error = verify(wire, self.keys)
         except dns.exception.DNSException:
             return _malformed(wire)
         if message.flags & dns.flags.QR:
@@ -104,8 +105,9 @@ class Server:
             message=message,
             transport=transport,
             zones=self.zones,
+            signature=signature,
             tsig_error=tsig_error,
-            key=self.keys.get(message.keyname) if message.keyname else None,
+            key=self.keys.get(signature.name) if signature else None,
             address=self.address,
             client=client,
             closing=self._listener.closing,

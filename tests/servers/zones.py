@@ -92,6 +92,16 @@ class Zone:
         """The TXT values at a name, each joined, sorted: what most tests assert on."""
         return sorted(b"".join(value.strings).decode() for value in self.get(name, TXT) or ())
 
+    def ttl(self, name: str, rdtype: str) -> int | None:
+        """The TTL of an RRset in seconds; `None` where there is none."""
+        rdataset = self.get(name, rdtype)
+        return rdataset.ttl if rdataset is not None else None
+
+    @property
+    def serial(self) -> int:
+        """The serial of the SOA."""
+        return int(self.node(self.origin)[(SOA, RdataType.NONE)][0].serial)
+
     def add(self, name: str, ttl: int, rdtype: str, *values: str) -> None:
         """Add records, as an administrator would: the RRset takes the TTL, in seconds; the serial grows."""
         with self.lock:
