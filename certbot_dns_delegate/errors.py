@@ -15,6 +15,7 @@
         │   └── TargetNotAllowed  the delegate is not for this name, or not at this target
         ├── WriteError          a provider did not do what it was asked
         │   ├── Refused         ... and certainly wrote nothing
+        │   ├── NoEffect        ... said that it did, and serves nothing of it
         │   └── OutcomeUnknown  ... and may have written
         ├── NotServed           the values are not served everywhere in time
         └── SeveralProblems     more than one of the above
@@ -85,6 +86,10 @@ class WriteError(DelegateError):
 
 class Refused(WriteError):
     """The service said no: nothing was written."""
+
+
+class NoEffect(WriteError):
+    """The service said yes, but does not serve what it was asked to write."""
 
 
 class OutcomeUnknown(WriteError):

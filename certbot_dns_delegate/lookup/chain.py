@@ -90,9 +90,9 @@ class Follower:
         target, is_dname = link
         sibling = _sibling(owner)
         # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
-        if not is_dname and sibling.is_subdomain(suffix):
-            if alias_in(zones.find(sibling, suffix).reply.message, sibling) == link:
-                return followed, None
+        can_be_wildcard = not is_dname and sibling.is_subdomain(suffix)
+        if can_be_wildcard and alias_in(zones.find(sibling, suffix).reply.message, sibling) == link:
+            return followed, None
         return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
 
 

@@ -190,7 +190,7 @@ class Conversation:
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
         try:
-            message = dns.message.from_wire(wire, ignore_trailing=True)
+            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True)
         except dns.message.Truncated as error:
             message = error.message()  # type: ignore[no-untyped-call]
         except dns.exception.DNSException:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -78,7 +79,8 @@ Outcome = Reply | Silence
 def extended_errors(message: dns.message.Message) -> str:
     """What the server said beside the rcode (RFC 8914), made printable; '' when nothing."""
     texts = []
-    for option in message.extended_errors():
-        text = printable(option.text or "", 120)
-        texts.append(f"EDE {int(option.code)}{': ' + text if text else ''}")
+    for option in message.options:
+        if isinstance(option, dns.edns.EDEOption):
+            text = printable(option.text or "", 120)
+            texts.append(f"EDE {int(option.code)}{': ' + text if text else ''}")
     return "; ".join(texts[:3])

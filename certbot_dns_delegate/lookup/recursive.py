@@ -203,12 +203,14 @@ def ask_one(resolver: Resolver, question: Question, patience_s: float) -> Outcom
 
 def _ask_tls(resolver: Resolver, message: dns.message.Message, patience_s: float) -> dns.message.Message:
     server = resolver.server
-    return dns.query.tls(message, server.address, patience_s, server.port, server_hostname=resolver.verify_as)
+    return dns.query.tls(
+        message, server.address, patience_s, server.port, one_rr_per_rrset=True, server_hostname=resolver.verify_as
+    )
 
 
 def _ask_https(resolver: Resolver, message: dns.message.Message, patience_s: float) -> dns.message.Message:
     try:
-        return dns.query.https(message, resolver.url, patience_s)
+        return dns.query.https(message, resolver.url, patience_s, one_rr_per_rrset=True)
     except dns.query.NoDOH:
         raise SettingsError(f"{resolver} needs DNS over HTTPS", "pip install 'certbot-dns-delegate[doh]'") from None
     except (dns.exception.DNSException, OSError, ValueError):

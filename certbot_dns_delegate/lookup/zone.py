@@ -21,8 +21,8 @@ from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import (
     addresses_in,
     negative_ttl,
+    rdatas_in,
     referral_in,
-    rrset_in,
     soa_in,
 )
 from certbot_dns_delegate.lookup.exchange import exchange
@@ -177,7 +177,7 @@ class Zones:
             child = referral_in(reply.message, cut.apex, owner)
             if child is None:
                 return Found(owner, reply, cut)
-            cut = self._descend(cut, child, reply)
+            cut = self._descend(cut, *child, reply)
         raise LookupFailed(f"{show(owner)} lies below more than {MOST_CUTS} zone cuts", f"dig +trace {show(owner)}")
 
     def _deepest(self, owner: Name, suffix: Name) -> Cut | None:
@@ -188,11 +188,9 @@ class Zones:
             name = name.parent()
         return None
 
-    def _descend(self, cut: Cut, child: dns.rrset.RRset, reply: Reply) -> Cut:
-        hosts = [rdata.target for rdata in child]
-        servers = self.addresses(hosts, reply.message.additional, child.name)
-        self._cuts[child.name] = Cut(child.name, servers, cut)
-        return self._cuts[child.name]
+    def _descend(self, cut: Cut, child: Name, hosts: Sequence[Name], reply: Reply) -> Cut:
+        self._cuts[child] = Cut(child, self.addresses(hosts, reply.message.additional, child), cut)
+        return self._cuts[child]
 
     def _start(self, suffix: Name) -> Cut:
         above = _above(suffix)
@@ -201,15 +199,15 @@ class Zones:
     def _first_cut(self, above: Name) -> Cut:
         """The servers of ``above`` or, where that is no apex, of the zone it lies in."""
         reply = self._recursive.ask(above, RdataType.NS)
-        rrset = rrset_in(reply.message.answer, above, RdataType.NS)
-        if rrset is None:
+        hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, above, RdataType.NS)]
+        if not hosts:
             soa = soa_in(reply.message, above)
             if reply.message.rcode() == dns.rcode.NXDOMAIN:
                 raise LookupFailed(f"{show(above)} does not exist, so nothing below it does", f"dig {show(above)} NS")
             if soa is None or soa.name == above:
                 raise LookupFailed(f"{reply.ask.server} names no servers for {show(above)}", f"dig {show(above)} NS")
             return self._first_cut(soa.name)
-        cut = Cut(above, self.addresses([r.target for r in rrset], reply.message.additional, above))
+        cut = Cut(above, self.addresses(hosts, reply.message.additional, above))
         if cut.servers or above == dns.name.root:
             self._cuts[above] = cut
             return cut
@@ -235,10 +233,10 @@ class Zones:
     def _zone(self, apex: Name, cut: Cut, negative: int) -> Zone:
         is_own = apex == cut.apex
         reply = self.ask(cut.servers, Question(apex, RdataType.NS), cut.apex)
-        rrset = rrset_in(reply.message.answer, apex, RdataType.NS)
+        targets = [rdata.target for rdata in rdatas_in(reply.message.answer, apex, RdataType.NS)]
         known = cut.servers if is_own else ()
         names = {server.name for server in known}
-        hosts = [r.target for r in rrset or () if _host(r.target) not in names]
+        hosts = [target for target in targets if _host(target) not in names]
         additional = [*reply.message.additional]
         for host in hosts:
             if host.is_subdomain(apex) and not addresses_in(additional, host):
@@ -253,7 +251,7 @@ class Zones:
             reply = self._recursive.ask(apex, RdataType.DS)
         else:
             reply = self.ask(parent.servers, Question(apex, RdataType.DS), parent.apex)
-        return rrset_in(reply.message.answer, apex, RdataType.DS) is not None
+        return bool(rdatas_in(reply.message.answer, apex, RdataType.DS))
 
 
 def _above(suffix: Name) -> Name:

@@ -20,9 +20,7 @@ MAX_LINKS = 11  # aliases followed in one answer: BIND's max-query-restarts
 
 def closest(zones: Mapping[dns.name.Name, Zone], qname: dns.name.Name, qtype: RdataType) -> Zone | None:
     """The deepest zone that holds the name; for a DS at an apex the parent's (RFC 4035 3.1.4.1)."""
-    holding = sorted(
-        (zone for zone in zones.values() if qname.is_subdomain(zone.origin)), key=lambda z: z.origin
-    )
+    holding = sorted((zone for zone in zones.values() if qname.is_subdomain(zone.origin)), key=lambda z: z.origin)
     if qtype == DS and len(holding) > 1 and holding[-1].origin == qname:
         return holding[-2]
     return holding[-1] if holding else None

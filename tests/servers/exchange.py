@@ -92,9 +92,7 @@ class Request:
         """Whether it came with a signature that was verified."""
         return self.message.had_tsig
 
-    def reply(
-        self, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, authoritative: bool = False
-    ) -> dns.message.Message:
+    def reply(self, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, authoritative: bool = False) -> dns.message.Message:
         """An empty response, signed if the request was; EDNS only to EDNS (RFC 6891 7)."""
         response = dns.message.make_response(self.message, our_payload=PAYLOAD)
         if self.message.edns >= 0:

@@ -55,9 +55,7 @@ def unverified(wire: bytes) -> tuple[dns.message.Message, dns.rrset.RRset | None
         rdtype, rdclass, _ttl, size = parser.get_struct("!HHIH")
         if rdtype == dns.rdatatype.TSIG:
             with parser.restrict_to(size):
-                rdata = dns.rdata.from_wire_parser(
-                    dns.rdataclass.RdataClass.make(rdclass), dns.rdatatype.TSIG, parser
-                )
+                rdata = dns.rdata.from_wire_parser(dns.rdataclass.RdataClass.make(rdclass), dns.rdatatype.TSIG, parser)
             signature = dns.rrset.from_rdata(name, 0, rdata)
         else:
             parser.get_bytes(size)
@@ -73,6 +71,4 @@ def attach(message: dns.message.Message, signature: dns.rrset.RRset) -> bytes:
     wire = message.to_wire()
     last = io.BytesIO()
     signature.to_wire(last)
-    return (
-        wire[:10] + (int.from_bytes(wire[10:12], "big") + 1).to_bytes(2, "big") + wire[12:] + last.getvalue()
-    )
+    return wire[:10] + (int.from_bytes(wire[10:12], "big") + 1).to_bytes(2, "big") + wire[12:] + last.getvalue()

@@ -71,9 +71,7 @@ def server() -> Iterator[Server]:
         ("acme.test.", "AXFR", "REFUSED", [], False),
     ],
 )
-def test_authoritative_answer(
-    server: Server, qname: str, qtype: str, rcode: str, answer: list[str], soa: bool
-) -> None:
+def test_authoritative_answer(server: Server, qname: str, qtype: str, rcode: str, answer: list[str], soa: bool) -> None:
     """Each situation of RFC 1034 4.3.2 has its rcode, its answer section and its SOA."""
     reply = tcp(server, query(qname, qtype))
     assert dns.rcode.to_text(reply.rcode()) == rcode

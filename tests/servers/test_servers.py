@@ -94,9 +94,7 @@ def test_several_servers_share_zones_and_port(server: Server) -> None:
         socket.create_connection((second.address, second.port), timeout=2)
 
 
-@pytest.mark.skipif(
-    LOOPBACK6 not in IF_INET6.read_text() if IF_INET6.exists() else True, reason="no ::1 here"
-)
+@pytest.mark.skipif(LOOPBACK6 not in IF_INET6.read_text() if IF_INET6.exists() else True, reason="no ::1 here")
 def test_ipv6() -> None:
     """A server listens on the address it is told, IPv6 too."""
     with Server({"acme.test.": 'web TXT "six"'}, address="::1") as server:

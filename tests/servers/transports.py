@@ -143,9 +143,7 @@ class Lowercasing(Behaviour):
     def answer(self, request: Request, honest: Handler) -> Reply:
         reply = honest(request)
         if isinstance(reply, dns.message.Message):
-            reply.question = [
-                dns.rrset.RRset(q.name.canonicalize(), q.rdclass, q.rdtype) for q in reply.question
-            ]
+            reply.question = [dns.rrset.RRset(q.name.canonicalize(), q.rdclass, q.rdtype) for q in reply.question]
         return reply
 
 

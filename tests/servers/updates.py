@@ -71,9 +71,7 @@ def _change(zone: Zone, rrset: dns.rrset.RRset) -> None:
         return
     exact = rrset.deleting == dns.rdataclass.NONE
     for key, present in list(zone.node(rrset.name).items()):
-        if rrset.rdtype not in (key[0], ANY) or (
-            rrset.name == zone.origin and key[0] in (SOA, NS) and not exact
-        ):
+        if rrset.rdtype not in (key[0], ANY) or (rrset.name == zone.origin and key[0] in (SOA, NS) and not exact):
             continue
         left = dns.rdataset.Rdataset(present.rdclass, present.rdtype, present.covers, present.ttl)
         if exact:

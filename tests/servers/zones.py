@@ -27,9 +27,7 @@ def rdata(rdtype: RdataType, text: str, origin: dns.name.Name) -> dns.rdata.Rdat
     """Make an rdata; the text of a TXT is taken literally, cut into strings of 255 octets."""
     if rdtype is TXT:
         octets = text.encode()
-        return dns.rdtypes.ANY.TXT.TXT(
-            IN, TXT, [octets[i : i + 255] for i in range(0, len(octets), 255)] or [b""]
-        )
+        return dns.rdtypes.ANY.TXT.TXT(IN, TXT, [octets[i : i + 255] for i in range(0, len(octets), 255)] or [b""])
     return dns.rdata.from_text(IN, rdtype, text, origin=origin, relativize=False)
 
 
@@ -126,9 +124,7 @@ class Zone:
             merged.add(value)  # of a type of which there is one, the last one stays
         self.put(name, merged)
 
-    def put(
-        self, name: dns.name.Name, rdataset: dns.rdataset.Rdataset | None, key: Key | None = None
-    ) -> None:
+    def put(self, name: dns.name.Name, rdataset: dns.rdataset.Rdataset | None, key: Key | None = None) -> None:
         """Set the records of one type at a name; none of them with `None` and the key."""
         node = dict(self.node(name))
         if rdataset is not None:
