@@ -15,6 +15,7 @@ A provider class may also have, beside what :class:`IProvider` asks for:
     a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
 """
 
+import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ class Context:
     """A directory of our own (0700) for locks that have no better place."""
     warn: Callable[[str], None] = lambda _: None
     """Tells the operator once, outside the error path."""
+    wait: Callable[[float], object] = threading.Event().wait
+    """Waits so many seconds; the engine's own raises when the run is being ended by a signal."""
 
 
 class IProvider(Interface):
