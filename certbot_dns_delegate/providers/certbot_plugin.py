@@ -22,8 +22,9 @@ from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, 
 from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import installed, route53
-from certbot_dns_delegate.providers.foreign import Guard, alone, hiding, secrets_in
+from certbot_dns_delegate.providers.foreign import Guard, hiding, secrets_in
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import PATH, TEXT, Key
 from certbot_dns_delegate.text import printable, quoted, show
 
@@ -92,10 +93,8 @@ class CertbotPlugin:
             if credentials is None:
                 pass
             elif installed.CREDENTIALS not in arguments:
-                own_chain = (
-                    "it finds AWS's own (environment, ~/.aws, role)" if name == installed.ROUTE53 else "unset it"
-                )
-                yield f"{name} takes no credentials file; {own_chain}"
+                instead = "; it uses AWS's own (environment, ~/.aws, role)" if name == installed.ROUTE53 else ""
+                yield f"{name} takes no credentials file{instead}"
             else:
                 read_trusted(credentials, warn)
         except SettingsError as error:
@@ -118,7 +117,7 @@ class CertbotPlugin:
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         texts = {_plain(owner): values[owner] for owner in sorted(values)}
-        with alone(self._context), _one_at_a_time:
+        with locked(self._lock(zone)), _one_at_a_time:
             with self._guarded(Refused, f"cannot read {show(zone)}"):
                 present = self._writer.read(texts)
             with self._guarded(OutcomeUnknown, f"could not write in {show(zone)}"):
@@ -127,13 +126,20 @@ class CertbotPlugin:
 
     def withdraw(self, zone: Name, values: Values) -> None:
         texts = {_plain(owner): values[owner] for owner in sorted(values)}
-        with alone(self._context), _one_at_a_time, self._guarded(OutcomeUnknown, f"could not clean up in {show(zone)}"):
+        with (
+            locked(self._lock(zone)),
+            _one_at_a_time,
+            self._guarded(OutcomeUnknown, f"could not clean up in {show(zone)}"),
+        ):
             self._writer.withdraw(texts, self._writer.read(texts))
 
     def probe(self) -> str:
         """Says how far the plugin could be tried: apart from dns-route53, writing is the only real test."""
         with _one_at_a_time, self._guarded(DelegateError, "does not work"):
             return f"{self._plugin} {self._writer.look()}"
+
+    def _lock(self, zone: Name) -> Path:
+        return lock_file(self._context.state, self.name, self._plugin, zone)
 
     def _guarded(self, kind: type[DelegateError], what: str) -> Guard:
         file = f" --{self._plugin}-credentials {quoted(self._credentials)}" if self._credentials else ""

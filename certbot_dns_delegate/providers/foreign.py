@@ -4,23 +4,19 @@ Wrapped Certbot plugins and lexicon's providers put URLs, bodies and tracebacks 
 for some services the token is a part of the URL.
 """
 
-import fcntl
 import json
 import logging
-import os
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from urllib.parse import quote_plus
 
 from certbot import errors
 
-from certbot_dns_delegate.errors import DelegateError, StateError
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.answer import Redactor
-from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.text import printable, quoted
 
 SHORTEST = 4
 """Characters; anything shorter is no secret, and taking it out would make every text unreadable."""
@@ -98,26 +94,6 @@ class Guard:
             return
         if isinstance(error, Exception | SystemExit):
             raise self._explain(sentence(error, self._redact)) from None  # the error itself may hold a secret
-
-
-@contextmanager
-def alone(context: Context) -> Iterator[None]:
-    """No other run on this host is between reading and writing this delegate's RRsets.
-
-    :raises StateError: when the lock file cannot be had.
-    """
-    path = context.state / f"{re.sub(r'[^A-Za-z0-9._-]', '_', context.title)}.lock"
-    try:
-        context.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        shown = printable(str(path))
-        raise StateError(f"{shown}: {error.strerror}", f"ls -ld {quoted(context.state)}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def secrets_in(text: str) -> set[str]:

@@ -17,8 +17,9 @@ from zope.interface import implementer
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers.answer import Redactor
-from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, alone, hiding
+from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, hiding
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import DURATION, TEXT, Key, Secret
 from certbot_dns_delegate.text import printable, show
 
@@ -88,13 +89,13 @@ class Lexicon:
         )
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        with alone(self._context), self._session(zone, values, ttl, "publish") as session:
+        with self._session(zone, values, ttl, "publish") as session:
             for owner, value in _flat(values):
                 session.write(owner, value)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
-        with alone(self._context), self._session(zone, values, self.limits.lowest_ttl, "withdraw") as session:
+        with self._session(zone, values, self.limits.lowest_ttl, "withdraw") as session:
             for owner, value in _flat(values):
                 session.erase(owner, value)
 
@@ -113,6 +114,8 @@ class Lexicon:
                 raise Refused(f"{show(owner)} is not inside {show(zone)}")
         text = _plain(zone)
         with (
+            # Some of its providers read an RRset and replace it.
+            locked(lock_file(self._context.state, self.name, self._service, zone)),
             # Whatever is raised behind the login, by the logout too: something may have been written.
             Guard(self._redact, lambda seen: self._unknown(f"could not {what} in {text}: {seen}")),
             ExitStack() as stack,

@@ -30,6 +30,7 @@ def provider(directory: Path, warnings: list[str] | None = None, **keys: str) ->
     lines = [f"[{ZONE.rstrip('.')}]", "provider = lexicon", *(f'{key} = "{value}"' for key, value in keys.items())]
     file.write_text("\n".join(lines))
     warn = (lambda _: None) if warnings is None else warnings.append
+    (directory / "state").mkdir(mode=0o700, exist_ok=True)
     delegate = settings.load(file, "dns-delegate", warn).delegates[0]
     return Lexicon(delegate.options, Context(delegate.title, lambda _host, _port: (), directory / "state", warn))
 
