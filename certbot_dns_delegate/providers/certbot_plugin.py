@@ -106,14 +106,11 @@ class CertbotPlugin:
         return owner
 
     def zone_of(self, owner: Name) -> Name | None:
-        """Answered for dns-route53 only: no other plugin can be asked without writing."""
-        if isinstance(self._writer, route53.Upserter):
-            with _one_at_a_time, self._guarded(DelegateError, f"cannot be asked for the zone of {show(owner)}"):
-                return self._writer.zone_of(owner)
-        raise DelegateError(
-            f"{self._plugin} cannot be asked which zone {show(owner)} lies in",
-            f"zone = acme.example.net  in section [{printable(self._context.title, 80)}]",
-        )
+        """Known of dns-route53 only: no other plugin can be asked without writing."""
+        if not isinstance(self._writer, route53.Upserter):
+            return None
+        with _one_at_a_time, self._guarded(DelegateError, f"cannot be asked for the zone of {show(owner)}"):
+            return self._writer.zone_of(owner)
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         texts = {_plain(owner): values[owner] for owner in sorted(values)}

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Any
 
+from certbot import errors
 from dns.name import Name
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers.answer import Redactor
 from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, hiding
@@ -81,21 +82,18 @@ class Lexicon:
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 
-    def zone_of(self, owner: Name) -> Name | None:
-        """Never answered: several of lexicon's providers accept any zone without asking the service."""
-        raise DelegateError(
-            f"dns-lexicon's {self._service} cannot be asked which zone {show(owner)} lies in",
-            f"zone = acme.example.net  in section [{printable(self._context.title, 80)}]",
-        )
+    def zone_of(self, owner: Name) -> Name | None:  # noqa: ARG002  whatever it is
+        """Never known: several of lexicon's providers accept any zone without asking the service."""
+        return None
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        with self._session(zone, values, ttl, "publish") as session:
+        with self._session(zone, values, "publish") as session:
             for owner, value in _flat(values):
-                session.write(owner, value)
+                session.write(owner, value, max(ttl, self.limits.lowest_ttl))
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
-        with self._session(zone, values, self.limits.lowest_ttl, "withdraw") as session:
+        with self._session(zone, values, "withdraw") as session:
             for owner, value in _flat(values):
                 session.erase(owner, value)
 
@@ -103,11 +101,11 @@ class Lexicon:
         """Logs in for the zone that the section is called by, which changes nothing."""
         zone = self._context.title.rstrip(".")
         shown = printable(zone, 80)
-        with self._refusing(shown), self._client(zone, self.limits.lowest_ttl):
+        with self._refusing(shown), self._client(zone)[0]:
             return f"dns-lexicon {version('dns-lexicon')}: {self._service} accepts the settings for {shown}"
 
     @contextmanager
-    def _session(self, zone: Name, values: Values, ttl: int, what: str) -> Iterator["_Session"]:
+    def _session(self, zone: Name, values: Values, what: str) -> Iterator["_Session"]:
         """Logged in, with every name checked: lexicon takes ``fooexample.com`` for a name inside ``example.com``."""
         for owner in values:
             if not owner.is_subdomain(zone):
@@ -121,8 +119,9 @@ class Lexicon:
             ExitStack() as stack,
         ):
             with self._refusing(text):
-                operations = stack.enter_context(self._client(text, max(ttl, self.limits.lowest_ttl)))
-            yield _Session(operations, self._unknown)
+                client, settings = self._client(text)
+                operations = stack.enter_context(client)
+            yield _Session(operations, settings, self._unknown)
 
     def _refusing(self, zone: str) -> Guard:
         return Guard(
@@ -130,22 +129,18 @@ class Lexicon:
             lambda seen: Refused(f"dns-lexicon's {self._service} does not open {zone}: {seen}", self._hint()),
         )
 
-    def _client(self, zone: str, ttl: int) -> Any:
+    def _client(self, zone: str) -> tuple[Any, dict[str, Any]]:
+        """A client of one zone, and the settings that it reads before all others."""
         client_class, config_class, source_class = _library()
         # Both spellings: lexicon's providers do not agree on one.
         options = {k: value.reveal() for key, value in self._options.items() for k in (_dashed(key), _underscored(key))}
-        config = config_class().with_dict(
-            {
-                "provider_name": self._service,
-                "domain": PLACEHOLDER,
-                "ttl": ttl,
-                # ddns reads the zone here and nowhere else.
-                self._service: {**options, "domain": zone},
-            }
-        )
+        # ddns reads the zone among its own options and nowhere else.
+        own = {self._service: {**options, "domain": zone}}
+        config = config_class().with_dict({"provider_name": self._service, "domain": PLACEHOLDER, **own})
         client = client_class(config)
-        config.add_config_source(source_class({"domain": zone}), 0)
-        return client
+        first = {"domain": zone, "ttl": self.limits.lowest_ttl}
+        config.add_config_source(source_class(first), 0)
+        return client, first
 
     def _unknown(self, seen: str) -> OutcomeUnknown:
         return OutcomeUnknown(f"dns-lexicon's {self._service} {seen}", self._hint())
@@ -155,34 +150,52 @@ class Lexicon:
 
 
 class _Session:
-    """Writes in one zone; judged by what the service lists, not by what lexicon returns or raises."""
+    """Writes in one zone; judged by what the service lists, not by what lexicon returns or raises.
 
-    def __init__(self, operations: Any, unknown: Callable[[str], OutcomeUnknown]) -> None:
+    :param settings: what lexicon reads its TTL from, at each write.
+    """
+
+    def __init__(self, operations: Any, settings: dict[str, Any], unknown: Callable[[str], OutcomeUnknown]) -> None:
         self._operations = operations
+        self._settings = settings
         self._unknown = unknown
 
-    def write(self, owner: str, value: str) -> None:
-        # A "duplicate" error for a value that is there is success.
-        self._do("create_record", owner, value, should_be_there=True)
+    def write(self, owner: str, value: str, ttl: int) -> None:
+        listed = self._list(owner) or {}
+        if value in listed:
+            return  # some services would make a second copy, others an error
+        # Some services have one TTL for all values of an owner, and would give the foreign ones ours.
+        self._settings["ttl"] = next(iter(listed.values()), ttl)
+        self._do("create_record", owner, value, wanted=True)
 
     def erase(self, owner: str, value: str) -> None:
-        # "Not found" for one that is gone, too.
-        self._do("delete_record", owner, value, should_be_there=False)
+        self._do("delete_record", owner, value, wanted=False)
 
-    def _do(self, verb: str, owner: str, value: str, *, should_be_there: bool) -> None:
+    def _do(self, verb: str, owner: str, value: str, *, wanted: bool) -> None:
         try:
             result = getattr(self._operations, verb)(rtype="TXT", name=owner, content=value)
         except Exception:
-            if self._is_there(owner, value) is should_be_there:
+            # "There is a duplicate" and "not found" are what was wanted.
+            if self._is_listed(owner, value) is wanted:
                 return
             raise
         # Several providers only log a failure and return False.
-        if result is False and self._is_there(owner, value) is not should_be_there:
+        if result is False and self._is_listed(owner, value) is not wanted:
             raise self._unknown(f"reports a failure of {verb} at {printable(owner, 260)} without a reason")
 
-    def _is_there(self, owner: str, value: str) -> bool:
-        records = self._operations.list_records(rtype="TXT", name=owner)
-        return any(str(record.get("content", "")).strip('"') == value for record in records)
+    def _is_listed(self, owner: str, value: str) -> bool | None:
+        listed = self._list(owner)
+        return None if listed is None else value in listed
+
+    def _list(self, owner: str) -> dict[str, int] | None:
+        """The values at an owner with their TTL, as the service has them; None where lexicon cannot list them."""
+        try:
+            records = self._operations.list_records(rtype="TXT", name=owner)
+            return {str(record["content"]).strip('"'): int(record.get("ttl") or 0) or 1 for record in records}
+        except errors.SignalExit:
+            raise
+        except Exception:  # noqa: BLE001  several providers cannot list; then their word has to do
+            return None
 
 
 def _service(options: Options) -> str:

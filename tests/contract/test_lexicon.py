@@ -9,18 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dns.name import from_text
+import requests
+from dns.name import Name, from_text
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
-from certbot_dns_delegate.providers.interface import Context, IProvider
+from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.providers.conformance import Conformance
+from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.lexicon import Lexicon
-from tests.contract.real import FOREIGN, ZONE, bind, in_the_lab, powerdns, served
+from tests.contract.real import ZONE, bind, in_the_lab, plant, powerdns, quote, served
 from tests.e2e.lab import network
 from tests.e2e.lab.keys import Key
+from tests.e2e.lab.powerdns import PowerDns
 
 APEX = from_text(ZONE)
-ONE, TWO = "A" * 43, "B" * 43
+ONE = "A" * 43
 
 
 def provider(directory: Path, warnings: list[str] | None = None, **keys: str) -> Lexicon:
@@ -35,94 +39,91 @@ def provider(directory: Path, warnings: list[str] | None = None, **keys: str) ->
     return Lexicon(delegate.options, Context(delegate.title, lambda _host, _port: (), directory / "state", warn))
 
 
-@pytest.fixture(params=["ddns", "powerdns"])
-def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A real server's address, and the keys of a section for it."""
-    if request.param == "ddns":
-        key = Key("wide")
-        with bind(tmp_path, key):
-            token = f"{key.algorithm}:{key.name}:{key.secret}"
-            yield network.BIND, {"service": "ddns", "auth_token": token, "ddns_server": network.BIND}
-    else:
-        with powerdns(tmp_path) as server:
-            keys = {"service": "powerdns", "auth_token": server.api_key, "pdns_server": server.api}
-            yield network.POWERDNS, keys
+@in_the_lab
+class TestDdns(Conformance):
+    """lexicon's ddns against BIND."""
+
+    zone = APEX
+    no_zones = "lexicon's providers cannot say which zones they serve"
+    key = Key("wide")
+    secrets = (key.secret,)
+    directory: Path
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _bind(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        cls.directory = tmp_path_factory.mktemp("ddns")
+        with bind(cls.directory, cls.key):
+            yield
+
+    def provider(self) -> Lexicon:
+        token = f"{self.key.algorithm}:{self.key.name}:{self.key.secret}"
+        return provider(self.directory, service="ddns", auth_token=token, ddns_server=network.BIND)
+
+    def served(self, owner: Name) -> RRset:
+        return served(network.BIND, owner)
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        plant(self.key, owner, values, ttl)
+
+    def test_foreign_values_and_their_ttl_are_kept(self) -> None:
+        """The values are; lexicon's ddns fails to list (TypeError in 3.25), so that nobody knows the TTL to keep."""
+        owner, foreign = self.owner(3), frozenset({"v=spf1 -all"})
+        self.plant(owner, foreign, 300)
+        self._publish(self.provider(), {owner: frozenset({ONE})})
+        assert self.served(owner).values == foreign | {ONE}
+        self.provider().withdraw(APEX, {owner: frozenset({ONE})})
+        assert self.served(owner).values == foreign
 
 
 @in_the_lab
-class TestRealServers:
-    """What is written arrives, and nothing else changes."""
+class TestPowerdns(Conformance):
+    """lexicon's powerdns against PowerDNS."""
 
-    def test_writes_and_removes_exactly_its_values(self, real: tuple[str, dict[str, str]], tmp_path: Path) -> None:
-        """Two values of one owner and one of another are published, and withdrawn one by one by another instance."""
-        address, keys = real
-        values = {from_text("web." + ZONE): frozenset({ONE, TWO}), from_text("mail." + ZONE): frozenset({ONE})}
-        provider(tmp_path, **keys).publish(APEX, values, 1)
-        assert served(address, "web." + ZONE) == ({ONE, TWO}, 60)
-        assert served(address, "mail." + ZONE) == ({ONE}, 60)
-        provider(tmp_path, **keys).withdraw(APEX, {from_text("web." + ZONE): frozenset({ONE})})
-        assert served(address, "web." + ZONE) == ({TWO}, 60)
-        provider(tmp_path, **keys).withdraw(APEX, values)
-        assert served(address, "web." + ZONE) == (set(), 0)
-        assert served(address, "mail." + ZONE) == (set(), 0)
+    zone = APEX
+    no_zones = TestDdns.no_zones
+    secrets = ("a-wrong-and-secret-token",)
+    directory: Path
+    server: PowerDns
 
-    def test_repeating_is_harmless(self, real: tuple[str, dict[str, str]], tmp_path: Path) -> None:
-        """Publishing what is there and withdrawing what is not succeed."""
-        address, keys = real
-        values = {from_text("web." + ZONE): frozenset({ONE})}
-        one = provider(tmp_path, **keys)
-        one.publish(APEX, values, 1)
-        one.publish(APEX, values, 1)
-        assert served(address, "web." + ZONE)[0] == {ONE}
-        one.withdraw(APEX, values)
-        one.withdraw(APEX, values)
-        assert served(address, "web." + ZONE)[0] == set()
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _powerdns(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        cls.directory = tmp_path_factory.mktemp("powerdns")
+        with powerdns(cls.directory) as cls.server:
+            yield
 
-    def test_keeps_foreign_values(self, real: tuple[str, dict[str, str]], tmp_path: Path) -> None:
-        """A value that somebody else wrote at the target survives both ways."""
-        address, keys = real
-        values = {from_text("shared." + ZONE): frozenset({ONE})}
-        provider(tmp_path, **keys).publish(APEX, values, 1)
-        assert served(address, "shared." + ZONE)[0] == {ONE, FOREIGN}
-        provider(tmp_path, **keys).withdraw(APEX, values)
-        assert served(address, "shared." + ZONE)[0] == {FOREIGN}
+    def provider(self, token: str = "", **keys: str) -> Lexicon:
+        keys = {"auth_token": token or self.server.api_key, "pdns_server": self.server.api, **keys}
+        return provider(self.directory, service="powerdns", **keys)
 
-    def test_writes_at_the_apex(self, real: tuple[str, dict[str, str]], tmp_path: Path) -> None:
-        """A target that is the zone's apex works."""
-        address, keys = real
-        provider(tmp_path, **keys).publish(APEX, {APEX: frozenset({ONE})}, 1)
-        assert served(address, ZONE)[0] == {ONE}
-        provider(tmp_path, **keys).withdraw(APEX, {APEX: frozenset({ONE})})
-        assert served(address, ZONE)[0] == set()
+    def wrong(self) -> Lexicon:
+        return self.provider(TestPowerdns.secrets[0])
 
-    def test_sends_the_lowest_ttl_that_is_set(self, real: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    def served(self, owner: Name) -> RRset:
+        return served(network.POWERDNS, owner)
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        records = [{"content": quote(value), "disabled": False} for value in values]
+        rrset = {"name": owner.to_text(), "type": "TXT", "ttl": ttl, "changetype": "REPLACE", "records": records}
+        url = f"{self.server.api}/api/v1/servers/localhost/zones/{ZONE}"
+        answer = requests.patch(url, json={"rrsets": [rrset]}, headers={"X-API-Key": self.server.api_key}, timeout=5)
+        answer.raise_for_status()
+
+    def test_sends_the_lowest_ttl_that_is_set(self) -> None:
         """``lowest_ttl`` says what the service accepts; below it nothing is sent."""
-        address, keys = real
-        one = provider(tmp_path, lowest_ttl="1s", **keys)
-        one.publish(APEX, {from_text("web." + ZONE): frozenset({ONE})}, 1)
-        assert served(address, "web." + ZONE) == ({ONE}, 1)
-        assert one.limits.lowest_ttl == 1
+        owner = self.owner(0)
+        for one, ttl in ((self.provider(lowest_ttl="1s"), 1), (self.provider(), 60)):
+            assert one.limits.lowest_ttl == ttl
+            one.publish(APEX, {owner: frozenset({ONE})}, 1)
+            assert self.served(owner) == RRset(frozenset({ONE}), ttl)
+            one.withdraw(APEX, {owner: frozenset({ONE})})
 
-
-@in_the_lab
-def test_probe_logs_in(tmp_path: Path) -> None:
-    """probe() tries the credentials, and a wrong one is told without showing it."""
-    with powerdns(tmp_path) as server:
-        keys = {"service": "powerdns", "pdns_server": server.api}
-        assert (
-            "powerdns accepts the settings for acme.example.net"
-            in provider(tmp_path, auth_token=server.api_key, **keys).probe()
-        )
-        with pytest.raises(Refused, match="401") as caught:
-            provider(tmp_path, auth_token="a-wrong-and-secret-token", **keys).probe()
-    assert "a-wrong-and-secret-token" not in str(caught.value)
-
-
-def test_keeps_the_contract(tmp_path: Path) -> None:
-    """The provider provides IProvider, as zope.interface checks it."""
-    from zope.interface.verify import verifyObject
-
-    assert verifyObject(IProvider, provider(tmp_path, service="powerdns"))
+    def test_probe_says_what_was_seen(self) -> None:
+        """The credentials are tried, and a wrong one is told."""
+        assert "powerdns accepts the settings for acme.example.net" in self.provider().probe()
+        with pytest.raises(Refused, match="401"):
+            self.wrong().probe()
 
 
 def test_a_name_outside_the_zone_is_refused(tmp_path: Path) -> None:
@@ -218,13 +219,6 @@ def test_an_undeclared_option_is_a_warning(tmp_path: Path) -> None:
     assert warnings == [
         "auth_tokn is no option that dns-lexicon's powerdns declares; did you mean auth_token?",
     ]
-
-
-def test_cannot_say_in_which_zone_a_name_lies(tmp_path: Path) -> None:
-    """Some services accept any zone without asking, so a search would stop at the first guess: there is none."""
-    with pytest.raises(DelegateError, match="cannot be asked") as caught:
-        provider(tmp_path, service="powerdns").zone_of(from_text("web." + ZONE))
-    assert "zone = " in caught.value.hint
 
 
 def test_duckdns_holds_one_value(tmp_path: Path) -> None:
