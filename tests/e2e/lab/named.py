@@ -1,0 +1,126 @@
+"""BIND: the root, the primary of most delegate zones, and the secondary that lags."""
+
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.dnssec
+import dns.name
+import dns.rdata
+
+from tests.e2e.lab import network, programs
+from tests.e2e.lab.keys import Key
+from tests.e2e.lab.process import Server, ServerError, is_authoritative
+
+# A combined key that signs at once and is never rolled while a lab lives.
+POLICY = """dnssec-policy "lab" {
+    keys { csk key-directory lifetime unlimited algorithm ecdsap256sha256; };
+};
+"""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone as BIND serves it: TEXT is its first content, OPTIONS further statements of its zone block."""
+
+    name: str
+    text: str
+    options: str = ""
+    primary: str | None = None  # the address to transfer from, on a secondary
+
+
+class Named(Server):
+    """One named with its own addresses and a control channel."""
+
+    def __init__(
+        self, name: str, directory: Path, address: str, zones: Iterable[Zone], keys: Iterable[Key] = ()
+    ) -> None:
+        super().__init__(name, directory, address)
+        self.zones = tuple(zones)
+        self.control = Key("rndc")
+        self.command = [programs.path("named"), "-f", "-n", "1", "-c", str(self.configure(tuple(keys)))]
+
+    def configure(self, keys: Iterable[Key]) -> Path:
+        """Write named.conf and the zones' files."""
+        v6 = network.IPV6.get(self.address) if network.has_ipv6() else None
+        self.write("rndc.key", self.control.bind())
+        blocks = []
+        for zone in self.zones:
+            file = self.write(f"{zone.name.strip('.') or 'root'}.zone", zone.text)
+            role = f"type secondary; primaries {{ {zone.primary}; }};" if zone.primary else "type primary;"
+            blocks.append(f'zone "{zone.name}" {{ {role} file "{file}"; {zone.options} }};\n')
+        return self.write(
+            "named.conf",
+            f"""options {{
+    directory "{self.directory}";
+    key-directory "{self.directory.parent}/keys";
+    listen-on {{ {self.address}; }};
+    listen-on-v6 {{ {f"{v6};" if v6 else "none;"} }};
+    notify-source {self.address};
+    transfer-source {self.address};
+    query-source address {self.address};
+    pid-file "{self.directory}/pid";
+    session-keyfile "{self.directory}/session.key";
+    lock-file none;
+    recursion no;
+    dnssec-validation no;
+    allow-transfer {{ 127.0.0.0/8; fd53::/64; }};
+    # The lab's secondaries are as fast as the protocol lets them be; notify-delay is the zones' own affair.
+    transfers-per-ns 50; transfers-in 50; serial-query-rate 100;
+    masterfile-format text;
+}};
+logging {{
+    channel file {{ file "{self.log}"; severity info; print-time yes; print-category yes; }};
+    category default {{ file; }};
+    category lame-servers {{ file; }};
+}};
+controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc"; }}; }};
+{self.control.bind()}{POLICY}"""
+            + "".join(key.bind() for key in keys)
+            + "".join(blocks),
+        )
+
+    def is_ready(self) -> bool:
+        """Every zone is answered with authority."""
+        return all(is_authoritative(self.address, zone.name) for zone in self.zones)
+
+    def rndc(self, *arguments: str) -> str:
+        """Control the server, for example ``rndc("freeze", "acme.bind.test")``."""
+        key = str(self.directory / "rndc.key")
+        done = subprocess.run(
+            [programs.path("rndc"), "-s", self.address, "-p", "953", "-k", key, *arguments],
+            env=programs.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ServerError(f"rndc {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+
+def make_key(folder: Path, zone: str) -> dns.rdata.Rdata:
+    """Make a zone's signing key in FOLDER before any server runs; returns the DS for its parent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "policy.conf").write_text(POLICY)
+    done = subprocess.run(
+        [
+            programs.path("dnssec-keygen"),
+            "-q",
+            "-K",
+            str(folder),
+            "-k",
+            "lab",
+            "-l",
+            str(folder / "policy.conf"),
+            zone,
+        ],
+        env=programs.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    line = (folder / f"{done.stdout.split()[0]}.key").read_text().splitlines()[-1]
+    key = dns.rdata.from_text("IN", "DNSKEY", line.split("DNSKEY", 1)[1])
+    return dns.dnssec.make_ds(dns.name.from_text(zone), key, "SHA256")
