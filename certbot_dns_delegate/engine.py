@@ -155,8 +155,8 @@ class Engine:
             first = planned.chain.aliases[:1]
             if first and first[0].is_wildcard:
                 self._warn(
-                    f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every other name"
-                    f" there; hint: add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
+                    f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name"
+                    f" beside it; hint: add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
                 )
             detail = {"chain": str(planned.chain), "zone": show(planned.target.zone.apex)}
             where = {"identifier": planned.challenge.identifier, "owner": show(planned.target.owner)}
@@ -171,13 +171,11 @@ class Engine:
     def _publish(self, plan: Plan, pool: ThreadPoolExecutor) -> dict[int, Sequence[Sighting]]:
         self._journal = self._pending.start()
         standing = {(entry.zone, entry.owner, value) for entry in self._pending.all_open() for value in entry.values}
-        numbers = []
-        for publication in plan.publications:
-            numbers.append([self._entry(publication, owner, plan, standing) for owner in publication.values])
-        given = iter(self._journal.intend([entry for entries in numbers for entry in entries]))
-        for publication, entries in zip(plan.publications, numbers, strict=True):
+        entries = [[self._entry(p, owner, plan, standing) for owner in p.values] for p in plan.publications]
+        given = iter(self._journal.intend([entry for each in entries for entry in each]))
+        for publication, each in zip(plan.publications, entries, strict=True):
             future = pool.submit(self._publish_one, publication)
-            self._publishing[future] = (publication, [next(given) for _ in entries])
+            self._publishing[future] = (publication, [next(given) for _ in each])
         waiting = set(self._publishing)
         while waiting:
             waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done

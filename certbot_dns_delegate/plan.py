@@ -212,8 +212,8 @@ class Planner:
                 continue
             names = ", ".join(sorted({each.challenge.identifier for each in group}))
             error = PlanError(
-                f"[{title}] holds {most} value{'s' if most > 1 else ''} at {show(group[0].target.owner)}, but this order has"
-                f" {len(values)} for it: {names} (a name and its wildcard need two)",
+                f"[{title}] can hold {most} at {show(group[0].target.owner)}, but this order has {len(values)} for it:"
+                f" {names} (a name and its wildcard need two)",
                 "give each name a target of its own, or split the certificate",
             )
             problems += [(each.challenge, error) for each in group]

@@ -68,6 +68,6 @@ def _hint(watcher: Watcher) -> str:
     if watcher.state is State.UNSIGNED:
         return f"the parent has a DS, so signatures are needed: dig +dnssec {show(watcher.zone)} SOA {address}"
     return (
-        f"compare the serials: dig +norec {show(watcher.zone)} SOA {address}; a secondary that lags needs NOTIFY from its"
-        " primary (BIND: notify-delay 0, also-notify), or a longer timeout"
+        f"compare the serials: dig +norec {show(watcher.zone)} SOA {address}; a secondary that lags needs NOTIFY from"
+        " its primary (BIND: notify-delay 0, also-notify), or a longer timeout"
     )

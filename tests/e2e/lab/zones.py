@@ -148,10 +148,7 @@ class Internet:
             *(f"{served} NS {name}" for served in (zone, *children) for name in ZONES[served]),
             *(f"{child} DS {self.ds[child]}" for child in children if child in self.ds),
             *self.addresses(name for name in names if is_below(name, zone)),
-            *(
-                f"{owner} {rdata}"
-                for owner, rdata in (CONTENT.get(zone, {}) if records is None else records).items()
-            ),
+            *(f"{owner} {rdata}" for owner, rdata in (CONTENT.get(zone, {}) if records is None else records).items()),
         ]
         return "\n".join(lines) + "\n"
 
