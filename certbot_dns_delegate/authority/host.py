@@ -3,6 +3,7 @@
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,14 +70,20 @@ def _programs(inodes: set[str]) -> dict[str, str]:
     names = {f"socket:[{inode}]": inode for inode in inodes}
     programs: dict[str, str] = {}
     for process in Path("/proc").glob("[0-9]*") if names else ():
-        try:
-            held = {str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()}
-        except OSError:
-            continue  # another user's, or gone by now
-        for name in held & names.keys():
+        for name in _open_files(process) & names.keys():
             text = _read(process / "comm").strip()
             programs[names[name]] = "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
     return programs
+
+
+def _open_files(process: Path) -> set[str]:
+    """What a process has open, as far as it is ours to see and still so."""
+    targets = set()
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):
+                targets.add(str(descriptor.readlink()))
+    return targets
 
 
 def _read(path: Path) -> str:
