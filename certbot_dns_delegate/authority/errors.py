@@ -82,8 +82,9 @@ def _port_taken(where: str, address: str, port: int, protocol: str) -> PortTaken
     problem = f"{where} is taken"
     if found:
         problem += f": a program listens on {', '.join(_show(holder) for holder in found)}"
-    free = set(outward_addresses()).isdisjoint(holder.address for holder in found)
-    if found and free and not any(_everywhere(holder.address) for holder in found):
+    ours = outward_addresses()
+    blocking = any(_everywhere(holder.address) or holder.address in ours for holder in found)
+    if _everywhere(address) and found and not blocking:
         # The classic: a stub resolver on loopback, or a hypervisor's on its bridge, against 0.0.0.0.
         return PortTakenError(problem, f"leave that address out; {_listen_elsewhere(address)}")
     return PortTakenError(

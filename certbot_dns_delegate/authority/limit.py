@@ -42,18 +42,17 @@ class Limiter:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def admit(self, network: bytes, now: float) -> bool:
-        """Take a token.
+    def exhausted(self, network: bytes, now: float) -> bool:
+        """Whether a network's bucket is empty.
 
         :param network: what ``prefix`` returned
         :param now: seconds of a monotonic clock
-        :return: whether there was one
         """
-        full_at = max(self._full_at.get(network, now), now)
-        if full_at - now > self._slack:
-            return False
-        self._full_at[network] = full_at + self._interval
+        return self._full_at.get(network, now) - now > self._slack
+
+    def charge(self, network: bytes, now: float) -> None:
+        """Take a token out of a network's bucket."""
+        self._full_at[network] = max(self._full_at.get(network, now), now) + self._interval
         self._full_at.move_to_end(network)
         if len(self._full_at) > self._prefixes:
             self._full_at.popitem(last=False)
-        return True

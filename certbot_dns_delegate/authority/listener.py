@@ -34,6 +34,7 @@ BATCH = 64
 LONGEST = 4096
 """Octets of a query over UDP, many times what a question and EDNS take; a longer one is dropped."""
 
+_CUT = int(socket.MSG_TRUNC)  # as a plain integer: arithmetic with the enumeration costs as much as a look-up
 _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -127,15 +128,15 @@ class Listener:
                 query, ancillary, flags, source = server.recvmsg(LONGEST, ANCILLARY)
             except OSError:
                 return  # nothing left
-            if flags & socket.MSG_TRUNC:
+            if flags & _CUT:
                 continue
-            reply = answer(zones, query, UDP)
+            network = prefix(source[0])
+            # With no room the reply sends the client to TCP, where a source address is proven.
+            reply = answer(zones, query, 0 if self._limiter.exhausted(network, now) else UDP)
             if reply is None:
                 continue
-            # A reply no longer than its query amplifies nothing; the one that sends to TCP, where a source
-            # address is proven, is such a one.
-            if len(reply) > len(query) and not self._limiter.admit(prefix(source[0]), now):
-                reply = answer(zones, query, 0) or b""
+            if len(reply) > len(query):  # a shorter one amplifies nothing
+                self._limiter.charge(network, now)
             with suppress(OSError):  # no route back, or no room: a resolver asks again
                 server.sendmsg((reply,), from_where_asked(ancillary), 0, source)
 

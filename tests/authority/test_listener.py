@@ -340,6 +340,18 @@ def test_port_taken(ours: str, kind: socket.SocketKind) -> None:
         assert "listen = " in caught.value.hint
 
 
+def test_stub_resolver_in_the_way() -> None:
+    """A listener on loopback alone, as systemd-resolved's, is no reason to stop it: the hint is to leave it its
+    address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stub:
+        stub.bind(("127.0.0.53", 0))
+        with pytest.raises(PortTakenError) as caught:
+            Listener(ZONES, port=stub.getsockname()[1])
+        assert "127.0.0.53" in caught.value.problem
+        assert caught.value.hint.startswith("leave that address out; listen on another address:  listen = ")
+        assert "0.0.0.0" not in caught.value.hint
+
+
 def test_no_such_address() -> None:
     """An address of another host is told apart, and the first address is let go again."""
     with socket.socket() as probe:
