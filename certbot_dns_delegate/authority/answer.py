@@ -180,7 +180,7 @@ def _read_edns(query: bytes, offset: int, others: int, additionals: int) -> _Edn
                 rcode = _FORMERR  # one, of the root, in the additional section (RFC 6891 section 6.1.1)
             # DO is copied (RFC 3225 section 3); version 0 is what we speak, whatever was asked.
             opt = _OPT.pack(0, _TYPE_OPT, UDP, rcode >> 4, 0, ttl & _DO, 0)
-            edns = _Edns(rcode, max(_PLAIN, min(payload, UDP)), opt)
+            edns = _Edns(rcode, max(_PLAIN, payload), opt)
     return edns if offset == len(query) else None
 
 

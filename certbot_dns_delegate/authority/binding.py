@@ -24,10 +24,6 @@ class Sockets(NamedTuple):
     udp: socket.socket
     tcp: socket.socket
 
-    @property
-    def port(self) -> int:
-        return int(self.udp.getsockname()[1])
-
     def close(self) -> None:
         self.udp.close()
         self.tcp.close()
@@ -37,17 +33,14 @@ def bind(address: str, port: int) -> Sockets:
     """Open the sockets of one listen address, none when one of them fails.
 
     :param address: an IPv4 or IPv6 address, which may be 0.0.0.0 or ::
-    :param port: 0 for one that is free
     :raises ListenError: by reason
     """
     tcp = _bind(address, port, socket.SOCK_STREAM)
     try:
-        # The port that the kernel chose for TCP is rarely in use for UDP; the other way round it may be.
-        udp = _bind(address, int(tcp.getsockname()[1]), socket.SOCK_DGRAM)
+        return Sockets(_bind(address, port, socket.SOCK_DGRAM), tcp)
     except BaseException:
         tcp.close()
         raise
-    return Sockets(udp, tcp)
 
 
 def _bind(address: str, port: int, kind: socket.SocketKind) -> socket.socket:

@@ -2,9 +2,7 @@
 
 import selectors
 import socket
-
-from certbot_dns_delegate.authority.answer import TCP, answer
-from certbot_dns_delegate.authority.zone import Zones
+from collections.abc import Callable
 
 IDLE = 5.0
 """Seconds without a complete query, after which a client has said all it had to (RFC 7766 section 6.2.3: "on
@@ -20,13 +18,17 @@ UNREAD = 65_536
 class Connection:
     """A TCP connection; ``handle`` does what can be done without waiting.
 
+    :param reply_to: gives the reply to a query, ``None`` for what is none
     :ivar network: what ``limit.prefix`` says of the client
     :ivar deadline: when it is closed, in seconds of the monotonic clock
     """
 
-    def __init__(self, client: socket.socket, network: bytes, now: float) -> None:
+    def __init__(
+        self, client: socket.socket, network: bytes, reply_to: Callable[[bytes], bytes | None], now: float
+    ) -> None:
         self.socket = client
         self.network = network
+        self._reply_to = reply_to
         self.deadline = now + IDLE
         self._received = bytearray()
         self._unsent = bytearray()
@@ -38,16 +40,16 @@ class Connection:
         events = 0 if self._behind else selectors.EVENT_READ
         return events | selectors.EVENT_WRITE if self._behind or self._unsent else events
 
-    def handle(self, zones: Zones, now: float) -> bool:
+    def handle(self, now: float) -> bool:
         """Send what the client takes, answer what is complete, read what came, and answer and send that.
 
         :return: whether the connection is still of use
         """
         try:
             self._send()
-            useful = self._answer(zones, now)
+            useful = self._answer(now)
             if useful and not self._behind:
-                useful = self._receive() and self._answer(zones, now)
+                useful = self._receive() and self._answer(now)
             self._send()
         except OSError:
             return False
@@ -62,7 +64,7 @@ class Connection:
         self._received += octets
         return bool(octets)
 
-    def _answer(self, zones: Zones, now: float) -> bool:
+    def _answer(self, now: float) -> bool:
         """Answer complete queries in their order; ``False`` for a client that sends anything else."""
         start = 0
         self._behind = False
@@ -75,7 +77,7 @@ class Connection:
             if len(self._unsent) >= UNREAD:
                 self._behind = True
                 break
-            reply = answer(zones, bytes(self._received[begin:end]), TCP)
+            reply = self._reply_to(bytes(self._received[begin:end]))
             if reply is None:
                 useful = False
             else:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from certbot_dns_delegate.authority.answer import UDP, answer
+from certbot_dns_delegate.authority.answer import TCP, UDP, answer
 from certbot_dns_delegate.authority.binding import ANCILLARY, EVERYWHERE, Sockets, bind, from_where_asked
 from certbot_dns_delegate.authority.connection import Connection
 from certbot_dns_delegate.authority.errors import ListenError, NoIPv6Error, NoSuchAddressError
@@ -41,14 +41,14 @@ _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class Listener:
     """A server: listening once it is made, answering from ``start`` until ``stop``.
 
-    :ivar zones: what is served; assign other ``Zones`` at any time, from any thread
+    :ivar zones: what is served; assign other ``Zones`` at any time, from any thread, and every query sent
+        after that is answered from them
     :ivar missing: why this host's IPv6 addresses are left out; only where the addresses are the default ones
     """
 
     def __init__(self, zones: Zones, addresses: Sequence[str] | None = None, port: int = PORT) -> None:
         """
         :param addresses: IPv4 and IPv6 addresses; ``None`` for all that this host has
-        :param port: 0 for one that is free
         :raises ListenError: when it cannot listen on one of them
         """
         self.zones = zones
@@ -60,7 +60,7 @@ class Listener:
         try:
             for address in EVERYWHERE if addresses is None else addresses:
                 try:
-                    self._bound.append(bind(address, self._bound[0].port if self._bound else port))
+                    self._bound.append(bind(address, port))
                 except (NoIPv6Error, NoSuchAddressError) as error:
                     if addresses is not None or ":" not in address:
                         raise
@@ -122,7 +122,6 @@ class Listener:
             self._expire(now)
 
     def _answer_datagrams(self, server: socket.socket, now: float) -> None:
-        zones = self.zones
         for _ in range(BATCH):
             try:
                 query, ancillary, flags, source = server.recvmsg(LONGEST, ANCILLARY)
@@ -132,7 +131,8 @@ class Listener:
                 continue
             network = prefix(source[0])
             # With no room the reply sends the client to TCP, where a source address is proven.
-            reply = answer(zones, query, 0 if self._limiter.exhausted(network, now) else UDP)
+            # The zones of this moment, not of the batch's start: who asks after a change must see it.
+            reply = answer(self.zones, query, 0 if self._limiter.exhausted(network, now) else UDP)
             if reply is None:
                 continue
             if len(reply) > len(query):  # a shorter one amplifies nothing
@@ -153,7 +153,7 @@ class Listener:
         client.setblocking(False)
         # Pipelined replies go out one by one; none shall wait for the acknowledgement of the last.
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections[client] = Connection(client, prefix(source[0]), now)
+        self._connections[client] = Connection(client, prefix(source[0]), self._reply_over_tcp, now)
         self._selector.register(client, selectors.EVENT_READ, self._handle)
 
     def _make_room(self) -> None:
@@ -166,10 +166,13 @@ class Listener:
         connection = self._connections.get(client)
         if connection is None:
             return  # closed to make room since the selector named it
-        if connection.handle(self.zones, now):
+        if connection.handle(now):
             self._selector.modify(client, connection.events, self._handle)
         else:
             self._close(connection)
+
+    def _reply_over_tcp(self, query: bytes) -> bytes | None:
+        return answer(self.zones, query, TCP)
 
     def _close(self, connection: Connection) -> None:
         self._selector.unregister(connection.socket)

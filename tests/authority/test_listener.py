@@ -30,6 +30,7 @@ from certbot_dns_delegate.authority.errors import (
 from certbot_dns_delegate.authority.listener import Listener
 from certbot_dns_delegate.authority.zone import Zone, Zones
 from tests.authority.names import INSIDE, ZONES
+from tests.authority.ports import quiet_port
 
 TXT = dns.message.make_query("shop.acme.example.net", "TXT")
 MANY = dns.message.make_query("many.acme.example.net", "TXT")
@@ -38,6 +39,10 @@ MANY = dns.message.make_query("many.acme.example.net", "TXT")
 def framed(query: dns.message.Message) -> bytes:
     wire = query.to_wire()
     return len(wire).to_bytes(2, "big") + wire
+
+
+def reply_over_tcp(query: bytes) -> bytes | None:
+    return answer(ZONES, query, TCP)
 
 
 def read_reply(stream: socket.socket) -> dns.message.Message:
@@ -65,7 +70,10 @@ def _read(file: "socket.SocketIO", size: int) -> bytes:  # type: ignore[name-def
 )
 def test_reply_leaves_from_the_address_that_was_asked(wildcard: str, family: int, asked: str) -> None:
     """On all addresses, a reply over UDP comes from the one the query went to."""
-    with Listener(ZONES, [wildcard], port=0) as server, socket.socket(family, socket.SOCK_DGRAM) as client:
+    with (
+        Listener(ZONES, [wildcard], quiet_port()) as server,
+        socket.socket(family, socket.SOCK_DGRAM) as client,
+    ):
         client.settimeout(5)
         client.sendto(TXT.to_wire(), (asked, server.bound[0][1]))
         _, source = client.recvfrom(4096)
@@ -75,7 +83,7 @@ def test_reply_leaves_from_the_address_that_was_asked(wildcard: str, family: int
 def test_default_addresses() -> None:
     """By default it listens on all addresses of both families, on one port, and neither takes the other's
     part."""
-    with Listener(ZONES, port=0) as server:
+    with Listener(ZONES, port=quiet_port()) as server:
         assert server.missing is None
         assert [address for address, _ in server.bound] == ["0.0.0.0", "::"]
         assert len({port for _, port in server.bound}) == 1
@@ -86,19 +94,31 @@ def test_default_addresses() -> None:
 
 
 def test_zones_are_swapped_while_serving(server: Listener) -> None:
-    """Assigning other zones changes what the next query is told."""
+    """Every query sent after other zones were assigned is answered from those."""
     address, port = server.bound[0]
-    server.zones = Zones([Zone(INSIDE.apex, INSIDE.servers)])
-    assert dns.query.udp(TXT, address, port=port, timeout=5).rcode() == dns.rcode.NXDOMAIN
+    without = Zones([Zone(INSIDE.apex, INSIDE.servers)])
+    with (
+        socket.create_connection((address, port), timeout=5) as stream,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(5)
+        client.connect((address, port))
+        for _ in range(200):
+            for zones, rcode in (without, dns.rcode.NXDOMAIN), (ZONES, dns.rcode.NOERROR):
+                server.zones = zones
+                client.send(TXT.to_wire())
+                assert dns.message.from_wire(client.recv(4096)).rcode() == rcode
+                server.zones = ZONES if zones is without else without
+                stream.sendall(framed(TXT))
+                assert read_reply(stream).rcode() != rcode
     server.zones = ZONES
-    assert dns.query.udp(TXT, address, port=port, timeout=5).answer
 
 
 def test_stop_frees_the_port() -> None:
     """After stop nobody listens, the thread is gone, and the port can be had again at once; stopping again
     is harmless."""
     threads = set(threading.enumerate())
-    server = Listener(ZONES, ["127.0.0.1"], port=0)
+    server = Listener(ZONES, ["127.0.0.1"], quiet_port())
     server.start()
     address, port = server.bound[0]
     dns.query.tcp(TXT, address, port=port, timeout=5)
@@ -116,7 +136,7 @@ def test_stop_frees_the_port() -> None:
 
 def test_stop_without_start() -> None:
     """A server that was never started can be stopped."""
-    server = Listener(ZONES, ["127.0.0.1"], port=0)
+    server = Listener(ZONES, ["127.0.0.1"], quiet_port())
     [(address, port)] = server.bound
     server.stop()
     with Listener(ZONES, [address], port=port):
@@ -128,7 +148,8 @@ def test_a_running_server_does_not_keep_the_process() -> None:
     program = (
         "from certbot_dns_delegate.authority.listener import Listener\n"
         "from certbot_dns_delegate.authority.zone import Zones\n"
-        "Listener(Zones(), ['127.0.0.1'], port=0).start()\n"
+        "from tests.authority.ports import quiet_port\n"
+        "Listener(Zones(), ['127.0.0.1'], quiet_port()).start()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -139,7 +160,7 @@ def test_flood_is_sent_to_tcp() -> None:
     answered; another network is answered as before."""
     query = TXT.to_wire()
     with (
-        Listener(ZONES, ["127.0.0.1"], port=0) as server,
+        Listener(ZONES, ["127.0.0.1"], quiet_port()) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
     ):
@@ -231,10 +252,10 @@ def test_client_that_does_not_read_is_not_read() -> None:
     with ours, theirs:
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        client = connection.Connection(ours, b"net", 100.0)
+        client = connection.Connection(ours, b"net", reply_over_tcp, 100.0)
         theirs.sendall(framed(MANY) * count)
         for now in [101.0] * count + [102.0] * 10:
-            assert client.handle(ZONES, now)
+            assert client.handle(now)
         assert client.events == selectors.EVENT_WRITE
         assert client.deadline == 101.0 + connection.IDLE
         received = bytearray()
@@ -242,7 +263,7 @@ def test_client_that_does_not_read_is_not_read() -> None:
         while client.events & selectors.EVENT_WRITE:
             with suppress(BlockingIOError):
                 received += theirs.recv(1 << 20)
-            assert client.handle(ZONES, 103.0)
+            assert client.handle(103.0)
         with suppress(BlockingIOError):
             while True:
                 received += theirs.recv(1 << 20)
@@ -257,12 +278,12 @@ def test_silent_client_is_closed() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        client = connection.Connection(ours, b"net", now)
+        client = connection.Connection(ours, b"net", reply_over_tcp, now)
         theirs.sendall(framed(TXT)[:-1])
-        assert client.handle(ZONES, now + 3)
+        assert client.handle(now + 3)
         assert client.deadline == now + connection.IDLE
         theirs.sendall(framed(TXT)[-1:])
-        assert client.handle(ZONES, now + 4)
+        assert client.handle(now + 4)
         assert client.deadline == now + 4 + connection.IDLE
 
 
@@ -276,7 +297,7 @@ def test_idle_connection_is_closed(server: Listener) -> None:
 def test_connections_are_bounded() -> None:
     """More connections than allowed close the oldest of the network that has most, and everybody else is
     served."""
-    with Listener(ZONES, ["127.0.0.1"], port=0) as server:
+    with Listener(ZONES, ["127.0.0.1"], quiet_port()) as server:
         [(address, port)] = server.bound
         with socket.create_connection((address, port), timeout=5, source_address=("127.0.1.1", 0)) as patient:
             flood = [
@@ -299,12 +320,13 @@ def test_no_more_files() -> None:
 import resource, socket, dns.message
 from certbot_dns_delegate.authority.listener import Listener
 from tests.authority.names import ZONES
+from tests.authority.ports import quiet_port
 query = dns.message.make_query("shop.acme.example.net", "TXT")
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 stream = socket.socket()
 client.settimeout(5)
 stream.settimeout(10)
-with Listener(ZONES, ["127.0.0.1"], port=0) as server:
+with Listener(ZONES, ["127.0.0.1"], quiet_port()) as server:
     client.connect(server.bound[0])
     client.send(query.to_wire())
     assert dns.message.from_wire(client.recv(4096)).answer  # also so that dnspython has loaded what it needs
@@ -326,7 +348,7 @@ with Listener(ZONES, ["127.0.0.1"], port=0) as server:
 def test_port_taken(ours: str, kind: socket.SocketKind) -> None:
     """A port in use, also by one address against all of them, is told with the program that has it."""
     with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", quiet_port()))
         if kind == socket.SOCK_STREAM:
             taken.listen()
         port = taken.getsockname()[1]
@@ -341,10 +363,10 @@ def test_port_taken(ours: str, kind: socket.SocketKind) -> None:
 
 
 def test_stub_resolver_in_the_way() -> None:
-    """A listener on loopback alone, as systemd-resolved's, is no reason to stop it: the hint is to leave it its
+    """A listener on loopback alone, as systemd-resolved's, need not be stopped: the hint leaves it its
     address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stub:
-        stub.bind(("127.0.0.53", 0))
+        stub.bind(("127.0.0.53", quiet_port()))
         with pytest.raises(PortTakenError) as caught:
             Listener(ZONES, port=stub.getsockname()[1])
         assert "127.0.0.53" in caught.value.problem
@@ -354,9 +376,7 @@ def test_stub_resolver_in_the_way() -> None:
 
 def test_no_such_address() -> None:
     """An address of another host is told apart, and the first address is let go again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = quiet_port()
     with pytest.raises(NoSuchAddressError, match=r"198\.51\.100\.1 is not an address of this host"):
         Listener(ZONES, ["127.0.0.1", "198.51.100.1"], port=port)
     Listener(ZONES, ["127.0.0.1"], port=port).stop()
