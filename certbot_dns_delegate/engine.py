@@ -117,8 +117,15 @@ class Engine:
 
         :returns: what is left.
         """
-        wait(self._publishing, OUTSTANDING_S)
-        self._settle_publishing()
+        try:
+            wait(self._publishing, OUTSTANDING_S)
+            self._settle_publishing()
+            return self._withdraw()
+        finally:
+            self._writers.end()
+            self._flush()
+
+    def _withdraw(self) -> list[Leftover]:
         begin = time.monotonic()
         journals = [self._journal] if self._journal else []
         try:
@@ -140,13 +147,16 @@ class Engine:
             self._note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
         for journal in journals:
             journal.close()
-        self._flush()
         return leftovers
 
     def plan(self, challenges: Sequence[Challenge], pool: ThreadPoolExecutor) -> Plan:
         """What would be written, and what stands against it; nothing is written."""
         begin = time.monotonic()
         router = Router(self.settings, self._provider_of)
+        if len(self.settings.delegates) == 1 and hasattr(
+            only := self._provider_of(self.settings.delegates[0]), "begin"
+        ):
+            only.begin()  # before anything else; of several delegates only those that a name leads to
         budget = Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))
         recursive = self._recursive()
         zones = Zones(recursive, lambda name: router.hidden_suffix(name) is not None, budget)
