@@ -174,10 +174,14 @@ class Standalone:
         name: Name | None = self._options["server_name"]
         if name is not None:
             return name
-        try:
-            return parse_name(socket.getfqdn())
-        except ValueError:
-            return parse_name("localhost")
+        own = socket.getfqdn()
+        # A made-up name would be one more server of the zone, which a resolver may try and wait for.
+        if "." not in own or own.endswith((".localdomain", ".local", ".internal", ".arpa")):
+            raise SettingsError(
+                f"{self._context.title}: this host does not know its full name ({printable(own, 80)})",
+                "server_name = the name that the NS record in the parent zone points to",
+            )
+        return parse_name(own)
 
     def _empty(self) -> Zone:
         server = self._server()

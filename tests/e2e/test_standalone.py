@@ -15,13 +15,14 @@ from tests.e2e.lab import network
 from tests.e2e.lab.lab import Lab
 
 ADDRESS = network.STANDALONE
-LISTEN = f"listen = {ADDRESS}"
+KEYS = {"listen": ADDRESS, "server_name": "host.links.test"}
 
 
 @pytest.fixture
 def sectioned(lab: Lab) -> Path:
     """An INI with the one standalone delegate."""
-    return lab.private_file("standalone.ini", f"[stand.test]\nprovider = standalone\n{LISTEN}\n")
+    lines = ["[stand.test]", "provider = standalone", *(f"{key} = {value}" for key, value in KEYS.items())]
+    return lab.private_file("standalone.ini", "\n".join(lines))
 
 
 def is_free(address: str = ADDRESS) -> bool:
@@ -52,9 +53,9 @@ def test_name_and_wildcard_then_renew(lab: Lab, sectioned: Path) -> None:
 
 
 def test_flat_file(lab: Lab) -> None:
-    """The flat file needs the zone and nothing else, when all addresses are free."""
-    prefix = "dns_delegate_standalone"
-    credentials = lab.private_file("flat-standalone.ini", f"{prefix}_zone = stand.test\n{prefix}_{LISTEN}\n")
+    """The flat file names its zone; its own authenticator reads it."""
+    lines = [f"dns_delegate_standalone_{key} = {value}" for key, value in {**KEYS, "zone": "stand.test"}.items()]
+    credentials = lab.private_file("flat-standalone.ini", "\n".join(lines))
     done = lab.certbot(
         "certonly",
         *("-a", "dns-delegate-standalone", "--dns-delegate-standalone-credentials", str(credentials)),
