@@ -10,7 +10,7 @@ from zope.interface import implementer
 from certbot_dns_delegate.authority.errors import ListenError
 from certbot_dns_delegate.authority.host import outward_addresses
 from certbot_dns_delegate.authority.listener import Listener
-from certbot_dns_delegate.authority.zone import Zone, Zones
+from certbot_dns_delegate.authority.zone import VALUE_TTL, Zone, Zones
 from certbot_dns_delegate.errors import Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
@@ -82,12 +82,14 @@ def _take_turn(wait: Callable[[float], object]) -> socket.socket:
     """Wait until no other order on this host listens; what is returned holds the turn until it is closed."""
     turn = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        for _ in range(MOST_TURNS):
+        for turns in range(MOST_TURNS):
             try:
                 turn.bind(TURN)
             except OSError:
                 wait(TURN_S)
             else:
+                if turns:
+                    wait(VALUE_TTL)  # the CA's resolver may hold the last order's values for that long
                 break
     except BaseException:
         turn.close()
