@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.files import check_trusted
 from certbot_dns_delegate.text import printable, quoted
 
 AGAIN_AFTER_S = 300
@@ -101,7 +102,8 @@ class Journal:
         self._file.close()
 
     def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        # The line break comes first: it ends a line that a full disk may have torn.
+        data = b"".join(b"\n" + json.dumps(line).encode() for line in lines)
         try:
             self._file.write(data)
             self._file.flush()
@@ -119,10 +121,9 @@ class Journal:
                 record = json.loads(line)
                 number, state = int(record.pop("number")), State(record.pop("state"))
                 if state is State.INTENDED:
-                    texts = {key: tuple(map(str, record.pop(key))) for key in ("values", "before")}
-                    written = float(record.pop("written"))
-                    entry = Entry(**{key: str(value) for key, value in record.items()}, **texts, written=written)
-                    self.entries[number] = (entry, state)
+                    for name in ("values", "before"):
+                        record[name] = tuple(map(str, record[name]))
+                    self.entries[number] = (Entry(**record), state)
                 else:
                     self.entries[number] = (self.entries[number][0], state)
             except (ValueError, KeyError, TypeError, AttributeError):
@@ -167,6 +168,7 @@ class Pending:
                 except OSError:
                     file.close()  # alive
                     continue
+                check_trusted(path, os.fstat(file.fileno()))
                 journal = Journal(path, file)
                 journal.load()
                 if journal.open_entries:
@@ -178,22 +180,31 @@ class Pending:
     def alive(self, mine: Sequence[Journal]) -> Iterator[Entry]:
         """What runs that are still alive have written, except those in ``mine``."""
         own = {journal.path for journal in mine}
+        return self._read(lambda path, file: path not in own and _is_locked(file))
+
+    def all_open(self) -> Iterator[Entry]:
+        """What any run, alive or dead, has written and not withdrawn."""
+        return self._read(lambda *_: True)
+
+    def _read(self, wanted: Callable[[Path, BinaryIO], bool]) -> Iterator[Entry]:
         for path in self.directory.glob("*.json"):
-            if path in own:
-                continue
             try:
-                with path.open("rb") as file:
-                    if _is_locked(file):
+                with path.open("r+b") as file:
+                    if wanted(path, file):
                         journal = Journal(path, file)
                         journal.load()
                         yield from journal.open_entries.values()
             except OSError:
-                continue
+                continue  # withdrawn and removed meanwhile
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Between creating a journal and locking it nobody may take it for dead."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = self.directory.stat()
+        if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
+            where = printable(str(self.directory))
+            raise StateError(f"{where}: somebody else may write there", f"chmod 700 {quoted(self.directory)}")
         descriptor = os.open(self.directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -170,6 +171,7 @@ def watch(
     due = [(begin + (BETWEEN_LOOKS.total_seconds() if w.looks else 0.0), next(order), w) for w in watchers]
     heapq.heapify(due)
     running: dict[Future[None], Watcher] = {}
+    idle = threading.Event()
     told = begin
     while True:
         now = time.monotonic()
@@ -184,11 +186,9 @@ def watch(
             told = now
             progress(now - begin, [watcher for watcher in watchers if watcher.state.blocks])
         wake = min([told + 1, *(begin + limits[z] for z in open_zones), *(at for at, _, _ in due[:1])])
-        if running:
-            done, _ = wait(running, max(0.0, wake - now), FIRST_COMPLETED)
-        else:
-            done, _ = wait([Future()], max(0.0, wake - now))  # nothing is under way: only wait, for a signal can end it
-        for future in done:
+        if not running:
+            idle.wait(max(0.0, wake - now))
+        for future in wait(running, max(0.0, wake - now), FIRST_COMPLETED).done:
             watcher = running.pop(future)
             future.result()
             at = time.monotonic()

@@ -142,6 +142,14 @@ class Zones:
                 unknown.append(host)
         return tuple(dict.fromkeys([*servers, *self._resolve(unknown)]))
 
+    def addresses_of(self, host: Name, suffix: Name) -> list[str]:
+        """The addresses of a host inside a delegate, from the delegate's own servers."""
+        found = self.find(host, suffix)
+        replies = [
+            self.ask(found.cut.servers, Question(host, t), found.cut.apex) for t in (RdataType.A, RdataType.AAAA)
+        ]
+        return [address for reply in replies for address in addresses_in(reply.message.answer, host)]
+
     def _resolve(self, hosts: Sequence[Name]) -> list[Server]:
         questions = [(host, rdtype) for host in hosts for rdtype in (RdataType.A, RdataType.AAAA)]
         self._budget.spend(len(questions))

@@ -21,6 +21,7 @@ BUILT_IN = {
     "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
     "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
     "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
+    "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
 

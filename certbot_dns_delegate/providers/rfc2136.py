@@ -182,8 +182,9 @@ class RFC2136:
             if pause_s is not None:
                 self._context.wait(pause_s)
         hint = (
-            "one of: its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota); a CNAME stands"
-            f" at the name; the name lies below a zone cut: dig {show(missing[0])} TXT @{connection.server.address} +norec"
+            "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
+            " the name, or the name lies below a zone cut:"
+            f" dig {show(missing[0])} TXT @{connection.server.address} +norec"
         )
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
