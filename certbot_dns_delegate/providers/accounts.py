@@ -50,7 +50,7 @@ class Account:
         if self.fulldomain is None:
             return self.is_labelled(target)
         # getlocalcert's console hands out keys that write below the name they show.
-        below = "getlocalcert." in self.server_url and target.labels[0].lower() == b"_acme-challenge"
+        below = is_getlocalcert(self.server_url) and target.labels[0].lower() == b"_acme-challenge"
         return target == self.fulldomain or (below and target.parent() == self.fulldomain)
 
     def is_labelled(self, target: Name) -> bool:
@@ -60,6 +60,11 @@ class Account:
         """
         label = target.labels[0].decode("ascii", "replace").lower()
         return label == self.subdomain.lower() and _UUID.fullmatch(label) is not None
+
+
+def is_getlocalcert(url: str) -> bool:
+    """Whether a server is getlocalcert's imitation of acme-dns, by the path that it has."""
+    return url.endswith("/acme-dns-compat")
 
 
 def parse(text: str) -> list[Account]:

@@ -29,7 +29,7 @@ from certbot_dns_delegate.locks import FileLock
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.accounts import Account, AccountFile, normalise
+from certbot_dns_delegate.providers.accounts import Account, AccountFile, is_getlocalcert, normalise
 from certbot_dns_delegate.providers.interface import Context, IProvider, IRegistrar, Options
 from certbot_dns_delegate.schema import NETWORKS, PATH, Key
 from certbot_dns_delegate.text import VALUE, parse_name, printable, quoted, show, show_all
@@ -94,7 +94,7 @@ class AcmeDNS:
         if account is None:
             return None
         # getlocalcert has a zone for each account, acme-dns one for all.
-        if account.fulldomain is not None and _is_getlocalcert(self._url(account)):
+        if account.fulldomain is not None and is_getlocalcert(self._url(account)):
             return account.fulldomain
         return owner.parent()
 
@@ -152,7 +152,7 @@ class AcmeDNS:
         def check(account: Account) -> None:
             url = self._url(account)
             try:
-                if _is_getlocalcert(url):
+                if is_getlocalcert(url):
                     api.check_getlocalcert(self._client(url.removesuffix("/acme-dns-compat")), account)
                 else:
                     api.check(self._client(url), account)
@@ -332,10 +332,6 @@ _REGISTER = "certbot-dns-delegate register NAME"
 
 def _key(url: str, account: Account) -> Hashable:
     return (url.rpartition("@")[2], account.subdomain.lower())
-
-
-def _is_getlocalcert(url: str) -> bool:
-    return "//api.getlocalcert." in url
 
 
 def _doubtful(problem: DelegateError) -> DelegateError:
