@@ -1,4 +1,4 @@
-"""The doubles satisfy clients that know nothing of this package: Debian's lego, and pyacmedns' requests.
+"""The doubles satisfy clients that know nothing of this package: Debian's lego, and pyacmedns.
 
 lego needs a CA; Pebble is told to believe everything, as only what lego says to the doubles matters here.
 """
@@ -8,8 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 
 from certbot_dns_delegate.providers.accounts import parse
 from certbot_dns_delegate.providers.conformance import value
+from certbot_dns_delegate.schema import Secret
 from tests.contract.test_httpreq import make
 from tests.servers import acme_dns, httpreq
 from tests.servers.http import make_certificates
@@ -91,27 +90,6 @@ def lego(tmp_path: Path) -> Iterator[Lego]:
             process.communicate(timeout=10)
 
 
-def test_lego_registers_at_the_acme_dns_double_and_updates_it(lego: Lego) -> None:
-    """Its account file is read by us, its two values are served, an account that we stored is used by it."""
-    storage = lego.directory / "accounts.json"
-    with acme_dns.AcmeDNS() as server:
-        variables = {"ACME_DNS_API_BASE": server.url, "ACME_DNS_STORAGE_PATH": str(storage)}
-        first = lego.run("acme-dns", variables)
-        (account,) = parse(storage.read_text())
-        assert account.name == "shop.example.com"
-        assert account.fulldomain is not None
-        assert account.fulldomain.to_text() in first.stdout + first.stderr
-        second = lego.run("acme-dns", variables)
-        assert second.returncode == 0, second.stderr
-        assert len(set(server.txt(account.fulldomain.to_text()))) == 2
-        storage.unlink()
-        house = House(server, lego.directory)
-        target = house.provider().register("shop.example.com")
-        third = lego.run("acme-dns", variables)
-        assert third.returncode == 0, third.stderr
-        assert len(set(server.txt(target.to_text()))) == 2
-
-
 @pytest.mark.parametrize("kind", ["lego-httpreq-server", "acmeproxy", "acmeproxy.pl", "canonical"])
 def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
     """present and cleanup succeed, and what it sends has the form of what we send."""
@@ -133,7 +111,7 @@ def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
         if kind in {"lego-httpreq-server", "acmeproxy"}:
             server._credentials = None
         else:
-            provider = make(server.url, username="web1", password=_secret("password"))
+            provider = make(server.url, username="web1", password=Secret("password"))
         provider.publish(zone, {owner: frozenset({value("one"), value("two")})}, 1)
         provider.withdraw(zone, {owner: frozenset({value("one"), value("two")})})
         ours = [(request.path, set(request.json())) for request in server.requests]
@@ -141,33 +119,26 @@ def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
         assert all(not values for values in server.records.values())
 
 
-def _secret(text: str) -> object:
-    from certbot_dns_delegate.schema import Secret
-
-    return Secret(text)
-
-
-def test_requests_as_pyacmedns_makes_them_are_answered() -> None:
-    """No Content-Type on register, JSON with capitals, a foreign key: as its 0.4 release sends and expects them."""
-
-    def post(url: str, body: object = None, headers: dict[str, str] | None = None) -> tuple[int, dict[str, object]]:
-        data = b"" if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers or {}, method="POST")
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:
-                return response.status, json.load(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
-
+def test_pyacmedns_works_with_the_acme_dns_double_and_with_our_account_file(tmp_path: Path) -> None:
+    """It registers and updates there; its file is read by us, and it uses an account that we stored."""
+    pyacmedns = pytest.importorskip("pyacmedns", reason="pyacmedns, an unrelated client, is not installed")
+    path = tmp_path / "accounts.json"
     with acme_dns.AcmeDNS() as server:
-        status, account = post(server.url + "/register", {"allowfrom": ["127.0.0.1/8"]})
-        assert (status, set(account)) == (201, {"username", "password", "fulldomain", "subdomain", "allowfrom"})
-        headers = {"X-Api-User": str(account["username"]), "X-Api-Key": str(account["password"])}
-        body = {"SubDomain": account["subdomain"], "TXT": value("one")}
-        assert post(server.url + "/update", body, headers) == (200, {"txt": value("one")})
-        assert post(server.url + "/update", body, headers | {"X-Api-Key": "x" * 40}) == (401, {"error": "forbidden"})
-        assert post(server.url + "/register", {"allowfrom": ["127.0.0.1"]}) == (
-            400,
-            {"error": "invalid_allowfrom_cidr"},
-        )
+        client, storage = pyacmedns.Client(server.url), pyacmedns.Storage(str(path))
+        storage.put("shop.example.com", client.register_account(["127.0.0.1/8"]))
+        storage.save()
+        path.chmod(0o600)
+        (account,) = parse(path.read_text())
+        assert account.name == "shop.example.com"
+        assert account.fulldomain is not None
+        for text in (value("one"), value("two")):
+            client.update_txt_record(storage.fetch("shop.example.com"), text)
+        assert server.txt(account.fulldomain.to_text()) == [value("one"), value("two")]
+        target = House(server, tmp_path).provider().register("other.example.com")
+        theirs = pyacmedns.Storage(str(path)).fetch("other.example.com")
+        client.update_txt_record(theirs, value("three"))
+        assert server.txt(target.to_text()) == [value("three")]
+        with pytest.raises(pyacmedns.exceptions.AcmeDnsClientException, match="401"):
+            client.update_txt_record(theirs | {"password": "x" * 40}, value("four"))
+        with pytest.raises(pyacmedns.exceptions.AcmeDnsClientException, match="invalid_allowfrom_cidr"):
+            client.register_account(["127.0.0.1"])
