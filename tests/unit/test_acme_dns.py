@@ -14,6 +14,7 @@ import dns.name
 import dns.query
 import pytest
 
+from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import (
     DelegateError,
     OutcomeUnknown,
@@ -212,6 +213,41 @@ def test_the_end_of_the_run_ends_the_wait_for_an_account(house: House) -> None:
     thread.join(20)
     assert [type(error) for error in raised] == [Refused]
     assert house.served(owner) == {ONE}
+
+
+def test_withdrawing_needs_no_account_file(house: House) -> None:
+    """What a killed run left is let go of by a process that finds nothing but the journal."""
+    (owner,) = house.accounts(1)
+    house.path.unlink()
+    house.provider(url=None).withdraw(ZONE, {owner: frozenset({ONE})})
+    assert house.server.requests == []
+
+
+def test_settings_that_fail_one_account_are_told_as_such(house: House) -> None:
+    """A key that cannot be a header is no doubt about the outcome."""
+    (owner,) = house.accounts(1)
+    content = json.loads(house.path.read_text())
+    content["n0.example"]["password"] = "line\nbreak"
+    house.path.write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match="X-Api-Key"):
+        house.provider().publish(ZONE, {owner: frozenset({ONE})}, 1)
+
+
+def test_a_section_is_read_with_its_defaults(tmp_path: Path) -> None:
+    """As the settings parser hands it over; wrong URLs are told with the section."""
+    path = tmp_path / "delegates.ini"
+    path.write_text(
+        "[auth.example.org]\nprovider = acme-dns\naccounts = a.json\nallowfrom = 192.0.2.7, 2001:db8::/64\n"
+        "[acme.example.net]\nprovider = httpreq\nurl = https://h.example/x/\nusername = u\npassword = p\n"
+    )
+    path.chmod(0o600)
+    acme, httpreq = settings.load(path, "dns-delegate", lambda _: None).delegates
+    assert acme.options["accounts"] == tmp_path / "a.json"
+    assert [str(network) for network in acme.options["allowfrom"]] == ["192.0.2.7/32", "2001:db8::/64"]
+    assert (acme.options["url"], httpreq.options["url"]) == (None, "https://h.example/x")
+    path.write_text("dns_delegate_acme_dns_accounts = a.json\ndns_delegate_acme_dns_url = http://h.example\n")
+    with pytest.raises(SettingsError, match="allow_http = true"):
+        settings.load(path, "dns-delegate-acme-dns", lambda _: None)
 
 
 def test_a_read_only_directory_of_the_account_file_is_no_obstacle(house: House) -> None:
