@@ -50,7 +50,7 @@ class Account:
         if self.fulldomain is None:
             return self.is_labelled(target)
         # getlocalcert's console hands out keys that write below the name they show.
-        below = "getlocalcert." in self.server_url and target.labels[0].lower() == b"_acme-challenge"
+        below = is_getlocalcert(self.server_url) and target.labels[0].lower() == b"_acme-challenge"
         return target == self.fulldomain or (below and target.parent() == self.fulldomain)
 
     def is_labelled(self, target: Name) -> bool:
@@ -60,6 +60,11 @@ class Account:
         """
         label = target.labels[0].decode("ascii", "replace").lower()
         return label == self.subdomain.lower() and _UUID.fullmatch(label) is not None
+
+
+def is_getlocalcert(url: str) -> bool:
+    """Whether a server is getlocalcert's imitation of acme-dns, by the path that it has."""
+    return url.endswith("/acme-dns-compat")
 
 
 def parse(text: str) -> list[Account]:
@@ -160,7 +165,7 @@ class AccountFile:
             return parse(read_trusted(self.path, self._warn))
         except ValueError as error:
             shown = printable(str(self.path))
-            hint = f"restore it from a copy: its keys exist nowhere else; python3 -m json.tool {quoted(self.path)}"
+            hint = "restore the file from a copy: the keys in it exist nowhere else"
             raise SettingsError(f"{shown}: {error}", hint) from None
 
     @contextmanager
@@ -187,23 +192,25 @@ class AccountFile:
         :raises StateError: when it cannot be written; what was stored before is whole then.
         """
         account = account_of(name, dict(fields))
-        content: dict[str, Any] = {}
-        if self.exists():
-            self.read()  # whatever is no file of accounts is not rewritten
-            content = self._content()
+        content = self.content()
         content[account.name] = dict(fields)
         _replace(self.path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         return account
 
-    def _content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
+        """What :meth:`add` adds to: the file's object by name as it is, without any account when it is missing.
+
+        :raises SettingsError: when no account can be added to the file.
+        """
+        if not self.exists():
+            return {}
+        self.read()
         with suppress(ValueError):
             content = json.loads(read_trusted(self.path, self._warn).removeprefix("\ufeff"))
             if all(isinstance(record, dict) for record in content.values()):
                 return dict(content)
-        shown = printable(str(self.path))
-        raise SettingsError(
-            f"{shown}: holds one account without a name, so none can be added", "accounts = another file"
-        )
+        problem = f"{printable(str(self.path))}: holds one account without its name, so that none can be added"
+        raise SettingsError(problem, "accounts = another file")
 
 
 def _replace(path: Path, text: str) -> None:

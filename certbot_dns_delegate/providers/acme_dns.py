@@ -5,11 +5,9 @@ A value cannot be taken away, only pushed out by newer ones; an update that is s
 from the first update until :meth:`AcmeDNS.withdraw`, when the validation is over.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from dns.name import Name
@@ -22,17 +20,16 @@ from certbot_dns_delegate.errors import (
     Refused,
     SettingsError,
     SeveralProblems,
-    StateError,
     raise_all,
 )
-from certbot_dns_delegate.locks import FileLock
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.accounts import Account, AccountFile, normalise
+from certbot_dns_delegate.providers.accounts import Account, AccountFile, is_getlocalcert, normalise
+from certbot_dns_delegate.providers.holds import Hold, Holds
 from certbot_dns_delegate.providers.interface import Context, IProvider, IRegistrar, Options
 from certbot_dns_delegate.schema import NETWORKS, PATH, Key
-from certbot_dns_delegate.text import VALUE, parse_name, printable, quoted, show, show_all
+from certbot_dns_delegate.text import VALUE, parse_name, printable, show, show_all
 
 SLOTS = 2
 """Values an account holds: it has two rows, and an update overwrites the older (acme-dns v1.1 and v2 source)."""
@@ -40,18 +37,6 @@ TICK = 1.1
 """Seconds after which an update certainly has a newer timestamp: they have a resolution of one second."""
 AT_ONCE = 8
 """Accounts updated in parallel: each update costs the server a bcrypt check, 50 to 100 ms of one core."""
-PATIENCE = 600.0
-"""Seconds to wait for another order that uses an account: its own watching (60 s) and the CA's validation."""
-
-
-@dataclass
-class _Hold:
-    """An account while one order uses it."""
-
-    lock: FileLock
-    values: set[str] = field(default_factory=set)
-    """Sent since it was taken."""
-    busy: threading.Lock = field(default_factory=threading.Lock)
 
 
 @implementer(IProvider, IRegistrar)
@@ -72,10 +57,12 @@ class AcmeDNS:
         self._file = AccountFile(options["accounts"], context.warn)
         self._accounts: list[Account] | None = None
         self._clients: dict[str, http.Client] = {}
-        self._holds: dict[Hashable, _Hold] = {}
+        self._keys: dict[Name, Hashable] = {}
+        """What was taken for an owner."""
         self._lock = threading.RLock()
-        self._taking = threading.Lock()
         self._stopped = threading.Event()
+        beside = Path(f"{options['accounts']}.locks")
+        self._holds = Holds((beside, context.state), self._stopped.wait)
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
@@ -94,20 +81,20 @@ class AcmeDNS:
         if account is None:
             return None
         # getlocalcert has a zone for each account, acme-dns one for all.
-        if account.fulldomain is not None and _is_getlocalcert(self._url(account)):
+        if account.fulldomain is not None and is_getlocalcert(self._url(account)):
             return account.fulldomain
         return owner.parent()
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:  # noqa: ARG002  the server knows
         """Send each value once; an account stays locked until :meth:`withdraw`."""
         wanted = self._by_account(values)
+        self._keys.update({owner: key for key, (_, owners, _) in wanted.items() for owner in owners})
         taken: list[Hashable] = []
         try:
-            # In one order everywhere, so that two processes do not wait for each other in a circle.
-            holds = {key: self._hold(key, taken) for key in sorted(wanted, key=str)}
+            holds = self._holds.take(wanted, taken)
             self._check_capacity(wanted, holds)
         except DelegateError:
-            self._release(taken)
+            self._holds.release(taken)
             raise
         problems: list[DelegateError] = []
         written = threading.Event()
@@ -122,25 +109,24 @@ class AcmeDNS:
 
         with ThreadPoolExecutor(min(AT_ONCE, len(wanted) or 1)) as pool:
             list(pool.map(update, wanted))
-        if problems and not written.is_set() and all(isinstance(problem, Refused) for problem in problems):
-            self._release(taken)
-        elif problems:
+        if problems and written.is_set():
             problems = [_doubtful(problem) for problem in problems]
+        elif problems:
+            self._holds.release(taken)
         _raise_as_one(problems)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:  # noqa: ARG002
         """Let go of the accounts; the values stay until newer ones push them out, and harm nobody."""
-        with self._lock:
-            keys = [key for owner in values if (key := self.capacity_key(owner)) in self._holds]
-        self._release(keys)
+        # By memory alone: after a crash, or when the account file is gone, there is nothing to do.
+        self._holds.release([self._keys[owner] for owner in values if owner in self._keys])
 
     def close(self) -> None:
         """Let go of every account, and end every wait."""
         self._stopped.set()
         for client in self._clients.values():
             client.stop()
-        self._release(list(self._holds))
+        self._holds.release()
 
     def probe(self) -> str:
         """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
@@ -150,9 +136,9 @@ class AcmeDNS:
         problems: list[DelegateError] = []
 
         def check(account: Account) -> None:
-            url = self._url(account)
             try:
-                if _is_getlocalcert(url):
+                url = self._url(account)
+                if is_getlocalcert(url):
                     api.check_getlocalcert(self._client(url.removesuffix("/acme-dns-compat")), account)
                 else:
                     api.check(self._client(url), account)
@@ -188,6 +174,7 @@ class AcmeDNS:
             target = self.target_of(key)
             if target is not None:
                 return target
+            self._file.content()  # before the server makes an account that could not be stored
             allowed = [str(network) for network in self._options["allowfrom"] or ()]
             fields = api.register(self._client(url), allowed)
             # Without user-info: this file is handed to other tools.
@@ -261,7 +248,7 @@ class AcmeDNS:
 
     @staticmethod
     def _check_capacity(
-        wanted: Mapping[Hashable, tuple[Account, list[Name], list[str]]], holds: Mapping[Hashable, _Hold]
+        wanted: Mapping[Hashable, tuple[Account, list[Name], list[str]]], holds: Mapping[Hashable, Hold]
     ) -> None:
         for key, (_, owners, texts) in wanted.items():
             count = len(holds[key].values | set(texts))
@@ -269,39 +256,7 @@ class AcmeDNS:
                 problem = f"{show_all(owners)}: {count} values, and an acme-dns account holds {SLOTS}"
                 raise PlanError(problem, "give each name its own account, or issue separate certificates")
 
-    def _hold(self, key: Hashable, taken: list[Hashable]) -> _Hold:
-        """Take an account for this instance, and note it in ``taken`` unless it was taken before."""
-        with self._taking:  # not self._lock: while this waits, others withdraw
-            with self._lock:
-                if key in self._holds:
-                    return self._holds[key]
-            name = hashlib.sha256(repr(key).encode()).hexdigest()[:16] + ".lock"
-            lock = FileLock(self._lock_directory() / name)
-            if not lock.acquire(self._stopped.wait, PATIENCE):
-                problem = f"another order has been using an acme-dns account for {PATIENCE:g} s"
-                raise Refused(problem, f"fuser -v {quoted(lock.path)}")
-            taken.append(key)
-            with self._lock:
-                return self._holds.setdefault(key, _Hold(lock))
-
-    def _lock_directory(self) -> Path:
-        beside = Path(f"{self._options['accounts']}.locks")
-        for directory in (beside, self._context.state):
-            try:
-                directory.mkdir(mode=0o700, exist_ok=True)
-            except OSError:
-                continue  # a read-only mount: no other host writes there either
-            return directory
-        raise StateError(f"{printable(str(beside))}: cannot be made", f"ls -ld {quoted(beside.parent)}")
-
-    def _release(self, keys: Sequence[Hashable]) -> None:
-        with self._lock:
-            for key in keys:
-                hold = self._holds.pop(key, None)
-                if hold is not None:
-                    hold.lock.release()
-
-    def _update_all(self, account: Account, hold: _Hold, texts: Sequence[str], written: threading.Event) -> None:
+    def _update_all(self, account: Account, hold: Hold, texts: Sequence[str], written: threading.Event) -> None:
         with hold.busy:
             for text in texts:
                 if text in hold.values:
@@ -320,7 +275,7 @@ class AcmeDNS:
                     hold.lock.touch()
                 written.set()
 
-    def _let_a_second_pass(self, hold: _Hold) -> None:
+    def _let_a_second_pass(self, hold: Hold) -> None:
         # The first value must be newer than the last order's, else the second could push it out instead of them.
         age = hold.lock.touched()
         if not hold.values and age is not None and age < TICK and self._stopped.wait(TICK - age):
@@ -332,10 +287,6 @@ _REGISTER = "certbot-dns-delegate register NAME"
 
 def _key(url: str, account: Account) -> Hashable:
     return (url.rpartition("@")[2], account.subdomain.lower())
-
-
-def _is_getlocalcert(url: str) -> bool:
-    return "//api.getlocalcert." in url
 
 
 def _doubtful(problem: DelegateError) -> DelegateError:

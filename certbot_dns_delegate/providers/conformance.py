@@ -13,6 +13,7 @@ exclude reports itself as skipped with the reason::
 
 import hashlib
 import threading
+from base64 import urlsafe_b64encode
 from typing import Any
 from unittest import SkipTest
 
@@ -30,8 +31,6 @@ TTL = 60
 
 def value(label: str) -> str:
     """A dns-01 value, the same for the same label: base64url of a SHA-256 digest (RFC 8555 section 8.4)."""
-    from base64 import urlsafe_b64encode
-
     return urlsafe_b64encode(hashlib.sha256(label.encode()).digest()).decode().rstrip("=")
 
 
@@ -78,7 +77,8 @@ class Conformance:
         self._written: list[tuple[Any, Values]] = []
 
     def teardown_method(self, *_: object) -> None:
-        for provider, values in self._written:
+        while self._written:
+            provider, values = self._written.pop()
             provider.withdraw(self.zone, values)
 
     def _publish(self, provider: Any, values: Values, ttl: int = TTL) -> None:
@@ -195,8 +195,9 @@ class Conformance:
         for _ in range(2):
             provider.withdraw(self.zone, {owner: frozenset({value("never was")})})
             provider.withdraw(self.zone, {absent: frozenset({value("never was")})})
-        assert value("present") in self._values(owner)
         assert self.served(absent) == before
+        if self._limits().values_per_owner != 1:  # else the service knows owners only
+            assert value("present") in self._values(owner)
 
     def test_a_fresh_instance_withdraws_what_another_wrote(self) -> None:
         """After a crash all that is left is the journal: owner and value."""

@@ -127,14 +127,10 @@ class Exchange:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The exception that requests and urllib3 wrapped."""
+    """The exception that requests and urllib3 wrapped: in ``reason``, in an argument, or as the cause."""
     for _ in range(10):
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = error.args[-1] if error.args and isinstance(error.args[-1], BaseException) else None
-        if inner is None and error.args and isinstance(error.args[0], BaseException):
-            inner = error.args[0]
-        inner = inner or error.__cause__
+        wrapped = [getattr(error, "reason", None), *reversed(error.args), error.__cause__, error.__context__]
+        inner = next((one for one in wrapped if isinstance(one, BaseException)), None)
         if inner is None:
             break
         error = inner
