@@ -7,13 +7,13 @@ from typing import Any
 from dns.name import Name
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.providers.rrset import in_quotes
 from certbot_dns_delegate.schema import SECRET, TEXT, Key, Kind, Secret
-from certbot_dns_delegate.text import parse_name, show
+from certbot_dns_delegate.text import parse_name, printable, show
 
 FEW = 4
 """Changes that are made one by one; more go into batches."""
@@ -145,8 +145,18 @@ class Cloudflare:
     def _post(self, records: str, post: Mapping[str, Any]) -> None:
         # A repeat finds the identical record, which is success.
         answer = self._call("POST", records, json=post, repeat=True, accept={400})
-        if not answer.is_success and not _codes(answer) & EXISTS:
+        if answer.is_success:
+            self._check_name(records, answer, _result(answer, dict), post["name"])
+        elif not _codes(answer) & EXISTS:
             raise answer.error()
+
+    def _check_name(self, records: str, answer: http.Answer, record: Any, wanted: str) -> None:
+        """The service appends its zone's name to an owner outside of it, and says that all is well."""
+        name = answer.field(record, "name", str)
+        if name.lower() != wanted:
+            self._delete(records, answer.id(record))
+            problem = f"asked for {wanted}, Cloudflare put it at {printable(name, 260)}; it was taken away again"
+            raise Refused(problem, "zone_id must be the id of the zone of the target")
 
     def _delete(self, records: str, record_id: str) -> None:
         self._call("DELETE", f"{records}/{record_id}", repeat=True, accept={404})
@@ -165,7 +175,6 @@ class Cloudflare:
     def _records(self, zone: Name) -> str:
         """The path of the records of ``zone``."""
         if self._zone_id is not None:
-            # The service would append its zone's name to an owner outside of it, and say that all is well.
             if self._apex() not in {None, zone}:
                 raise Refused(f"zone_id is not the id of {show(zone)}", "zone_id is on the zone's overview page")
             return f"zones/{self._zone_id}/dns_records"
@@ -187,10 +196,13 @@ class Cloudflare:
             if answer.is_success:
                 zones: list[tuple[http.Answer, Any]] = [(answer, zone) for zone in _result(answer, list)]
             elif _codes(answer) & BAD_TOKEN:
-                raise _with_hint(answer.error(), "check api_token")
+                raise Refused(answer.error().problem, "check api_token")
             else:
-                # Some tokens of one zone may list it but not ask for it by name.
-                zones = list(self._pages("zones", per_page="50"))
+                # Some tokens of one zone may list it but not ask for it by name, others neither.
+                try:
+                    zones = list(self._pages("zones", per_page="50"))
+                except Refused as error:
+                    raise Refused(error.problem, "set zone_id, from the overview page of the zone") from None
             self._zones |= {_name(of, zone): of.id(zone) for of, zone in zones}
             self._zones.setdefault(apex, None)
         return self._zones[apex]
@@ -221,10 +233,6 @@ def _codes(answer: http.Answer) -> set[int]:
     """The codes of the errors in an answer."""
     errors = answer.value(dict).get("errors")
     return {answer.field(error, "code", int) for error in errors} if isinstance(errors, list) else set()
-
-
-def _with_hint(error: WriteError, hint: str) -> WriteError:
-    return type(error)(error.problem, hint)
 
 
 def _name(answer: http.Answer, zone: Any) -> Name:

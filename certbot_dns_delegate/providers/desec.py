@@ -106,10 +106,8 @@ class _Domain:
         return held
 
     def _one(self, owner: Name) -> Held:
-        # "..." lets the apex, whose subname is empty, have a segment too.
-        answer = self._client.call(
-            "GET", f"{self._path}{http.segment(self._subname(owner) + '...')}/TXT/", accept={404}
-        )
+        segment = http.segment(self._subname(owner) or "@")
+        answer = self._client.call("GET", f"{self._path}{segment}/TXT/", accept={404})
         return Held() if answer.status == 404 else _held(answer, answer.value(dict))
 
     def _all(self) -> Iterator[tuple[http.Answer, Any]]:

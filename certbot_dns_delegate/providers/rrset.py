@@ -109,34 +109,39 @@ def edit(
 
     is_written = False
     trouble: WriteError | None = None
+    pause = 0.0
     with locked(lock):
-        for attempt in range(TRIES):
-            if attempt and wait(PAUSE * _chance.uniform(0.2, 1)):
+        for _ in range(TRIES):
+            if pause and wait(pause):
                 break
             try:
                 changes = look()
                 if not changes:
                     return
                 store.write(changes)
-                is_written = True
-            except (OutcomeUnknown, Contended) as error:
-                # Whether it was done shows in the next look, so nothing is repeated blindly.
+                is_written, trouble = True, None
+            except Contended as error:
+                # What to write has to be looked up again; there is nothing to wait for.
                 trouble = error
-                is_written = is_written or isinstance(error, OutcomeUnknown)
+                continue
+            except OutcomeUnknown as error:
+                # Whether it was done shows in the next look, so nothing is repeated blindly.
+                is_written, trouble = True, error
             except DelegateError as error:
-                raise _outcome(error, is_written) from None
+                raise _outcome(error, is_written=is_written) from None
             try:
-                if is_written and not look():
+                if not look():
                     return
             except DelegateError as error:
-                raise _outcome(trouble or error, is_written) from None
+                raise _outcome(trouble or error, is_written=True) from None
+            pause = PAUSE * _chance.uniform(0.2, 1)
     if trouble:
-        raise _outcome(trouble, is_written)
+        raise _outcome(trouble, is_written=is_written)
     problem = f"what was written at {show_all(changes)} does not stay: another program overwrites it"
     raise OutcomeUnknown(problem, "let each host write at a target of its own")
 
 
-def _outcome(error: DelegateError, is_written: bool) -> DelegateError:
+def _outcome(error: DelegateError, *, is_written: bool) -> DelegateError:
     """The error, saying no less than is true after an earlier write."""
     if is_written and not isinstance(error, OutcomeUnknown):
         return OutcomeUnknown(error.problem, error.hint)

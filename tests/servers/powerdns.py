@@ -1,7 +1,8 @@
 """The HTTP API of PowerDNS Authoritative, as its versions differ for one who edits TXT RRsets.
 
-Since 4.6.2 a zone can be read filtered, 4.9.12 and 5.0.2 brought EXTEND and PRUNE, 5.1 refuses a record whose TTL
-differs from its RRset's. A NOTIFY is remembered; a zone without SOA-EDIT-API keeps its serial.
+Since 4.6.2 a zone can be read filtered, though without disabled records before 5.0; 4.9.12 and 5.0.2 brought EXTEND
+and PRUNE; 5.1 refuses a record whose TTL differs from its RRset's. A NOTIFY is remembered; a zone without SOA-EDIT-API
+keeps its serial.
 """
 
 import re
@@ -41,6 +42,7 @@ class PowerDns(Service):
         number = tuple(int(part) for part in version.split("."))
         self.extends = number >= (5, 0, 2) or (4, 9, 12) <= number < (5,)
         self.compares_ttl = number >= (5, 1)
+        self.shows_disabled = number >= (5,)
         self.filters = number >= (4, 6, 2)
 
     def rrset(self, owner: str) -> dict[str, Any] | None:
@@ -90,7 +92,9 @@ class PowerDns(Service):
                 wanted = request.query.get("rrset_name") if self.filters else None
                 rdtype = request.query.get("rrset_type") if wanted else None
                 chosen = [r for (n, t), r in zone.rrsets.items() if wanted in {None, n} and rdtype in {None, t}]
-                return Answer(200, {**self._head(zone), "rrsets": chosen})
+                if wanted and not self.shows_disabled:
+                    chosen = [{**r, "records": [x for x in r["records"] if not x["disabled"]]} for r in chosen]
+                return Answer(200, {**self._head(zone), "rrsets": [r for r in chosen if r["records"]]})
             case "PATCH", []:
                 return self._patch(zone, request.body)
             case "PUT", ["notify"]:
