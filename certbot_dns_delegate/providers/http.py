@@ -42,13 +42,17 @@ TRANSIENT = frozenset({500, 502, 503, 504})
 _chance = SystemRandom()
 
 
-def keys(url: str | None = None, read_timeout: str = "30s", request_timeout: str = "60s") -> tuple[Key, ...]:
+def keys(
+    url: str | None = None, *, is_optional: bool = False, read_timeout: str = "30s", request_timeout: str = "60s"
+) -> tuple[Key, ...]:
     """The settings that :class:`Client` reads, for a provider's ``KEYS``.
 
     :param url: the default, for a service that is at one address for everybody.
+    :param is_optional: the provider may find the URL elsewhere.
     """
+    is_required = url is None and not is_optional
     return (
-        Key("url", URL, "The address of the API, https://host[:port][/path].", default=url, is_required=url is None),
+        Key("url", URL, "The address of the API, https://host[:port][/path].", default=url, is_required=is_required),
         Key("allow_http", BOOLEAN, "Send credentials without TLS to a host that is not this one.", default="false"),
         Key("ca_bundle", PATH, "Certificates of the CAs to trust instead of the usual ones, PEM."),
         Key("client_cert", PATH, "Our certificate for a service that wants one, PEM."),
@@ -130,7 +134,12 @@ class Client:
         )
 
     def __repr__(self) -> str:
-        return f"<Client {self._redact.shown(self._channel.base)}>"
+        return f"<Client {self._redact.shown(self.base)}>"
+
+    @property
+    def base(self) -> str:
+        """The URL without user-info."""
+        return self._channel.base
 
     def stop(self) -> None:
         """End every wait between tries, now and from now on; an exchange under way ends by its own limits."""
@@ -146,6 +155,7 @@ class Client:
         headers: Mapping[str, str | Secret] | None = None,
         repeat: bool | None = None,
         accept: Collection[int] = (),
+        accept_html: bool = False,
         is_private: bool = False,
         secrets: Iterable[Secret] = (),
     ) -> Answer:
@@ -158,6 +168,7 @@ class Client:
             connection or a 5xx. None: true for GET. What certainly was not acted on (no connection, 429,
             420) is repeated in any case, within :data:`BUDGET`.
         :param accept: statuses that the caller understands, returned beside the 2xx ones.
+        :param accept_html: a web page with such a status is one too; else it is a proxy's, and proves nothing.
         :param is_private: the answer holds a new secret, so no error shows it.
         :param secrets: further secrets of this request.
         :raises Refused: when certainly nothing was written: of a read always.
@@ -177,15 +188,17 @@ class Client:
             params=dict(query or {}),
         )
         exchange = Exchange(self._channel, request, is_write, is_private, redact)
-        return self._try(exchange, not is_write if repeat is None else repeat, accept)
+        return self._try(exchange, not is_write if repeat is None else repeat, accept, accept_html)
 
-    def _try(self, exchange: Exchange, can_repeat: bool, accept: Collection[int]) -> Answer:
+    def _try(self, exchange: Exchange, can_repeat: bool, accept: Collection[int], accept_html: bool) -> Answer:
         budget, pause, failures, is_doubtful = BUDGET, FIRST_PAUSE, 0, False
         while True:
             wanted: float | None = None
             try:
                 answer = exchange.run()
-                if (answer.is_success or answer.status in accept) and not answer.is_html:
+                if (answer.is_success and not answer.is_html) or (
+                    answer.status in accept and (accept_html or not answer.is_html)
+                ):
                     return answer
                 wanted = answer.retry_after()
                 if answer.is_success:

@@ -181,7 +181,7 @@ def test_a_refusal_after_a_doubtful_try_is_no_certainty() -> None:
 
 def test_a_web_page_is_no_accepted_answer() -> None:
     """A proxy's own 404 page does not pass for the API saying that a record is gone."""
-    with Server(lambda _: servers.html_page(404)) as server, pytest.raises(Refused, match="404 Not Found .a web page"):
+    with Server(lambda _: servers.html_page(404)) as server, pytest.raises(Refused, match=r"404 Not Found .a web page"):
         client(server).call("DELETE", "x", accept={404})
 
 
