@@ -1,7 +1,7 @@
 """Cloudflare by its API v4 (https://developers.cloudflare.com/api/resources/dns/subresources/records)."""
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dns.name import Name
@@ -86,24 +86,34 @@ class Cloudflare:
         return None
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        records = self._records(zone)
+        held: dict[str, dict[str, int]] = {_text(owner): {} for owner in values}
+        for answer, record in self._listed(records, values):
+            of_owner = held[answer.field(record, "name", str).lower()]
+            of_owner[_bare(answer.field(record, "content", str))] = answer.field(record, "ttl", int)
         posts = [
             {
                 "type": "TXT",
                 "name": _text(owner),
                 "content": in_quotes(value),
-                "ttl": max(ttl, self.limits.lowest_ttl),
+                # Records of one RRset have one TTL (RFC 2181 section 5.2): theirs, where there are any.
+                "ttl": next(iter(held[_text(owner)].values()), max(ttl, self.limits.lowest_ttl)),
                 "comment": COMMENT,
             }
             for owner in sorted(values)
-            for value in sorted(values[owner])
+            for value in sorted(values[owner] - held[_text(owner)].keys())
         ]
-        records = self._records(zone)
         self._change(records, "posts", posts, lambda post: self._post(records, post), EXISTS)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
         records = self._records(zone)
-        deletes = [{"id": record_id} for record_id in self._ids(records, values)]
+        wanted = {(_text(owner), value) for owner, of_owner in values.items() for value in of_owner}
+        deletes = [
+            {"id": answer.id(record)}
+            for answer, record in self._listed(records, values)
+            if (record["name"].lower(), _bare(answer.field(record, "content", str))) in wanted
+        ]
         self._change(records, "deletes", deletes, lambda delete: self._delete(records, delete["id"]), GONE)
 
     def probe(self) -> str:
@@ -161,16 +171,15 @@ class Cloudflare:
     def _delete(self, records: str, record_id: str) -> None:
         self._call("DELETE", f"{records}/{record_id}", repeat=True, accept={404})
 
-    def _ids(self, records: str, values: Values) -> Iterator[str]:
-        """The ids of the records that hold ``values``."""
-        filters = [{"name.exact": _text(owner)} for owner in values] if len(values) <= FEW else [{}]
-        wanted = {(_text(owner), value) for owner, of_owner in values.items() for value in of_owner}
+    def _listed(self, records: str, owners: Collection[Name]) -> Iterator[tuple[http.Answer, Any]]:
+        """The TXT records of ``owners``, each with the answer it came in."""
+        filters = [{"name.exact": _text(owner)} for owner in owners] if len(owners) <= FEW else [{}]
+        wanted = {_text(owner) for owner in owners}
         for given in filters:
             for answer, record in self._pages(records, type="TXT", per_page="100", **given):
-                name, content = answer.field(record, "name", str), answer.field(record, "content", str)
-                # Compared here, whatever the filters did; an older record comes back without quotes.
-                if (name.lower(), _bare(content)) in wanted and answer.field(record, "type", str) == "TXT":
-                    yield answer.id(record)
+                # Compared here, whatever the filters did.
+                if answer.field(record, "name", str).lower() in wanted and answer.field(record, "type", str) == "TXT":
+                    yield answer, record
 
     def _records(self, zone: Name) -> str:
         """The path of the records of ``zone``."""
@@ -243,6 +252,7 @@ def _name(answer: http.Answer, zone: Any) -> Name:
 
 
 def _bare(content: str) -> str:
+    """A value without quotes: an older record comes back without, a newer one with them."""
     return content[1:-1] if len(content) > 1 and content[0] == content[-1] == '"' else content
 
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 from certbot_dns_cloudflare._internal.dns_cloudflare import _CloudflareClient
+from dns.name import Name
 from lexicon._private.providers import cloudflare as lexicon_cloudflare
 
 from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.providers.conformance import Conformance
 from tests.contract.providing import VALUES, name, provide, values
 from tests.contract.strangers import edits_as_expected, lexicon
+from tests.servers import txt
 from tests.servers.cloudflare import TOKEN, Cloudflare
-from tests.servers.web import cut, lost_reply, says
+from tests.servers.web import after, cut, lost_reply, says
 
 A, B, C, *_ = VALUES
 ZONE = name("acme.example.")
@@ -58,11 +62,12 @@ def test_double_serves_certbots_plugin(service: Cloudflare, monkeypatch: pytest.
 
 @pytest.mark.parametrize("content", ["theirs", '"theirs"'])
 def test_leaves_others_alone(service: Cloudflare, make: Callable[..., Any], content: str) -> None:
-    """Foreign records keep their content, TTL and comment through both writes."""
+    """Foreign records keep their content, TTL and comment through both writes, and ours take over that TTL."""
     service.plant(OWNER, content, ttl=777, comment="keep me")
     before = service.records(OWNER)
     make(service).publish(ZONE, values(web=f"{A} {B}"), 60)
     assert service.values(OWNER) == {"theirs", A, B}
+    assert {record["ttl"] for record in service.records(OWNER)} == {777}
     make(service).withdraw(ZONE, values(web=f"{A} {B}"))
     assert service.records(OWNER) == before
 
@@ -73,6 +78,13 @@ def test_what_a_record_looks_like(service: Cloudflare, make: Callable[..., Any])
     (record,) = service.records(OWNER)
     assert (record["content"], record["ttl"]) == (f'"{A}"', 60)
     assert 0 < len(record["comment"]) < 100
+
+
+def test_published_by_another_run_meanwhile(service: Cloudflare, make: Callable[..., Any]) -> None:
+    """A value that another run published after our look is there, which is what we want."""
+    service.next(after(lambda: service.plant(OWNER, f'"{A}"')), "GET", "dns_records")
+    make(service).publish(ZONE, values(web=A), 60)
+    assert service.values(OWNER) == {A}
 
 
 @pytest.mark.parametrize("count", [1, 12])
@@ -104,12 +116,12 @@ def test_batches_of_large_orders(service: Cloudflare, make: Callable[..., Any]) 
     make(service).withdraw(ZONE, many(450))
     assert not service.zone("acme.example").records
     assert len(service.asked("POST")) == 6
-    assert len(service.asked("GET", "dns_records")) == 5
+    assert len(service.asked("GET", "dns_records")) == 6
 
 
 def test_batch_with_a_duplicate(service: Cloudflare, make: Callable[..., Any]) -> None:
     """A batch that one duplicate spoils is done one by one."""
-    service.plant("host3.acme.example", A)
+    service.next(after(lambda: service.plant("host3.acme.example", A)), "GET", "dns_records")
     make(service).publish(ZONE, many(8), 60)
     assert all(service.values(f"host{number}.acme.example") == {A} for number in range(8))
 
@@ -244,3 +256,32 @@ def test_takes_the_file_of_certbots_plugin(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="legacy key") as caught:
         settings.load(file, "dns-delegate-cloudflare", warnings.append)
     assert "secret" not in str(caught.value)
+
+
+class TestContract(Conformance):
+    """The contract, with a token that may look for its zone."""
+
+    zone = ZONE
+    secrets = (TOKEN,)
+
+    @pytest.fixture(autouse=True)
+    def _service(self, tmp_path: Path) -> Iterator[None]:
+        self.directory = tmp_path
+        with Cloudflare("other.example", "acme.example") as self.service:
+            yield
+            self.teardown_method()
+
+    def provider(self) -> Any:
+        return provide(self.directory, "cloudflare", url=self.service.url, api_token=TOKEN)
+
+    def wrong(self) -> Any:
+        return provide(self.directory, "cloudflare", url=self.service.url, api_token="wrong" + TOKEN)
+
+    def served(self, owner: Name) -> RRset:
+        text = owner.canonicalize().to_text(omit_final_dot=True)
+        (ttl,) = {record["ttl"] for record in self.service.records(text)} or {0}
+        return RRset(self.service.values(text), ttl)
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        for value in values:
+            self.service.plant(owner.to_text(omit_final_dot=True), txt.spelled(value), ttl=ttl)

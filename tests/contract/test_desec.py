@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dns.name import Name
 from lexicon._private.providers import desec as lexicon_desec
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.providers.conformance import Conformance
 from tests.contract.providing import VALUES, name, provide, values
 from tests.contract.strangers import edits_as_expected, lexicon
+from tests.servers import txt
 from tests.servers.desec import HOSTED, TOKEN, Desec
 from tests.servers.web import after, cut, lost_reply, says
 
@@ -211,3 +215,33 @@ def test_wrong_token(service: Desec, make: Callable[..., Any]) -> None:
     with pytest.raises(Refused, match="check token") as caught:
         provider.publish(ZONE, values(web=A), 60)
     assert "not-the-token" not in str(caught.value)
+
+
+class TestContract(Conformance):
+    """The contract, with a domain that takes any TTL from 60 s on."""
+
+    zone = ZONE
+    secrets = (TOKEN,)
+
+    @pytest.fixture(autouse=True)
+    def _service(self, tmp_path: Path) -> Iterator[None]:
+        self.directory = tmp_path
+        with Desec(DOMAIN, windows=(), minimum_ttl=60) as self.service:
+            yield
+            self.teardown_method()
+
+    def provider(self) -> Any:
+        return provide(self.directory, "desec", url=self.service.url, token=TOKEN)
+
+    def wrong(self) -> Any:
+        return provide(self.directory, "desec", url=self.service.url, token="wrong" + TOKEN)
+
+    def subname(self, owner: Name) -> str:
+        return owner.canonicalize().relativize(ZONE).to_text().replace("@", "")
+
+    def served(self, owner: Name) -> RRset:
+        held = self.service.rrsets[DOMAIN].get((self.subname(owner), "TXT"), {"ttl": 0})
+        return RRset(self.service.values(DOMAIN, self.subname(owner)), held["ttl"])
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        self.service.plant(DOMAIN, self.subname(owner), *map(txt.spelled, values), ttl=ttl)

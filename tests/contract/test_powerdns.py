@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dns.name import Name
 from lexicon._private.providers import powerdns as lexicon_powerdns
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.providers.conformance import Conformance
 from tests.contract.providing import VALUES, name, provide, values
 from tests.contract.strangers import edits_as_expected, lexicon
+from tests.servers import txt
 from tests.servers.pdns import Pdns, why_not
 from tests.servers.powerdns import KEY, PowerDns, Zone
 from tests.servers.web import after, cut, lost_reply, says
@@ -281,6 +285,58 @@ def test_wrong_key(modern: PowerDns, make: Callable[..., Any]) -> None:
     assert "not-the-key" not in str(caught.value)
 
 
+class Generation(Conformance):
+    """The contract, with a server of one version."""
+
+    zone = ZONE
+    secrets = (KEY,)
+    version: str
+
+    @pytest.fixture(autouse=True)
+    def _service(self, tmp_path: Path) -> Iterator[None]:
+        self.directory = tmp_path
+        with PowerDns(Zone("acme.example."), version=self.version) as self.service:
+            yield
+            self.teardown_method()
+
+    def provider(self) -> Any:
+        return provide(self.directory, "powerdns", url=self.service.url, api_key=KEY)
+
+    def wrong(self) -> Any:
+        return provide(self.directory, "powerdns", url=self.service.url, api_key="wrong" + KEY)
+
+    def served(self, owner: Name) -> RRset:
+        text = owner.canonicalize().to_text()
+        return RRset(self.service.values(text), (self.service.rrset(text) or {"ttl": 0})["ttl"])
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        self.service.plant(owner.to_text(), *map(txt.spelled, values), ttl=ttl)
+
+
+class TestReplacing(Generation):
+    """Before EXTEND."""
+
+    version = "4.7.3"
+
+
+class TestUnfiltered(Generation):
+    """Before a zone could be read filtered."""
+
+    version = "4.6.0"
+
+
+class TestExtendingUnchecked(Generation):
+    """With EXTEND that stores any TTL."""
+
+    version = "4.9.12"
+
+
+class TestExtending(Generation):
+    """With EXTEND that compares TTLs."""
+
+    version = "5.1.4"
+
+
 @pytest.fixture
 def real(tmp_path: Path) -> Iterator[Pdns]:
     """PowerDNS itself."""
@@ -321,3 +377,30 @@ def test_real_powerdns_refuses_a_wrong_key(real: Pdns, tmp_path: Path) -> None:
     """PowerDNS's own 401 names the option."""
     with pytest.raises(Refused, match="check api_key"):
         provide(tmp_path, "powerdns", url=real.api, api_key="wrong").probe()
+
+
+class TestReal(Conformance):
+    """The contract, with PowerDNS itself."""
+
+    zone = ZONE
+
+    @pytest.fixture(autouse=True)
+    def _server(self, real: Pdns, tmp_path: Path) -> Iterator[None]:
+        self.directory, self.server, self.secrets = tmp_path, real, (real.api_key,)
+        yield
+        self.teardown_method()
+
+    def provider(self) -> Any:
+        return provide(self.directory, "powerdns", url=self.server.api, api_key=self.server.api_key)
+
+    def wrong(self) -> Any:
+        return provide(self.directory, "powerdns", url=self.server.api, api_key="wrong" + self.server.api_key)
+
+    def served(self, owner: Name) -> RRset:
+        text = owner.canonicalize().to_text()
+        return RRset(self.server.values(text), (self.server.rrset("acme.example.", text) or {"ttl": 0})["ttl"])
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        records = [{"content": txt.spelled(value)} for value in values]
+        rrset = {"name": owner.to_text(), "type": "TXT", "ttl": ttl, "changetype": "REPLACE", "records": records}
+        self.server.patch("acme.example.", rrset)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.servers import txt
 from tests.servers.web import Answer, Request, Service, main
 
 KEY = "a-powerdns-key"
@@ -52,7 +53,7 @@ class PowerDns(Service):
     def values(self, owner: str) -> frozenset[str]:
         """What a name server would serve."""
         rrset = self.rrset(owner) or {"records": []}
-        return frozenset(r["content"].strip('"') for r in rrset["records"] if not r["disabled"])
+        return frozenset(txt.read(r["content"]) for r in rrset["records"] if not r["disabled"])
 
     def plant(self, owner: str, *contents: str, ttl: int = 300, disabled: bool = False, comment: str = "") -> None:
         """Records of another host or person."""
@@ -161,7 +162,7 @@ class PowerDns(Service):
 
 def _record(record: Any, rdtype: str, name: str) -> dict[str, Any]:
     content = record["content"]
-    if rdtype == "TXT" and not re.fullmatch(r'"[^"]*"( "[^"]*")*', content):
+    if rdtype == "TXT" and not txt.STRINGS.fullmatch(content):
         raise Invalid(f"Record {name}/TXT '{content}': Not in expected format (parsed as '')")
     return {"content": content, "disabled": bool(record.get("disabled", False))}
 
