@@ -205,13 +205,23 @@ def test_zone_id_of_another_zone(service: Cloudflare, make: Callable[..., Any]) 
     assert not service.asked("POST")
 
 
-def test_unseen_wrong_zone_id(make: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("count", [1, 12])
+def test_unseen_wrong_zone_id(make: Callable[..., Any], count: int) -> None:
     """Where the token may not read the zone, what the service made of the name is looked at, and taken back."""
     with Cloudflare("other.example", reads_zone=False) as service:
         provider = make(service, zone_id=service.zone("other.example").id)
-        with pytest.raises(Refused, match=r"put it at web\.acme\.example\.other\.example"):
-            provider.publish(ZONE, values(web=A), 60)
+        with pytest.raises(Refused, match=r"made host0\.acme\.example\.other\.example"):
+            provider.publish(ZONE, many(count), 60)
         assert not service.zone("other.example").records
+
+
+def test_hostile_id(service: Cloudflare, make: Callable[..., Any]) -> None:
+    """An id that would lead elsewhere never enters a URL."""
+    zone = {"id": "../user/tokens", "name": "acme.example"}
+    service.next(says(200, {"success": True, "errors": [], "result": [zone]}), "GET", "zones")
+    with pytest.raises(Refused, match="must not enter a URL"):
+        make(service).publish(ZONE, values(web=A), 60)
+    assert len(service.calls) == 1
 
 
 def test_error_in_a_200_answer(service: Cloudflare, make: Callable[..., Any]) -> None:
