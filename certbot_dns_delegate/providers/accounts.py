@@ -165,7 +165,7 @@ class AccountFile:
             return parse(read_trusted(self.path, self._warn))
         except ValueError as error:
             shown = printable(str(self.path))
-            hint = f"restore it from a copy: its keys exist nowhere else; python3 -m json.tool {quoted(self.path)}"
+            hint = "restore the file from a copy: the keys in it exist nowhere else"
             raise SettingsError(f"{shown}: {error}", hint) from None
 
     @contextmanager
@@ -192,23 +192,25 @@ class AccountFile:
         :raises StateError: when it cannot be written; what was stored before is whole then.
         """
         account = account_of(name, dict(fields))
-        content: dict[str, Any] = {}
-        if self.exists():
-            self.read()  # whatever is no file of accounts is not rewritten
-            content = self._content()
+        content = self.content()
         content[account.name] = dict(fields)
         _replace(self.path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         return account
 
-    def _content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
+        """What :meth:`add` adds to: the file's object by name as it is, without any account when it is missing.
+
+        :raises SettingsError: when no account can be added to the file.
+        """
+        if not self.exists():
+            return {}
+        self.read()
         with suppress(ValueError):
             content = json.loads(read_trusted(self.path, self._warn).removeprefix("\ufeff"))
             if all(isinstance(record, dict) for record in content.values()):
                 return dict(content)
-        shown = printable(str(self.path))
-        raise SettingsError(
-            f"{shown}: holds one account without a name, so none can be added", "accounts = another file"
-        )
+        problem = f"{printable(str(self.path))}: holds one account without its name, so that none can be added"
+        raise SettingsError(problem, "accounts = another file")
 
 
 def _replace(path: Path, text: str) -> None:

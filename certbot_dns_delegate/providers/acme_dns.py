@@ -188,6 +188,7 @@ class AcmeDNS:
             target = self.target_of(key)
             if target is not None:
                 return target
+            self._file.content()  # before the server makes an account that could not be stored
             allowed = [str(network) for network in self._options["allowfrom"] or ()]
             fields = api.register(self._client(url), allowed)
             # Without user-info: this file is handed to other tools.
