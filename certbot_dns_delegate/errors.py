@@ -8,8 +8,14 @@
         ├── StateError          our own state directory cannot be used
         ├── LookupFailed        a question got no usable answer
         ├── PlanError           a name cannot be published: nothing was written
+        │   ├── NotDelegated    no CNAME leads from the name into a delegate
+        │   ├── ChainLoop       the CNAMEs lead back to where they have been
+        │   ├── ChainTooLong    more CNAMEs than a CA's resolver is sure to follow
+        │   ├── ChainEndsOutside  the chain ends where nobody configured may write
+        │   └── TargetNotAllowed  the delegate is not for this name, or not at this target
         ├── WriteError          a provider did not do what it was asked
         │   ├── Refused         ... and certainly wrote nothing
+        │   ├── NoEffect        ... said that it did, and serves nothing of it
         │   └── OutcomeUnknown  ... and may have written
         ├── NotServed           the values are not served everywhere in time
         └── SeveralProblems     more than one of the above
@@ -54,12 +60,36 @@ class PlanError(DelegateError):
     """A name cannot be published; nothing was written for it."""
 
 
+class NotDelegated(PlanError):
+    """No CNAME leads from where the CA looks into a delegate."""
+
+
+class ChainLoop(PlanError):
+    """The CNAMEs lead back to a name that was already passed."""
+
+
+class ChainTooLong(PlanError):
+    """More CNAMEs than a CA's resolver is sure to follow."""
+
+
+class ChainEndsOutside(PlanError):
+    """The chain ends in a zone that is none of the delegates, or in a name that does not exist."""
+
+
+class TargetNotAllowed(PlanError):
+    """``for`` or ``targets`` of the delegate forbid this name this target."""
+
+
 class WriteError(DelegateError):
     """A provider did not do what it was asked."""
 
 
 class Refused(WriteError):
     """The service said no: nothing was written."""
+
+
+class NoEffect(WriteError):
+    """The service said yes, but does not serve what it was asked to write."""
 
 
 class OutcomeUnknown(WriteError):

@@ -7,8 +7,8 @@ from enum import StrEnum
 FIRST_STEP = timedelta(seconds=0.1)
 """Before the second look at a server; each further wait is 1.5 times longer, up to the caps below. Loopback primaries
 serve an update within 10 ms (measured, BIND 9.18, Knot 3.2, PowerDNS 4.7), secondaries with NOTIFY within 40 ms."""
-QUICK_CAP = timedelta(seconds=0.4)
-"""Longest step in the first minute: a value is noticed at most this long after a server serves it."""
+QUICK_CAP = timedelta(seconds=0.3)
+"""Longest step in the first minute: with the second look, ready at most 0.5 s after a server serves the value."""
 QUICK_FOR = timedelta(minutes=1)
 SLOW_CAP = timedelta(seconds=2)
 """Longest step later: one question in two seconds stays below any response rate limit in use."""

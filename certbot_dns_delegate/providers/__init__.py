@@ -19,6 +19,7 @@ BUILT_IN = {
     "powerdns": "certbot_dns_delegate.providers.powerdns:PowerDns",
     "desec": "certbot_dns_delegate.providers.desec:Desec",
     "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
+    "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
 

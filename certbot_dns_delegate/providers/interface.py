@@ -11,10 +11,14 @@ A provider class may also have, beside what :class:`IProvider` asks for:
 ``translate(entries)``
     a static method for its flat file: takes the keys without our prefix, returns ``(ours, unknown)`` by key, so that a
     file written for another plugin can be used unchanged;
+``begin()`` and ``end()``
+    called before the first question about a name inside the delegate, and when the run is over, whatever became of it;
+    each may be called several times;
 ``REST``
     a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
 """
 
+import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +46,10 @@ class Context:
     """A directory of our own (0700) for locks that have no better place."""
     warn: Callable[[str], None] = lambda _: None
     """Tells the operator once, outside the error path."""
+    wait: Callable[[float], object] = threading.Event().wait
+    """Waits so many seconds; the engine's own raises when the run is being ended by a signal."""
+    suffix: Name | None = None
+    """What the delegate is for, at and below; None for a flat file whose service says itself what it serves."""
 
 
 class IProvider(Interface):

@@ -21,13 +21,6 @@ LAG_S = 5.0  # BIND's default notify-delay
 PATIENCE_S = LAG_S + 5.0
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One lab for this module."""
-    with Lab(tmp_path_factory.mktemp("lab")) as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def restored(lab: Lab) -> Iterator[None]:
     """Each test leaves every zone as it was."""
@@ -146,9 +139,7 @@ def test_delegates_take_updates(lab: Lab, title: str) -> None:
 )
 def test_narrow_keys(lab: Lab, zone: str, refusal: str) -> None:
     """The key of one host writes TXT at its own name; elsewhere each server denies it in its own way."""
-    key = {"narrow.bind.test": lab.web1, "acme.knot.test": lab.knot_web1, "lua.pdns.test": lab.powerdns_web1}[
-        zone
-    ]
+    key = {"narrow.bind.test": lab.web1, "acme.knot.test": lab.knot_web1, "lua.pdns.test": lab.powerdns_web1}[zone]
     server = zones.primary(zone + ".")
     assert lab.update(zone, add=[(f"web1.{zone}", 1, "v")], key=key) == dns.rcode.NOERROR
     assert lab.values(f"web1.{zone}", server) == ["v"]
@@ -289,6 +280,4 @@ def test_plain_certificate(lab: Lab) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr + lab.ca.last_words()
     assert (lab.directory / "certbot/config/live/www.plain.bind.test/fullchain.pem").exists()
-    assert any(
-        owner == "_acme-challenge.www.plain.bind.test." for owner, _ in lab.resolver_queries(by_ca=lab.ipv6)
-    )
+    assert any(owner == "_acme-challenge.www.plain.bind.test." for owner, _ in lab.resolver_queries(by_ca=lab.ipv6))

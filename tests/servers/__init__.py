@@ -1,0 +1,123 @@
+"""Name servers for tests: real sockets on loopback, honest by default, each fault a behaviour with a name.
+
+    with Server({"acme.test.": "web TXT value"}, behaviour=UdpDead() | Lagging(queries=3)) as server:
+        server.address, server.port
+        server.zone("acme.test.").add("web", 1, "TXT", "another")
+        assert server.asked("web.acme.test.", "TXT", transport="tcp")
+
+A second server may share the zones of a first, `Server(first.zones.values(), port=first.port)`; with
+`recursive=True` it is a resolver for them. Behaviours join with `|`, the outer one first; `When`, `First`,
+`OnUpdates` and `OnQueries` narrow them.
+"""
+
+from .behaviour import Behaviour, First, OnQueries, OnUpdates, When
+from .denials import (
+    BadSig,
+    BadTime,
+    BogusEde,
+    ForgedReply,
+    FormErring,
+    KnotDenied,
+    Lame,
+    NotAuth,
+    NotImplementing,
+    Refusing,
+    Replying,
+    ServFailing,
+    UnsignedRefused,
+    UnsignedReply,
+)
+from .exchange import Handler, HangUp, Question, Reply, Request
+from .listener import fresh_address
+from .mazes import (
+    CnameChain,
+    CnameLoop,
+    FreshNames,
+    HostileNames,
+    MultipleCnames,
+    ReferralFlood,
+    ReferralLoop,
+)
+from .server import Server
+from .states import (
+    AcceptsUpdatesWithoutEffect,
+    Alternating,
+    DropsUpdate,
+    DropsUpdateReply,
+    HugeTxt,
+    Lagging,
+    NodataWithoutSoa,
+)
+from .transports import (
+    Garbage,
+    HangingUp,
+    Lowercasing,
+    MixedCaseDropping,
+    NoEdns,
+    RateLimited,
+    Silent,
+    SlowBy,
+    TcpDead,
+    Truncating,
+    UdpDead,
+    WrongId,
+    WrongQuestion,
+)
+from .zones import Zone
+
+__all__ = [
+    "AcceptsUpdatesWithoutEffect",
+    "Alternating",
+    "BadSig",
+    "BadTime",
+    "Behaviour",
+    "BogusEde",
+    "CnameChain",
+    "CnameLoop",
+    "DropsUpdate",
+    "DropsUpdateReply",
+    "First",
+    "ForgedReply",
+    "FormErring",
+    "FreshNames",
+    "Garbage",
+    "Handler",
+    "HangUp",
+    "HangingUp",
+    "HostileNames",
+    "HugeTxt",
+    "KnotDenied",
+    "Lagging",
+    "Lame",
+    "Lowercasing",
+    "MixedCaseDropping",
+    "MultipleCnames",
+    "NoEdns",
+    "NodataWithoutSoa",
+    "NotAuth",
+    "NotImplementing",
+    "OnQueries",
+    "OnUpdates",
+    "Question",
+    "RateLimited",
+    "ReferralFlood",
+    "ReferralLoop",
+    "Refusing",
+    "Reply",
+    "Replying",
+    "Request",
+    "ServFailing",
+    "Server",
+    "Silent",
+    "SlowBy",
+    "TcpDead",
+    "Truncating",
+    "UdpDead",
+    "UnsignedRefused",
+    "UnsignedReply",
+    "When",
+    "WrongId",
+    "WrongQuestion",
+    "Zone",
+    "fresh_address",
+]

@@ -41,9 +41,7 @@ class Authority:
             certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), self.name, key)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
         files = self.directory / f"{name}.pem", self.directory / f"{name}.key"
         files[0].write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
@@ -55,9 +53,7 @@ class Authority:
         return files
 
 
-def certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
+def certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     """What every certificate has."""
     now = dt.datetime.now(dt.UTC)
     return (

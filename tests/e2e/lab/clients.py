@@ -42,9 +42,7 @@ class Clients(Servers):
             }
         else:
             del keys["provider"]
-        return self.private_file(
-            f"{prefix}.ini", "".join(f"{prefix}_{key} = {value}\n" for key, value in keys.items())
-        )
+        return self.private_file(f"{prefix}.ini", "".join(f"{prefix}_{key} = {value}\n" for key, value in keys.items()))
 
     def key_file(self, key: Key) -> Path:
         """A TSIG key as tsig-keygen prints it, mode 0600."""

@@ -62,19 +62,13 @@ class Datagrams(asyncio.DatagramProtocol):
         def answer(data: bytes) -> None:
             self.loop.call_later(self.one_way_s, self.transport.sendto, data, client)
 
-        return (
-            await self.loop.create_datagram_endpoint(
-                lambda: Upstream(answer), remote_addr=(self.target, PORT)
-            )
-        )[0]
+        return (await self.loop.create_datagram_endpoint(lambda: Upstream(answer), remote_addr=(self.target, PORT)))[0]
 
     def forward(self, client: tuple[str, int], data: bytes) -> None:
         self.clients[client].add_done_callback(lambda task: task.result().sendto(data))
 
 
-async def pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_way_s: float, not_before: float
-) -> None:
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_way_s: float, not_before: float) -> None:
     """Carry a stream one way: a segment leaves NOT_BEFORE at the earliest and arrives ONE_WAY_S later."""
     loop = asyncio.get_running_loop()
     road: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

@@ -68,9 +68,7 @@ zone:
     def control(self, *arguments: str) -> str:
         """Run knotc, for example ``control("zone-freeze", "acme.knot.test")``."""
         command = [programs.path("knotc"), "-b", "-c", str(self.configuration), *arguments]
-        done = subprocess.run(
-            command, env=programs.environment(), capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ServerError(f"knotc {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout

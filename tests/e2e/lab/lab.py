@@ -40,9 +40,7 @@ class Lab(Clients):
         """The TXT values that one server serves at a name, sorted."""
         query = dns.message.make_query(owner, "TXT", flags=0)
         reply = dns.query.udp_with_fallback(query, server, timeout=5)[0]
-        found = reply.get_rrset(
-            reply.answer, dns.name.from_text(owner), query.question[0].rdclass, dns.rdatatype.TXT
-        )
+        found = reply.get_rrset(reply.answer, dns.name.from_text(owner), query.question[0].rdclass, dns.rdatatype.TXT)
         return sorted(b"".join(rdata.strings).decode() for rdata in found or ())
 
     def serial(self, zone: str, server: str | None = None) -> int:

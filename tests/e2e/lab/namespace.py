@@ -76,9 +76,7 @@ def enter(user_namespace: int) -> None:
     user, group = os.geteuid(), os.getegid()
     call(libc.unshare, user_namespace | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID)
     if user_namespace:
-        Path("/proc/self/setgroups").write_text(
-            "deny"
-        )  # user_namespaces(7): before gid_map, for an ordinary user
+        Path("/proc/self/setgroups").write_text("deny")  # user_namespaces(7): before gid_map, for an ordinary user
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     call(libc.mount, None, b"/", None, MS_REC | MS_PRIVATE, None)

@@ -27,9 +27,7 @@ class Nsd(Server):
         for zone, text in zones.items():
             self.write(f"{zone.strip('.')}.zone", text)
         for zone in self.zones:
-            transfer = (
-                "" if zone in zones else f"  allow-notify: {primary} NOKEY\n  request-xfr: {primary} NOKEY\n"
-            )
+            transfer = "" if zone in zones else f"  allow-notify: {primary} NOKEY\n  request-xfr: {primary} NOKEY\n"
             blocks.append(
                 f"zone:\n  name: {zone}\n  zonefile: {zone.strip('.')}.zone\n{transfer}"
                 f"  provide-xfr: 127.0.0.0/8 NOKEY\n  outgoing-interface: {address}\n"
@@ -69,7 +67,5 @@ remote-control:
             if reply is not None and reply.answer and reply.answer[0][0].serial == serial:
                 return
             if time.monotonic() > deadline:
-                raise ServerError(
-                    f"{self.name} does not serve serial {serial} of {zone}: {self.last_words()}"
-                )
+                raise ServerError(f"{self.name} does not serve serial {serial} of {zone}: {self.last_words()}")
             time.sleep(INTERVAL_S)

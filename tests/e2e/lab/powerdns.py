@@ -103,6 +103,4 @@ def insert_zone(database: sqlite3.Connection, name: str, text: str, key: str | N
     ]
     metadata += [("ALLOW-DNSUPDATE-FROM", "fd53::/64")] if network.has_ipv6() else []
     metadata += [("TSIG-ALLOW-DNSUPDATE", key)] if key else []
-    database.executemany(
-        f"INSERT INTO domainmetadata (domain_id, kind, content) VALUES ({zone_id}, ?, ?)", metadata
-    )
+    database.executemany(f"INSERT INTO domainmetadata (domain_id, kind, content) VALUES ({zone_id}, ?, ?)", metadata)

@@ -78,9 +78,7 @@ class Server:
     def last_words(self) -> str:
         """The end of the server's output and log."""
         texts = [
-            file.read_text(errors="replace")[-1000:]
-            for file in (self.log, self.directory / "output")
-            if file.exists()
+            file.read_text(errors="replace")[-1000:] for file in (self.log, self.directory / "output") if file.exists()
         ]
         return "\n".join(texts)
 
@@ -141,9 +139,7 @@ class Server:
         os.killpg(self.process.pid, number)
 
 
-def ask(
-    address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False
-) -> dns.message.Message | None:
+def ask(address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False) -> dns.message.Message | None:
     """One question over TCP (a closed port is refused at once); None where there is no answer."""
     query = dns.message.make_query(owner, rdtype)
     if not recurse:

@@ -29,9 +29,7 @@ PACKAGES = {
     "unbound": "unbound",
     "pebble": "pebble",
 }
-PDNS_MODULE = (
-    "libgsqlite3backend.so"  # of pdns-backend-sqlite3: a module, found in module-dir, not on the path
-)
+PDNS_MODULE = "libgsqlite3backend.so"  # of pdns-backend-sqlite3: a module, found in module-dir, not on the path
 
 # Newer or further programs, built where Go is there; what fails is reported, never fatal.
 GO_PROGRAMS = {
@@ -88,9 +86,7 @@ def pdns_schema() -> Path:
 def environment() -> dict[str, str]:
     """The environment in which any program of the lab runs, the unpacked libraries included."""
     variables = dict(os.environ)
-    libraries = [
-        str(folder) for pattern in ("usr/lib/*-linux-*", "lib/*-linux-*") for folder in DEBIAN.glob(pattern)
-    ]
+    libraries = [str(folder) for pattern in ("usr/lib/*-linux-*", "lib/*-linux-*") for folder in DEBIAN.glob(pattern)]
     if libraries:
         variables["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
     return variables
@@ -192,9 +188,7 @@ def fetch(absent: Sequence[str]) -> None:
 
 def configure_apt(state: Path) -> Path:
     """A configuration with a private state, the system's sources and keys, and none of the system's hooks."""
-    acquire = subprocess.run(
-        ["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=True
-    ).stdout
+    acquire = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=True).stdout
     # The languages, hashes and proxies of "Acquire" stay; hooks (Docker's images empty the cache in one) and
     # further indexes (AppStream) live in the parts that are left out.
     kept = [line for line in acquire.splitlines() if not line.startswith("Acquire::IndexTargets")]
@@ -217,9 +211,7 @@ Debug::NoLocking "1";
 
 def run(command: Sequence[str], variables: dict[str, str], names: str) -> None:
     """Run a step of fetching; its last words become the error."""
-    done = subprocess.run(
-        command, env=variables, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         words = " ".join(done.stderr.split())[-400:]
         raise ProgramsMissingError(f"missing programs: {names}; {' '.join(command[:2])} failed: {words}")

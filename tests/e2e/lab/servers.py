@@ -64,9 +64,7 @@ class Servers:
         self.customer_serial = 1
         self.authority = Authority(self.directory / "authority")
         self.wide = {
-            algorithm: Key(
-                "wide" if algorithm == "hmac-sha256" else algorithm.replace("hmac", "wide"), algorithm
-            )
+            algorithm: Key("wide" if algorithm == "hmac-sha256" else algorithm.replace("hmac", "wide"), algorithm)
             for algorithm in ALGORITHMS
         }
         self.web1, self.quota = Key("web1"), Key("quota")
@@ -81,9 +79,7 @@ class Servers:
         text, directory = self.internet.text, self.directory
         signed = "signed.bind.test."
         self.internet.ds[signed] = named.make_key(directory / "keys", signed).to_text()
-        self.root = Named(
-            "root", directory, network.ROOT, [Zone(name, text(name)) for name in (".", "test.")]
-        )
+        self.root = Named("root", directory, network.ROOT, [Zone(name, text(name)) for name in (".", "test.")])
         self.bind = Named(
             "bind", directory, network.BIND, self.primaries(), [*self.wide.values(), self.web1, self.quota]
         )
@@ -144,16 +140,12 @@ class Servers:
             network.KNOT,
         ]
         near += [network.POWERDNS, network.POWERDNS_LUA, network.RESOLVER]
-        self.delay = (
-            Delay(directory, round_trip_ms, {network.far(a): a for a in near}) if round_trip_ms else None
-        )
+        self.delay = Delay(directory, round_trip_ms, {network.far(a): a for a in near}) if round_trip_ms else None
 
     def primaries(self) -> list[Zone]:
         """What the BIND primary serves, and who may update it."""
         options = dict.fromkeys(zones.DYNAMIC, "allow-update { key wide; };")
-        options["acme.bind.test."] = (
-            f"allow-update {{ {' '.join(f'key {k.name};' for k in self.wide.values())} }};"
-        )
+        options["acme.bind.test."] = f"allow-update {{ {' '.join(f'key {k.name};' for k in self.wide.values())} }};"
         options["narrow.bind.test."] = (
             "update-policy { grant web1 name web1.narrow.bind.test. TXT;"
             " grant quota name quota.narrow.bind.test. TXT(2); };"

@@ -45,9 +45,7 @@ class Unbound(Server):
         ports = [53, 853, *([443] if self.speaks_https() else [])]
         interfaces = "".join(f"  interface: {a}@{port}\n" for a in addresses for port in ports)
         certificate, key = authority.issue(NAME, *addresses, *extra_names)
-        hints = self.write(
-            "root.hints", f". 3600000 NS ns.registry.test.\nns.registry.test. 3600000 A {root}\n"
-        )
+        hints = self.write("root.hints", f". 3600000 NS ns.registry.test.\nns.registry.test. 3600000 A {root}\n")
         configuration = self.write(
             "unbound.conf",
             f"""server:

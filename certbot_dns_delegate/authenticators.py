@@ -1,0 +1,189 @@
+"""Certbot's edge: one small class per entry point. Certbot imports this at every start; the rest waits for its use."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acme import challenges
+from certbot import achallenges, errors, interfaces
+from certbot.plugins import common
+
+if TYPE_CHECKING:
+    from certbot_dns_delegate.engine import Engine
+    from certbot_dns_delegate.lookup.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+
+class Delegate(common.Plugin, interfaces.Authenticator):
+    """Writes the challenge where the CNAME of ``_acme-challenge`` leads; one INI file, one section per delegate."""
+
+    description = "Obtain certificates for names whose _acme-challenge is a CNAME into a zone this host may write."
+
+    def __init__(self, config: Any, name: str) -> None:
+        super().__init__(config, name)
+        self._engine: Engine | None = None
+
+    @classmethod
+    def add_parser_arguments(cls, add: Callable[..., None]) -> None:
+        add("credentials", help="INI file that says which zones may be written, and how.")
+        add(
+            "propagation-seconds",
+            type=int,
+            default=None,
+            help="The longest time to wait until all authoritative servers serve the values; the wait ends as soon as"
+            " they do. 0: do not look. (default: as the kind of service needs)",
+        )
+        add(
+            "resolvers",
+            help="Recursive resolvers that follow the CNAMEs, comma separated: 192.0.2.53, 192.0.2.53@5353,"
+            " [2001:db8::53]@53, tls://9.9.9.9#dns.quad9.net, https://dns.example/dns-query. (default: the system's)",
+        )
+
+    def more_info(self) -> str:
+        return (
+            "This plugin follows the CNAME of _acme-challenge, writes the TXT record at its target, proves that every"
+            " authoritative server serves it, and removes exactly what it wrote."
+        )
+
+    def get_chall_pref(self, identifier: str) -> Iterable[type[challenges.Challenge]]:
+        if _is_address(identifier):
+            raise errors.PluginError(
+                f"{identifier} is an IP address, which has no name in DNS to put a challenge at\n"
+                "hint: use an http-01 authenticator for it, such as --webroot or --standalone"
+            )
+        return [challenges.DNS01]
+
+    def prepare(self) -> None:
+        path = self.conf("credentials")
+        if path:
+            # Saved for renewal as it stands now, and a timer starts Certbot somewhere else.
+            absolute = _absolute(path)
+            if absolute != path:
+                setattr(self.config, self.dest("credentials"), absolute)
+
+    def perform(self, achalls: list[achallenges.AnnotatedChallenge]) -> list[challenges.ChallengeResponse]:
+        from datetime import timedelta
+
+        import dns.name
+
+        from certbot_dns_delegate.model import Challenge
+
+        wanted = [
+            Challenge(
+                identifier=_identifier(achall),
+                owner=dns.name.from_text(achall.validation_domain_name(_identifier(achall))),
+                value=achall.validation(achall.account_key),
+            )
+            for achall in achalls
+        ]
+        seconds = self.conf("propagation-seconds")
+        if seconds is not None and seconds < 0:
+            raise errors.PluginError(f"--{self.option_name('propagation-seconds')} must not be negative: {seconds}")
+        self._engine = self._start()
+        try:
+            self._engine.perform(
+                wanted,
+                allow_subset=self.config.allow_subset_of_names,
+                timeout=None if seconds is None else timedelta(seconds=seconds),
+            )
+        finally:
+            self._show_progress("")
+        return [achall.response(achall.account_key) for achall in achalls]
+
+    def cleanup(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:  # noqa: ARG002  the journal knows more
+        if self._engine is None:
+            return  # nothing was even read, so nothing was written
+        try:
+            leftovers = self._engine.cleanup()
+        except errors.SignalExit:
+            raise
+        except Exception as error:  # noqa: BLE001  Certbot must get on to its own exit; the journal knows the rest
+            log.error("%s: the clean-up ended early: %s\nhint: certbot-dns-delegate sweep", self.name, error)
+            return
+        for left in leftovers:
+            log.warning(
+                "%s: values at %s were not withdrawn: %s\nhint: a later run tries again, or certbot-dns-delegate sweep",
+                self.name,
+                left.owners,
+                left.error,
+            )
+
+    def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
+        from certbot_dns_delegate.hints import hint_for_failures
+
+        report = self._engine.report if self._engine else None
+        return hint_for_failures([(_identifier(achall), achall.error) for achall in failed_achalls], report)
+
+    def _start(self) -> "Engine":
+        from certbot_dns_delegate import settings
+        from certbot_dns_delegate.engine import Engine, Tell
+        from certbot_dns_delegate.lookup.recursive import parse_resolvers
+
+        self._ask_for_credentials()
+        loaded = settings.load(Path(self.conf("credentials")), self.name, log.warning)
+        resolvers = parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
+        state = Path(self.config.work_dir) / "dns-delegate"
+        return Engine(loaded, state, resolvers, Tell(log.warning, self._progress))
+
+    def _ask_for_credentials(self) -> None:
+        if self.conf("credentials"):
+            return
+        from certbot.display import ops
+        from certbot.display import util as display_util
+
+        flag = f"--{self.option_name('credentials')}"
+        if self.config.noninteractive_mode or not sys.stdin.isatty():
+            raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE")
+        code, path = ops.validated_directory(
+            _check_file, f"Input the path to the {self.name} credentials file", force_interactive=True
+        )
+        if code != display_util.OK:
+            raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE")
+        setattr(self.config, self.dest("credentials"), _absolute(path))
+
+    def _progress(self, waited_s: float, blocking: "Iterable[Watcher]") -> None:
+        from certbot_dns_delegate.report import progress_line
+
+        self._show_progress(progress_line(waited_s, list(blocking)))
+
+    def _show_progress(self, line: str) -> None:
+        # A timer's log has no use for it, and --quiet means it.
+        if sys.stderr.isatty() and not self.config.quiet:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+
+
+class RFC2136(Delegate):
+    """The same for one RFC 2136 server: a flat INI file, the server says which zones it serves."""
+
+    description = "As dns-delegate, for one server that takes dynamic updates (RFC 2136)."
+
+
+class Standalone(Delegate):
+    """The same with no DNS server at all: this process answers for the delegate's zone while the order runs."""
+
+    description = "As dns-delegate, answering for the delegated zone itself while the challenge runs."
+
+
+def _identifier(achall: Any) -> str:
+    """What the certificate names; Certbot before 5.3 calls it ``domain``."""
+    identifier = getattr(achall, "identifier", None)
+    return str(identifier.value if identifier is not None else achall.domain)
+
+
+def _is_address(identifier: str) -> bool:
+    return ":" in identifier or identifier.replace(".", "").isdigit()
+
+
+def _absolute(path: str) -> str:
+    # Not resolve(): a symbolic link that is turned at each key change must stay one in the renewal file.
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+
+
+def _check_file(path: str) -> None:
+    if not Path(_absolute(path)).is_file():
+        raise errors.PluginError(f"{path} is no file")

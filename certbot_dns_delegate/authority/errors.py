@@ -1,0 +1,114 @@
+"""Why the server cannot listen, each reason with the command that helps.
+
+::
+
+    ListenError
+      PortTakenError
+      NoPermissionError
+      NoSuchAddressError
+      NoIPv6Error
+"""
+
+import errno
+import shlex
+import sys
+from pathlib import Path
+
+from certbot_dns_delegate.authority.host import Holder, holders, outward_addresses
+
+_STUBS = {"127.0.0.53", "127.0.0.54"}
+"""systemd-resolved's listeners (systemd-resolved.service(8)), for those who may not see its name."""
+
+
+class ListenError(Exception):
+    """A socket of the server cannot be opened.
+
+    :ivar problem: what was seen
+    :ivar hint: what to do, ready to paste
+    """
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"{problem}\nhint: {hint}")
+        self.problem = problem
+        self.hint = hint
+
+
+class PortTakenError(ListenError):
+    """Another program listens there."""
+
+
+class NoPermissionError(ListenError):
+    """The port needs a privilege that this process lacks."""
+
+
+class NoSuchAddressError(ListenError):
+    """The address is not one of this host's."""
+
+
+class NoIPv6Error(ListenError):
+    """This host has no IPv6."""
+
+
+def explain(error: OSError, address: str, port: int, protocol: str) -> ListenError:
+    """Say what an error of ``socket``, ``bind`` or ``listen`` means.
+
+    :param protocol: "udp" or "tcp"
+    """
+    where = f"{address} port {port} ({protocol.upper()})"
+    if error.errno == errno.EADDRINUSE:
+        return _port_taken(where, address, port, protocol)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        interpreter = shlex.quote(str(Path(sys.executable).resolve()))
+        return NoPermissionError(
+            f"no permission to listen on {where}",
+            "run Certbot as root; or, where systemd runs it, add  AmbientCapabilities=CAP_NET_BIND_SERVICE  "
+            "below [Service] with  systemctl edit certbot.service ; or let everything that this Python runs "
+            f"use such ports:  setcap cap_net_bind_service=+ep {interpreter}",
+        )
+    if error.errno == errno.EAFNOSUPPORT and ":" in address:
+        return NoIPv6Error(f"this host has no IPv6, so nothing can listen on {where}", _listen_elsewhere(address))
+    if error.errno == errno.EADDRNOTAVAIL:
+        return NoSuchAddressError(
+            f"{address} is not an address of this host",
+            f"ip address  shows those it has (behind NAT take the inner one); {_listen_elsewhere(address)}",
+        )
+    return ListenError(f"cannot listen on {where}: {error.strerror}", _listen_elsewhere(address))
+
+
+def _port_taken(where: str, address: str, port: int, protocol: str) -> PortTakenError:
+    found = [holder for holder in holders(protocol, port) if _in_the_way(holder.address, address)]
+    problem = f"{where} is taken"
+    if found:
+        problem += f": a program listens on {', '.join(_show(holder) for holder in found)}"
+    ours = outward_addresses()
+    blocking = any(_everywhere(holder.address) or holder.address in ours for holder in found)
+    if _everywhere(address) and found and not blocking:
+        # The classic: a stub resolver on loopback, or a hypervisor's on its bridge, against 0.0.0.0.
+        return PortTakenError(problem, f"leave that address out; {_listen_elsewhere(address)}")
+    return PortTakenError(
+        problem,
+        f"ss -lnp 'sport = :{port}'  shows the program; stop it while the challenge runs, or "
+        f"{_listen_elsewhere(address)}; if it is a DNS server, let it take updates and use "
+        "dns-delegate-rfc2136",
+    )
+
+
+def _show(holder: Holder) -> str:
+    unknown = "systemd-resolved" if holder.address in _STUBS else "another user's program"
+    return f"{holder.address} ({holder.program or unknown})"
+
+
+def _everywhere(address: str) -> bool:
+    return address in ("0.0.0.0", "::")  # noqa: S104 compared, not bound
+
+
+def _in_the_way(theirs: str, ours: str) -> bool:
+    """Whether a listener there can be the reason: a wildcard is in the way of everything."""
+    return theirs == ours or _everywhere(theirs) or _everywhere(ours)
+
+
+def _listen_elsewhere(address: str) -> str:
+    """The line of the settings that names this host's own addresses, without the one that failed."""
+    others = [other for other in outward_addresses() if other != address]
+    line = ", ".join(f"[{other}]" if ":" in other else other for other in others) or "ADDRESS"
+    return f"listen on another address:  listen = {line}"

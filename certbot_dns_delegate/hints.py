@@ -1,0 +1,51 @@
+"""What a CA's refusal means and what to do: its problem text, read together with what our own watch saw."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from certbot_dns_delegate.lookup.watch import WatchReport
+from certbot_dns_delegate.text import printable
+
+# The texts of Boulder (va/dns.go, bdns/problem.go, va/caa.go); matched loosely, since they are no contract.
+TABLE = {
+    "secondary validation": "the CA saw it from one place but not from all: servers that differ, or an anycast site "
+    "that lags; set a longer settle, and see that every authoritative server is reachable from abroad",
+    "no txt record": "the CA's resolver found the name but no TXT: another view answers it (split horizon), or a server"
+    " outside the zone's NS set did",
+    "incorrect txt": "the CA saw older values: a secondary that lags, or a cache; wait for the TTL of the old record",
+    "dnssec": "DNSSEC does not validate for the CA, which must insist on it: check DS and RRSIG along the chain",
+    "nxdomain": "the name did not exist for the CA: a server that lags, or a negative answer in its cache; try again"
+    " when the SOA minimum of the zone has passed",
+    "servfail": "the CA's resolver failed: DNSSEC, a lame delegation, or too long a chain; see https://unboundtest.com",
+    "timed out": "the CA could not reach the authoritative servers: a firewall, geo-blocking, or rate limiting",
+    "caa": "a CAA record of the certified name (not of the CNAME's target) forbids this CA, or this account or method",
+    "rate": "too many failures: wait until the time it names; five failed validations an hour are the limit",
+}
+
+
+def hint_for_failures(failures: Sequence[tuple[str, Any]], report: WatchReport | None) -> str:
+    """The text for Certbot's "Hint:" after a failed validation.
+
+    :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
+    """
+    lines = []
+    for identifier, error in failures:
+        text = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower()
+        advice = next(
+            (advice for key, advice in TABLE.items() if key in text), "run: certbot-dns-delegate check " + identifier
+        )
+        lines.append(f"{printable(identifier)}: {advice}.")
+    return "\n".join([_seen(report), *dict.fromkeys(lines)])
+
+
+def _seen(report: WatchReport | None) -> str:
+    if report is None or not report.complete:
+        return (
+            "The authoritative servers were not watched (propagation-seconds 0, or watch = none): nothing was proven."
+        )
+    count = len(report.servers) - len(report.out)
+    out = f" ({', '.join(str(w.server) for w in report.out)} gave no answer)" if report.out else ""
+    return (
+        f"All {count} authoritative server{'s' if count != 1 else ''} asked from here served the values{out}, so the CA"
+        " sees something else than this host."
+    )

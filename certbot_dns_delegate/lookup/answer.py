@@ -1,0 +1,85 @@
+"""What a reply says: the alias, the TXT values, the SOA, the referral in it.
+
+Messages are read with one RR in each RRset: dnspython would otherwise keep only the last of several CNAMEs.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dns.message
+import dns.rdataclass
+import dns.rrset
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.errors import LookupFailed
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.text import show
+
+Section = Iterable[dns.rrset.RRset]
+
+
+def rrs_in(section: Section, owner: Name, rdtype: RdataType) -> list[dns.rrset.RRset]:
+    """The RRs of ``owner`` and ``rdtype``."""
+    return [r for r in section if r.rdtype == rdtype and r.rdclass == dns.rdataclass.IN and r.name == owner]
+
+
+def rdatas_in(section: Section, owner: Name, rdtype: RdataType) -> list[Any]:
+    """Their rdata alone."""
+    return [rdata for rr in rrs_in(section, owner, rdtype) for rdata in rr]
+
+
+def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | None:
+    """The target of the CNAME at ``owner`` and whether a DNAME made it; None where there is no CNAME.
+
+    :raises LookupFailed: when the owner has several, which no correct server serves (RFC 2181 section 10.1).
+    """
+    targets = list(dict.fromkeys(rdata.target for rdata in rdatas_in(message.answer, owner, RdataType.CNAME)))
+    if not targets:
+        return None
+    if len(targets) > 1:
+        shown = ", ".join(show(target) for target in targets)
+        raise LookupFailed(f"{show(owner)} has several CNAMEs: {shown}", "leave one; a name can have but one")
+    by_dname = any(
+        r.rdtype == RdataType.DNAME and owner != r.name and owner.is_subdomain(r.name) for r in message.answer
+    )
+    return targets[0], by_dname
+
+
+def txt_in(message: dns.message.Message, owner: Name) -> RRset:
+    """The TXT values of ``owner``, the strings of each joined without separator, as Boulder joins them."""
+    rrs = rrs_in(message.answer, owner, RdataType.TXT)
+    values = frozenset(b"".join(rdata.strings).decode("latin-1") for rr in rrs for rdata in rr)
+    return RRset(values, max((rr.ttl for rr in rrs), default=0))
+
+
+def is_signed(message: dns.message.Message, owner: Name) -> bool:
+    """Whether an RRSIG over the TXT RRset of ``owner`` came with it."""
+    return any(r.rdtype == RdataType.RRSIG and r.covers == RdataType.TXT and r.name == owner for r in message.answer)
+
+
+def soa_in(message: dns.message.Message, owner: Name) -> dns.rrset.RRset | None:
+    """The SOA of the zone that ``owner`` lies in, from the answer or from a negative answer's authority section."""
+    sections = (*message.answer, *message.authority)
+    return next((r for r in sections if r.rdtype == RdataType.SOA and owner.is_subdomain(r.name)), None)
+
+
+def negative_ttl(soa: dns.rrset.RRset) -> int:
+    """Seconds that a resolver keeps a negative answer with this SOA (RFC 2308 section 5)."""
+    return int(min(soa.ttl, soa[0].minimum))
+
+
+def referral_in(message: dns.message.Message, above: Name, owner: Name) -> tuple[Name, list[Name]] | None:
+    """The zone cut below ``above`` on the way to ``owner``, and its servers; None when this is no such referral."""
+    if message.answer or message.rcode() != 0:
+        return None
+    for rr in message.authority:
+        is_below = rr.rdtype == RdataType.NS and rr.name != above and rr.name.is_subdomain(above)
+        if is_below and owner.is_subdomain(rr.name):
+            return rr.name, [rdata.target for rdata in rdatas_in(message.authority, rr.name, RdataType.NS)]
+    return None
+
+
+def addresses_in(section: Section, host: Name) -> list[str]:
+    """The addresses of ``host``, IPv4 first."""
+    return [rdata.address for rdtype in (RdataType.A, RdataType.AAAA) for rdata in rdatas_in(section, host, rdtype)]

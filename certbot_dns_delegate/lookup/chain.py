@@ -1,0 +1,112 @@
+"""Follow the CNAMEs from where the CA looks to where the value must stand (RFC 1034 section 3.6.2)."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import dns.name
+import dns.rcode
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, LookupFailed
+from certbot_dns_delegate.lookup.answer import alias_in
+from certbot_dns_delegate.lookup.question import Reply
+from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.zone import Found, Zones
+from certbot_dns_delegate.model import Alias, Chain
+from certbot_dns_delegate.text import show
+
+MOST_ALIASES = 8
+"""CNAMEs in a row. Unbound and BIND give up beyond 11 (max-query-restarts), and a CA's limit is not published."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A chain, and what stands at its target."""
+
+    chain: Chain
+    found: Found | None
+    """What the authoritative servers say about the target; None outside every delegate."""
+    exists: bool = True
+    """Whether the target's name exists; only known for certain outside every delegate."""
+
+
+class Follower:
+    """Follows chains; knows what lies inside a delegate and therefore must not be asked at a recursive resolver."""
+
+    def __init__(self, recursive: Recursive, zones: Zones | None, suffix_of: Callable[[Name], Name | None]) -> None:
+        """:param zones: None to ask the resolver about everything (``watch = resolvers``).
+
+        :param suffix_of: the suffix of the delegate that a name lies in.
+        """
+        self._recursive = recursive
+        self._zones = zones
+        self._suffix_of = suffix_of
+
+    def follow(self, start: Name) -> Followed:
+        """The whole chain from ``start``.
+
+        :raises LookupFailed: when any link cannot be looked up; that is never taken for "no CNAME".
+        :raises ChainLoop, ChainTooLong: with the chain.
+        """
+        chain = Chain(start)
+        while True:
+            suffix = self._suffix_of(chain.target)
+            try:
+                if suffix is None or self._zones is None:
+                    followed, alias = self._ask_resolver(chain)
+                else:
+                    followed, alias = self._ask_authority(chain, suffix, self._zones)
+            except LookupFailed as error:
+                raise LookupFailed(f"{error.problem} (chain so far: {chain})", error.hint) from error
+            if alias is None:
+                return followed
+            chain = _extended(chain, alias)
+
+    def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
+        owner = chain.target
+        beside = [] if chain.aliases else [(_sibling(owner), RdataType.CNAME)]
+        replies = self._recursive.ask_all([(owner, RdataType.CNAME)], beside)
+        reply = replies[owner, RdataType.CNAME]
+        if isinstance(reply, LookupFailed):
+            raise reply
+        link = alias_in(reply.message, owner)
+        if link is None:
+            return Followed(chain, None, reply.message.rcode() != dns.rcode.NXDOMAIN), None
+        target, is_dname = link
+        is_wildcard = not is_dname and any(
+            isinstance(other := replies.get(key), Reply) and alias_in(other.message, key[0]) == link for key in beside
+        )
+        return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
+
+    def _ask_authority(self, chain: Chain, suffix: Name, zones: Zones) -> tuple[Followed, Alias | None]:
+        owner = chain.target
+        found = zones.find(owner, suffix)
+        followed = Followed(chain, found)
+        link = alias_in(found.reply.message, owner)
+        if link is None:
+            return followed, None
+        target, is_dname = link
+        sibling = _sibling(owner)
+        # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
+        can_be_wildcard = not is_dname and sibling.is_subdomain(suffix)
+        if can_be_wildcard and alias_in(zones.find(sibling, suffix).reply.message, sibling) == link:
+            return followed, None
+        return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
+
+
+def _sibling(owner: Name) -> Name:
+    """A name beside ``owner`` that nobody chose: what answers for it is a wildcard."""
+    return dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *owner.labels[1:]])
+
+
+def _extended(chain: Chain, alias: Alias) -> Chain:
+    extended = replace(chain, aliases=(*chain.aliases, alias))
+    if alias.target == chain.start or any(alias.target == passed.target for passed in chain.aliases):
+        hint = f"remove one of these CNAMEs, for example the one at {show(alias.owner)}"
+        raise ChainLoop(f"the CNAMEs run in a circle: {extended}", hint)
+    if len(extended.aliases) > MOST_ALIASES:
+        hint = f"let {show(chain.start)} point nearer to the end"
+        raise ChainTooLong(f"more than {MOST_ALIASES} CNAMEs in a row, which CAs may not follow: {extended}", hint)
+    return extended

@@ -1,0 +1,248 @@
+"""The conversation with one name server: its UDP socket, its TCP connection, and the questions on their way."""
+
+import errno
+import os
+import selectors
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator
+
+import dns.exception
+import dns.flags
+import dns.message
+
+from certbot_dns_delegate.lookup.question import Ask
+from certbot_dns_delegate.model import Server
+
+
+class Pending:
+    """A question on its way."""
+
+    def __init__(self, ask: Ask, patience_s: float) -> None:
+        self.ask = ask
+        self.patience_s = patience_s
+        self.started = 0.0
+        self.repeated = False
+        self.use_edns = True
+        self.needs_tcp = False
+        self.renew()
+
+    def renew(self) -> None:
+        self.message = self.ask.question.message(edns=self.use_edns)
+        self.wire = self.message.to_wire()
+
+
+class Conversation:
+    """All questions to one server: a UDP socket, and a TCP connection once it is needed."""
+
+    def __init__(self, server: Server, selector: selectors.BaseSelector) -> None:
+        self.server = server
+        self.selector = selector
+        self.waiting: deque[Pending] = deque()
+        self.outstanding: dict[int, Pending] = {}
+        self.udp: socket.socket | None = None
+        self.udp_failure = ""
+        self.tcp: socket.socket | None = None
+        self.tcp_failure = ""
+        self.tcp_open = False
+        self.tcp_replies = 0
+        self.tcp_out = bytearray()
+        self.tcp_in = bytearray()
+        self.malformed = False
+
+    # Sending
+
+    def send(self, pending: Pending, now: float) -> None:
+        while pending.message.id in self.outstanding:
+            pending.renew()
+        pending.started = pending.started or now
+        self.outstanding[pending.message.id] = pending
+        if pending.needs_tcp:
+            self._send_tcp(pending)
+        else:
+            self._send_udp(pending)
+
+    def repeat(self, pending: Pending) -> None:
+        """The question once more, by both transports: a dead UDP port is only seen by TCP."""
+        pending.repeated = True
+        self._send_udp(pending)
+        self._send_tcp(pending)
+
+    def _send_udp(self, pending: Pending) -> None:
+        try:
+            if self.udp is None:
+                self.udp = self._socket(socket.SOCK_DGRAM)
+                self.selector.register(self.udp, selectors.EVENT_READ, self)
+            self.udp.send(pending.wire)
+        except BlockingIOError:
+            pass  # a full buffer loses it as the network may; it is repeated
+        except OSError as error:
+            self.udp_failure = _reason(error)
+            if not pending.needs_tcp:
+                pending.needs_tcp = True
+                self._send_tcp(pending)
+
+    def _send_tcp(self, pending: Pending) -> None:
+        if self.tcp_failure:
+            return
+        self.tcp_out += struct.pack("!H", len(pending.wire)) + pending.wire
+        try:
+            if self.tcp is None:
+                self.tcp = self._socket(socket.SOCK_STREAM)
+                self.selector.register(self.tcp, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
+            else:
+                self.selector.modify(self.tcp, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
+        except OSError as error:
+            self._fail_tcp(_reason(error))
+
+    def _socket(self, kind: socket.SocketKind) -> socket.socket:
+        family = socket.AF_INET6 if self.server.is_ipv6 else socket.AF_INET
+        new = socket.socket(family, kind)
+        try:
+            new.setblocking(False)
+            code = new.connect_ex((self.server.address, self.server.port))
+            if code not in {0, errno.EINPROGRESS}:
+                raise OSError(code, os.strerror(code))
+        except OSError:
+            new.close()
+            raise
+        return new
+
+    # Receiving
+
+    def ready(self, which: socket.socket, mask: int) -> Iterator[tuple[Pending, dns.message.Message, str]]:
+        """The replies that ``which`` has for us now."""
+        if which is self.udp:
+            yield from self._read_udp(which)
+        elif which is self.tcp:
+            if mask & selectors.EVENT_WRITE:
+                self._write_tcp(which)
+            if mask & selectors.EVENT_READ and self.tcp is which:
+                yield from self._read_tcp(which)
+
+    def _read_udp(self, udp: socket.socket) -> Iterator[tuple[Pending, dns.message.Message, str]]:
+        while True:
+            try:
+                wire = udp.recv(65535)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # An ICMP error: nobody listens there. TCP may still be served.
+                self.udp_failure = _reason(error)
+                for pending in self.outstanding.values():
+                    if not pending.repeated:
+                        pending.repeated = True
+                        self._send_tcp(pending)
+                return
+            found = self._match(wire)
+            if found is None:
+                continue
+            pending, message = found
+            if message.flags & dns.flags.TC:
+                if not pending.repeated:
+                    pending.repeated = True
+                    self._send_tcp(pending)
+                pending.needs_tcp = True
+            else:
+                yield pending, message, "udp"
+
+    def _write_tcp(self, tcp: socket.socket) -> None:
+        code = tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._fail_tcp(_reason(OSError(code, os.strerror(code))))
+            return
+        self.tcp_open = True
+        try:
+            sent = tcp.send(self.tcp_out)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail_tcp(_reason(error))
+            return
+        del self.tcp_out[:sent]
+        if not self.tcp_out:
+            self.selector.modify(tcp, selectors.EVENT_READ, self)
+
+    def _read_tcp(self, tcp: socket.socket) -> Iterator[tuple[Pending, dns.message.Message, str]]:
+        try:
+            chunk = tcp.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail_tcp(_reason(error))
+            return
+        if not chunk:
+            self._end_tcp()
+            return
+        self.tcp_in += chunk
+        while len(self.tcp_in) >= 2:
+            length = struct.unpack_from("!H", self.tcp_in)[0]
+            if len(self.tcp_in) < 2 + length:
+                return
+            wire = bytes(self.tcp_in[2 : 2 + length])
+            del self.tcp_in[: 2 + length]
+            found = self._match(wire)
+            if found is not None:
+                self.tcp_replies += 1
+                yield *found, "tcp"
+
+    def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
+        """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
+        try:
+            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True)
+        except dns.message.Truncated as error:
+            message = error.message()  # type: ignore[no-untyped-call]
+        except dns.exception.DNSException:
+            self.malformed = True
+            return None
+        pending = self.outstanding.get(message.id)
+        if pending is None or not pending.message.is_response(message):
+            self.malformed = True
+            return None
+        return pending, message
+
+    # Ending
+
+    def _end_tcp(self) -> None:
+        """The server closed the connection; some do so after a few answers."""
+        again = [p for p in self.outstanding.values() if p.needs_tcp or p.repeated] if self.tcp_replies else []
+        self._fail_tcp("connection closed")
+        if again:
+            self.tcp_failure = ""
+            self.tcp_replies = 0
+            for pending in again:
+                self._send_tcp(pending)
+
+    def _fail_tcp(self, reason: str) -> None:
+        self.tcp_failure = reason
+        self.tcp_open = False
+        self.tcp_out.clear()
+        self.tcp_in.clear()
+        if self.tcp is not None:
+            if self.tcp.fileno() in self.selector.get_map():
+                self.selector.unregister(self.tcp)
+            self.tcp.close()
+            self.tcp = None
+
+    def is_hopeless(self, pending: Pending) -> bool:
+        """Nothing that could still arrive would be the answer."""
+        return bool(self.tcp_failure and (pending.needs_tcp or (pending.repeated and self.udp_failure)))
+
+    def failure(self) -> str:
+        if self.malformed:
+            return "malformed"
+        return self.udp_failure or (self.tcp_failure if self.tcp_failure != "connection closed" else "") or "timeout"
+
+    def close(self) -> None:
+        for each in (self.udp, self.tcp):
+            if each is not None:
+                each.close()
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return "connection refused"
+    if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN}:
+        return "unreachable"
+    return "connection closed" if error.errno in {errno.ECONNRESET, errno.EPIPE} else f"error {error.errno}"

@@ -1,0 +1,86 @@
+"""A question to a name server, and what came of it."""
+
+from dataclasses import dataclass
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.text import printable
+
+PAYLOAD = 1232
+"""Bytes of a UDP reply that no common path fragments (DNS flag day 2020)."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and how."""
+
+    name: Name
+    rdtype: RdataType
+    recursion_desired: bool = False
+    dnssec_ok: bool = False
+    checking_disabled: bool = False
+
+    def message(self, *, edns: bool = True) -> dns.message.QueryMessage:
+        flags = dns.flags.RD if self.recursion_desired else dns.flags.Flag(0)
+        if self.checking_disabled:
+            flags |= dns.flags.CD
+        options = {"use_edns": 0, "payload": PAYLOAD, "want_dnssec": self.dnssec_ok} if edns else {"use_edns": False}
+        return dns.message.make_query(self.name, self.rdtype, flags=flags, **options)
+
+    def __str__(self) -> str:
+        return f"{self.name} {dns.rdatatype.to_text(self.rdtype)}"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question, whom to ask, and how many seconds after the others."""
+
+    server: Server
+    question: Question
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A well-formed answer to exactly this question, whatever its rcode."""
+
+    ask: Ask
+    message: dns.message.Message
+    elapsed_s: float
+    transport: str
+
+    @property
+    def rcode(self) -> str:
+        return dns.rcode.to_text(self.message.rcode())
+
+    @property
+    def is_authoritative(self) -> bool:
+        return bool(self.message.flags & dns.flags.AA)
+
+
+@dataclass(frozen=True)
+class Silence:
+    """No usable answer: ``timeout``, ``malformed``, ``unreachable`` or ``connection refused``."""
+
+    ask: Ask
+    reason: str
+
+
+Outcome = Reply | Silence
+
+
+def extended_errors(message: dns.message.Message) -> str:
+    """What the server said beside the rcode (RFC 8914), made printable; '' when nothing."""
+    texts = []
+    for option in message.options:
+        if isinstance(option, dns.edns.EDEOption):
+            text = printable(option.text or "", 120)
+            texts.append(f"EDE {int(option.code)}{': ' + text if text else ''}")
+    return "; ".join(texts[:3])

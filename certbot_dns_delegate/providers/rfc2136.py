@@ -1,0 +1,318 @@
+"""Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
+
+import ssl
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.TXT
+import dns.update
+from dns.name import Name
+from zope.interface import implementer
+
+from certbot_dns_delegate.errors import DelegateError, NoEffect, OutcomeUnknown, Refused, SettingsError, WriteError
+from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
+from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
+from certbot_dns_delegate.providers import tsig
+from certbot_dns_delegate.providers.diagnosis import HINTS, explain, hint_for
+from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.update import Connection, read
+from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
+from certbot_dns_delegate.text import printable, quoted, show, show_all
+
+TIMES = 3
+"""Attempts at an UPDATE whose prerequisite failed because somebody else changed the owner meanwhile."""
+LOOK_AGAIN_S = (0.1, 0.3, 0.6)
+"""Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a forwarder after a transfer."""
+
+
+class Broken(OutcomeUnknown):
+    """The connection broke between request and answer."""
+
+
+@implementer(IProvider)
+class RFC2136:
+    """Dynamic update with TSIG, over TCP unless told otherwise: PowerDNS drops larger UDP updates in silence."""
+
+    name = "rfc2136"
+    limits = Limits()
+    KEYS = (
+        Key(
+            "server",
+            HOSTS,
+            "The primary, as name or address, @port optional; several are tried in order.",
+            is_required=True,
+        ),
+        *tsig.KEYS,
+        Key("unsigned", BOOLEAN, "Send updates without TSIG, to a server that trusts this address.", default="false"),
+        Key("transport", choice("tcp", "tls", "udp"), "How updates travel.", default="tcp"),
+        Key("tls_hostname", TEXT, "The name that the server's certificate must show."),
+        Key("tls_ca", PATH, "CA certificates to trust instead of the system's."),
+        Key("source", ADDRESS, "The local address to send from."),
+        Key("sign_query", BOOLEAN, "Sign queries too, for a server that chooses its view by key.", default="false"),
+    )
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
+        yield from tsig.validate(options, warn)
+        has_key = any(options[name] for name in ("tsig_name", "tsig_secret", "tsig_key_file"))
+        if not has_key and not options["unsigned"]:
+            yield "no TSIG key: set tsig_name and tsig_secret, or tsig_key_file (or unsigned = true, if that is meant)"
+        if has_key and options["unsigned"]:
+            yield "unsigned = true and a TSIG key exclude each other"
+        if options["transport"] != "tls" and (options["tls_hostname"] or options["tls_ca"]):
+            yield "tls_hostname and tls_ca need transport = tls"
+
+    @staticmethod
+    def translate(entries: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The keys of a file written for certbot-dns-rfc2136, whose algorithm is HMAC-MD5 when none is set."""
+        prefix = "dns_rfc2136_"
+        theirs = {key.removeprefix(prefix): value for key, value in entries.items() if key.startswith(prefix)}
+        rest = {key: value for key, value in entries.items() if not key.startswith(prefix)}
+        if not theirs:
+            return {}, rest
+        ours = {"tsig_algorithm": theirs.pop("algorithm", "hmac-md5")}
+        names = {"server": "server", "name": "tsig_name", "secret": "tsig_secret", "sign_query": "sign_query"}
+        ours |= {names[key]: theirs.pop(key) for key in list(theirs) if key in names}
+        if "port" in theirs and "server" in ours:
+            host = f"[{ours['server']}]" if ":" in ours["server"] else ours["server"]
+            ours["server"] = f"{host}@{theirs.pop('port')}"
+        return ours, rest | {prefix + key: value for key, value in theirs.items()}
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._options = options
+        self._context = context
+        self._key = tsig.make_key(options, context.warn)
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        return owner
+
+    def zone_of(self, owner: Name) -> Name | None:
+        query = self._query(owner, dns.rdatatype.SOA)
+        with self._connect() as connection:
+            message = self._read_query(connection.exchange(query), query)
+        if message is None or not message.flags & dns.flags.AA:
+            return None
+        soa = soa_in(message, owner)
+        return None if soa is None else soa.name
+
+    def probe(self) -> str:
+        with self._connect() as connection:
+            return f"{connection.server} accepts connections"
+
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        return [sighting for part in _parts(values) for sighting in self._publish_part(zone, part, ttl)]
+
+    def withdraw(self, zone: Name, values: Values) -> None:
+        for part in _parts(values):
+            update = self._update(zone)
+            for owner, texts in part.items():
+                for text in sorted(texts):
+                    update.delete(owner, _txt(text))
+            with self._connect() as connection:
+                self._send(connection, update, zone)
+
+    def _publish_part(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        try:
+            return self._publish(zone, values, ttl)
+        except Broken as error:
+            # Adding an RR that is there already changes nothing (RFC 2136 section 3.4.2.2), so once more is harmless.
+            try:
+                return self._publish(zone, values, ttl)
+            except Refused:
+                raise error from None
+
+    # One UPDATE, and what has to be known around it
+
+    def _publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        present: dict[Name, RRset] | None = None
+        with self._connect() as connection:
+            for _ in range(TIMES):
+                update = self._update(zone)
+                for owner, texts in values.items():
+                    # First it is assumed that nothing stands there, as it nearly always is, and the server checks that
+                    # (RFC 2136 section 2.4.5); only when it says no are the owners read, for the TTL to keep.
+                    update.absent(owner, *(() if present is None else (dns.rdatatype.CNAME,)))
+                    standing = present[owner] if present else RRset()
+                    for text in sorted(texts):
+                        update.add(owner, standing.ttl if standing.values else ttl, _txt(text))
+                rcode = self._send(connection, update, zone, may_exist=present is None)
+                if rcode == dns.rcode.NOERROR:
+                    return self._read_back(connection, values)
+                present = self._look(connection, values)
+        raise Refused(f"UPDATE of {show(zone)}: {connection.server} said YXDOMAIN", HINTS["YXDOMAIN"])
+
+    def _look(self, connection: Connection, values: Values) -> dict[Name, RRset]:
+        """What stands at the owners now.
+
+        :raises Refused: when a CNAME does.
+        """
+        found = {}
+        for owner, message in self._ask_all(connection, values).items():
+            link = alias_in(message, owner) if message is not None else None
+            if link is not None:
+                raise Refused(
+                    f"{connection.server} says that {show(owner)} is a CNAME to {show(link[0])}", HINTS["YXRRSET"]
+                )
+            found[owner] = txt_in(message, owner) if message is not None else RRset()
+        return found
+
+    def _read_back(self, connection: Connection, values: Values) -> Sequence[Sighting]:
+        """What the server that said NOERROR serves now; nothing when it does not answer our queries.
+
+        :raises NoEffect: when it answers with authority and a value is not there.
+        """
+        for pause_s in (*LOOK_AGAIN_S, None):
+            try:
+                answers = self._ask_all(connection, values)
+            except (OSError, WriteError):
+                answers = {}
+            messages = {owner: m for owner, m in answers.items() if m is not None and m.flags & dns.flags.AA}
+            sightings = [_sighting(connection.server, owner, message) for owner, message in messages.items()]
+            if len(messages) < len(values):
+                self._context.warn(f"{connection.server} took the update but does not answer queries for it from here")
+                return []
+            missing = [s.owner for s in sightings if not values[s.owner] <= s.rrset.values]
+            if not missing:
+                return sightings
+            if pause_s is not None:
+                self._context.wait(pause_s)
+        hint = (
+            "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
+            " the name, or the name lies below a zone cut:"
+            f" dig {show(missing[0])} TXT @{connection.server.address} +norec"
+        )
+        raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
+
+    def _ask_all(self, connection: Connection, values: Values) -> dict[Name, dns.message.Message | None]:
+        queries = {owner: self._query(owner, dns.rdatatype.TXT) for owner in values}
+        wires = connection.exchange_all(list(queries.values()))
+        return {owner: self._read_query(wires[query.id], query) for owner, query in queries.items()}
+
+    # Messages
+
+    def _update(self, zone: Name) -> dns.update.UpdateMessage:
+        update = dns.update.UpdateMessage(zone)
+        if self._key is not None:
+            update.use_tsig(self._key)
+        return update
+
+    def _query(self, owner: Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:
+        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0)
+        if self._key is not None and self._options["sign_query"]:
+            query.use_tsig(self._key)
+        return query
+
+    def _read_query(self, wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
+        try:
+            message = read(wire, query)
+        except dns.exception.DNSException:
+            return None
+        return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
+
+    def _send(
+        self, connection: Connection, update: dns.update.UpdateMessage, zone: Name, *, may_exist: bool = False
+    ) -> dns.rcode.Rcode:
+        """Send an UPDATE; NOERROR, or YXDOMAIN where the caller can deal with it.
+
+        :raises Refused, OutcomeUnknown: with the diagnosis.
+        """
+        what = f"UPDATE of {show(zone)}"
+        try:
+            wire = connection.exchange(update)
+        except OSError as error:
+            hint = "the values are withdrawn now, and once more later, in case it was carried out"
+            if isinstance(error, TimeoutError):
+                raise OutcomeUnknown(f"{what}: {connection.server} did not answer in time", hint) from None
+            raise Broken(f"{what}: {connection.server} broke the connection before it answered", hint) from None
+        try:
+            reply = read(wire, update)
+        except dns.exception.DNSException as error:
+            raise explain(wire, what, str(connection.server), error) from None
+        rcode = reply.rcode()
+        if rcode == dns.rcode.NOERROR or (may_exist and rcode == dns.rcode.YXDOMAIN):
+            return rcode
+        told = dns.rcode.to_text(rcode)
+        raise Refused(f"{what}: {connection.server} said {told}", hint_for(told, signed=self._key is not None))
+
+    # Where to
+
+    def _connect(self) -> Connection:
+        """A connection to the first configured server that takes one.
+
+        :raises Refused: when none does; nothing was sent.
+        """
+        seen = []
+        for host, port in self._options["server"]:
+            try:
+                servers = self._context.addresses(host, port)
+            except DelegateError as error:
+                seen.append(f"{printable(host)}: {error.problem}")
+                continue
+            for server in servers:
+                try:
+                    return self._open(server)
+                except OSError as error:
+                    seen.append(f"{server}: {_why(error)}")
+        hint = f"nc -vz {quoted(host)} {port}, and look whether the server takes updates on that port"
+        raise Refused(f"no server for updates can be reached: {'; '.join(seen)}", hint)
+
+    def _open(self, server: Server) -> Connection:
+        options = self._options
+        tls = None
+        if options["transport"] == "tls":
+            try:
+                tls = ssl.create_default_context(cafile=options["tls_ca"])
+            except OSError as error:
+                raise SettingsError(f"tls_ca {options['tls_ca']}: {_why(error)}") from None
+        return Connection(
+            server,
+            transport=options["transport"],
+            source=options["source"],
+            tls=tls,
+            tls_hostname=options["tls_hostname"] or server.name or None,
+        )
+
+
+def _parts(values: Values) -> Iterator[dict[Name, frozenset[str]]]:
+    """``values`` in parts that fit into one message each: 64 KiB over TCP, less the signature."""
+    room = 60_000
+    part: dict[Name, frozenset[str]] = {}
+    size = 0
+    for owner in sorted(values):
+        # The owner in full once, twice as a pointer; type, class, TTL, length and text of each value.
+        need = (
+            sum(len(label) + 1 for label in owner.labels)
+            + 24
+            + sum(16 + len(text) + len(text) // 255 for text in values[owner])
+        )
+        if part and size + need > room:
+            yield part
+            part, size = {}, 0
+        part[owner] = values[owner]
+        size += need
+    if part:
+        yield part
+
+
+def _txt(text: str) -> dns.rdtypes.ANY.TXT.TXT:
+    """A TXT record; never made from zone-file text, where a ``;`` would begin a comment."""
+    data = text.encode("latin-1")
+    strings = [data[i : i + 255] for i in range(0, len(data), 255)] or [b""]
+    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
+
+
+def _sighting(server: Server, owner: Name, message: dns.message.Message) -> Sighting:
+    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner), is_authoritative=True)
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not verify ({printable(error.verify_message)})"
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    return printable(error.strerror or type(error).__name__)

@@ -1,0 +1,142 @@
+"""One connection to a server that takes UPDATEs: messages out, verified replies in, several at once (RFC 7766)."""
+
+import socket
+import ssl
+import struct
+from collections.abc import Sequence
+from types import TracebackType
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.tsig
+
+from certbot_dns_delegate.model import Server
+
+CONNECT_S = 4.0
+"""Seconds for the handshake, as long as a person would wait before trying the next server."""
+ANSWER_S = 15.0
+"""Seconds for the answer to an UPDATE; BIND writes its journal to disk before it answers."""
+
+
+class Connection:
+    """A TCP or TLS connection, or a UDP socket connected to one server; a context manager."""
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        transport: str = "tcp",
+        source: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        tls_hostname: str | None = None,
+    ) -> None:
+        """Connect.
+
+        :raises OSError: when that fails; nothing was sent then. ssl.SSLError is one.
+        """
+        self.server = server
+        self.is_stream = transport != "udp"
+        if self.is_stream:
+            local = (source, 0) if source else None
+            self._socket = socket.create_connection((server.address, server.port), CONNECT_S, local)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            self._socket = socket.socket(socket.AF_INET6 if server.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+            if source:
+                self._socket.bind((source, 0))
+            self._socket.connect((server.address, server.port))
+        if transport == "tls" and tls is not None:
+            try:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=tls_hostname or server.address)
+            except OSError:
+                self._socket.close()
+                raise
+        self._socket.settimeout(ANSWER_S)
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def exchange(self, message: dns.message.Message) -> bytes:
+        """One message out, the answer's bytes back, unverified.
+
+        :raises OSError: when the connection breaks or stays silent; the message may have arrived.
+        """
+        self._send(message.to_wire())
+        return self._receive(message.id)
+
+    def exchange_all(self, messages: Sequence[dns.message.Message]) -> dict[int, bytes]:
+        """Several messages at once and their answers by message id; on UDP one after the other.
+
+        :raises OSError: as :meth:`exchange`.
+        """
+        if not self.is_stream:
+            return {message.id: self.exchange(message) for message in messages}
+        answers: dict[int, bytes] = {}
+        for start in range(0, len(messages), PIPELINE):
+            waiting = {message.id for message in messages[start : start + PIPELINE]}
+            self._send_all([message.to_wire() for message in messages[start : start + PIPELINE]])
+            while waiting:
+                wire = self._receive_any()
+                identifier = struct.unpack_from("!H", wire)[0] if len(wire) > 1 else None
+                if identifier in waiting:
+                    waiting.discard(identifier)
+                    answers[identifier] = wire
+        return answers
+
+    def _send(self, wire: bytes) -> None:
+        self._send_all([wire])
+
+    def _send_all(self, wires: Sequence[bytes]) -> None:
+        if self.is_stream:
+            self._socket.sendall(b"".join(struct.pack("!H", len(wire)) + wire for wire in wires))
+        else:
+            for wire in wires:
+                self._socket.send(wire)
+
+    def _receive(self, identifier: int) -> bytes:
+        while True:
+            wire = self._receive_any()
+            if len(wire) > 1 and struct.unpack_from("!H", wire)[0] == identifier:
+                return wire
+
+    def _receive_any(self) -> bytes:
+        if not self.is_stream:
+            return self._socket.recv(65535)
+        return self._read(struct.unpack("!H", self._read(2))[0])
+
+    def _read(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            chunk = self._socket.recv(count - len(data))
+            if not chunk:
+                raise ConnectionResetError("connection closed")
+            data += chunk
+        return bytes(data)
+
+
+PIPELINE = 50
+"""Queries on their way at once on one connection: BIND allows 23 clients per TCP pipeline and queues the rest."""
+
+
+class Unsigned(dns.exception.FormError):
+    """The reply to a signed request carries no TSIG."""
+
+
+def read(wire: bytes, request: dns.message.Message) -> dns.message.Message:
+    """The reply in ``wire``, its TSIG verified when the request was signed.
+
+    :raises dns.exception.DNSException: when it is none, or not signed as it must be.
+    """
+    keyring = request.keyring if request.had_tsig or request.keyring else None
+    message = dns.message.from_wire(wire, keyring=keyring, request_mac=request.mac, ignore_trailing=True)
+    if not request.is_response(message):
+        raise dns.query.BadResponse
+    if keyring and not message.had_tsig:
+        raise Unsigned
+    return message

@@ -1,0 +1,73 @@
+"""What people read about a watch: the line while it lasts, the table when it fails."""
+
+from collections.abc import Iterable, Sequence
+
+from certbot_dns_delegate.errors import NotServed
+from certbot_dns_delegate.lookup.watch import State, Watcher, WatchReport
+from certbot_dns_delegate.text import printable, show
+
+SHOWN = 3
+"""Owners and values named in a sentence; the rest are counted."""
+
+
+def progress_line(waited_s: float, blocking: Sequence[Watcher]) -> str:
+    """One line: who is still missing, and for how long."""
+    names = list(dict.fromkeys(str(watcher.server) for watcher in blocking))
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"Waiting for {', '.join(names[:SHOWN])}{rest} to serve the challenge ({waited_s:.0f} s)"
+
+
+def table(watchers: Iterable[Watcher], serials: dict[object, int]) -> str:
+    """Server, what it said, values seen, SOA serial: one line each."""
+    rows = [("server", "zone", "state", "answer", "values seen", "serial")]
+    for watcher in watchers:
+        sightings = list(watcher.sightings.values())
+        missing = set(watcher.missing())
+        shown = next((s for s in sightings if s.owner in missing), sightings[-1] if sightings else None)
+        seen = sorted(shown.rrset.values) if shown else []
+        texts = ", ".join(f'"{printable(text, 50)}"' for text in seen[:SHOWN]) or "none"
+        more = f" (and {len(seen) - SHOWN} more)" if len(seen) > SHOWN else ""
+        serial = serials.get(watcher.server, shown.serial if shown else None)
+        rows.append(
+            (
+                str(watcher.server),
+                show(watcher.zone),
+                str(watcher.state),
+                shown.rcode if shown else "-",
+                texts + more,
+                str(serial) if serial is not None else "-",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 2)]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  " + "  ".join([*cells, row[-1].rjust(10), row[-2]]).rstrip())
+    return "\n".join(lines)
+
+
+def not_served(report: WatchReport, serials: dict[object, int]) -> NotServed:
+    """The failure of a watch that ran out of time, with what every server showed last."""
+    blocking = report.missing
+    owners = list(dict.fromkeys(show(owner) for watcher in blocking for owner in watcher.missing()))
+    what = ", ".join(owners[:SHOWN]) + (f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else "")
+    if not blocking:
+        problem = "no authoritative server answers"
+        hint = (
+            "from here port 53 may be blocked: dig +norec @SERVER ZONE SOA; if it is, set watch = resolvers in the"
+            " delegate's section"
+        )
+    else:
+        problem = f"after {report.waited_s:.0f} s not every authoritative server serves {what or 'the values'}"
+        hint = _hint(blocking[0])
+    return NotServed(f"{problem}\n{table(report.servers, serials)}", hint)
+
+
+def _hint(watcher: Watcher) -> str:
+    address = f"@{watcher.server.address}" + (f" -p {watcher.server.port}" if watcher.server.port != 53 else "")
+    if watcher.state is State.UNSIGNED:
+        return f"the parent has a DS, so signatures are needed: dig +dnssec {show(watcher.zone)} SOA {address}"
+    return (
+        f"compare the serials: dig +norec {show(watcher.zone)} SOA {address}; a secondary that lags needs NOTIFY from"
+        " its primary (BIND: notify-delay 0, also-notify), or a longer timeout"
+    )

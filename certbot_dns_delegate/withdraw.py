@@ -1,0 +1,116 @@
+"""Take away what was written, from the journals alone: this run's values, and those of runs that died."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dns.name import Name, from_text
+
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.model import Values
+from certbot_dns_delegate.pending import AGAIN_AFTER_S, Entry, Journal, State
+from certbot_dns_delegate.text import printable, show_all
+
+Key = tuple[str, str, str, str]
+"""Authenticator, credentials path, delegate's title, zone."""
+
+ProviderFor = Callable[[str, Path, str], Any]
+"""The provider that ``(authenticator, credentials path, delegate's title)`` wrote with."""
+
+
+@dataclass
+class Batch:
+    """What one request shall take away."""
+
+    values: dict[Name, set[str]] = field(default_factory=lambda: defaultdict(set))
+    entries: list[tuple[Journal, int, Entry]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What could not be taken away."""
+
+    zone: str
+    owners: str
+    values: frozenset[str]
+    error: DelegateError
+
+
+def batches(journals: Sequence[Journal], alive: Sequence[Entry]) -> dict[Key, Batch]:
+    """The open entries of ``journals``, one batch for each request.
+
+    A value that another living run has written too is left to that run, which withdraws it as its last user.
+    """
+    kept: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in alive:
+        kept[entry.zone, entry.owner] |= entry.ours
+    grouped: dict[Key, Batch] = defaultdict(Batch)
+    for journal in journals:
+        for number, entry in journal.open_entries.items():
+            batch = grouped[entry.authenticator, entry.credentials, entry.delegate, entry.zone]
+            batch.entries.append((journal, number, entry))
+            ours = entry.ours - kept[entry.zone, entry.owner]
+            if ours:
+                batch.values[from_text(entry.owner)] |= ours
+    return dict(grouped)
+
+
+def withdraw_all(work: Mapping[Key, Batch], provider_for: ProviderFor, pool: Executor, now: float) -> list[Leftover]:
+    """Withdraw every batch, in parallel, whatever becomes of the others; mark each entry with what became of it.
+
+    :param now: seconds since the epoch; a write of unknown outcome stays on record until it cannot happen any more.
+    :returns: what is left.
+    """
+    running: dict[Key, Future[dict[Name, DelegateError]]] = {
+        key: pool.submit(
+            _withdraw, provider_for, key, {owner: frozenset(texts) for owner, texts in batch.values.items()}
+        )
+        for key, batch in work.items()
+    }
+    leftovers: list[Leftover] = []
+    for key, future in running.items():
+        failed = future.result()
+        for owner, error in failed.items():
+            leftovers.append(Leftover(key[3], show_all([owner]), frozenset(work[key].values[owner]), error))
+        for journal, number, entry in work[key].entries:
+            if from_text(entry.owner) in failed:
+                continue
+            is_doubtful = journal.state(number) in {State.INTENDED, State.DOUBTFUL}
+            again = is_doubtful and now - entry.written < AGAIN_AFTER_S
+            try:
+                journal.mark([number], State.DOUBTFUL if again else State.WITHDRAWN)
+            except DelegateError as error:
+                leftovers.append(Leftover(entry.zone, entry.owner, entry.ours, error))
+    return leftovers
+
+
+def _withdraw(provider_for: ProviderFor, key: Key, values: Values) -> dict[Name, DelegateError]:
+    """Withdraw in one request; when that is refused, owner by owner. The owners that stay, and why."""
+    authenticator, credentials, title, zone_text = key
+    zone = from_text(zone_text)
+    if not values:
+        return {}
+    try:
+        provider = provider_for(authenticator, Path(credentials), title)
+    except DelegateError as error:
+        return dict.fromkeys(values, error)
+    failed = _attempt(provider, zone, values)
+    if failed is None:
+        return {}
+    if len(values) == 1:
+        return dict.fromkeys(values, failed)
+    singly = {owner: _attempt(provider, zone, {owner: texts}) for owner, texts in values.items()}
+    return {owner: error for owner, error in singly.items() if error is not None}
+
+
+def _attempt(provider: Any, zone: Name, values: Values) -> DelegateError | None:
+    try:
+        provider.withdraw(zone, values)
+    except DelegateError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  whatever one provider raises, the others' values must still go
+        return DelegateError(f"{type(error).__name__}: {printable(str(error))}")
+    return None
