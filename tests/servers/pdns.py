@@ -31,10 +31,12 @@ class Pdns(PowerDns):
             file.write(f"local-address=127.0.0.1\nlocal-port={self.port}\nwebserver-port={web}\n")
 
     def is_ready(self) -> bool:
+        # Until it has noted each zone as notified, its own thread may have the database locked.
         try:
-            return requests.get(f"{self.api}/api", headers={"X-API-Key": self.api_key}, timeout=1).ok
+            zones = requests.get(f"{self.api}/api/v1/servers/localhost/zones", headers=self._headers, timeout=1)
         except requests.ConnectionError:
             return False
+        return zones.ok and all(zone["notified_serial"] for zone in zones.json())
 
     def values(self, owner: str) -> frozenset[str]:
         """What it serves."""
@@ -44,7 +46,7 @@ class Pdns(PowerDns):
     def patch(self, zone: str, rrset: dict[str, Any]) -> None:
         """Change an RRset as another host does."""
         answer = requests.patch(self._zone(zone), headers=self._headers, json={"rrsets": [rrset]}, timeout=5)
-        assert answer.status_code == 204, answer.text
+        assert answer.status_code == 204, answer.text + self.last_words()
 
     def rrset(self, zone: str, owner: str) -> dict[str, Any] | None:
         """The TXT RRset at a name, disabled records and comments included."""
