@@ -19,6 +19,8 @@ BUILT_IN = {
     "powerdns": "certbot_dns_delegate.providers.powerdns:PowerDns",
     "desec": "certbot_dns_delegate.providers.desec:Desec",
     "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
+    "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
+    "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
     "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
