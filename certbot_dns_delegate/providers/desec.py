@@ -28,7 +28,7 @@ class Desec:
     """Changes all targets of a zone by one atomic request: two writes in a second are all that a domain may have."""
 
     name = "desec"
-    limits = Limits(values_per_owner=4091, replaces_rrset=True)
+    limits = Limits(replaces_rrset=True)  # 64,000 bytes an RRset: more values than a certificate has names
     KEYS = (
         *http.keys(url="https://desec.io/api/v1"),
         Key("token", SECRET, "An API token, best with a policy for one RRset.", is_required=True),
@@ -106,10 +106,8 @@ class _Domain:
         return held
 
     def _one(self, owner: Name) -> Held:
-        # "..." lets the apex, whose subname is empty, have a segment too.
-        answer = self._client.call(
-            "GET", f"{self._path}{http.segment(self._subname(owner) + '...')}/TXT/", accept={404}
-        )
+        segment = http.segment(self._subname(owner) or "@")
+        answer = self._client.call("GET", f"{self._path}{segment}/TXT/", accept={404})
         return Held() if answer.status == 404 else _held(answer, answer.value(dict))
 
     def _all(self) -> Iterator[tuple[http.Answer, Any]]:

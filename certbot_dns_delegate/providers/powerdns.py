@@ -8,7 +8,7 @@ from typing import Any
 from dns.name import Name, root
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import DelegateError, Refused
+from certbot_dns_delegate.errors import DelegateError, Refused, WriteError
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
@@ -41,7 +41,7 @@ class PowerDns:
         )
         self._path = f"api/v1/servers/{http.segment(options['server_id'])}"
         self._abilities = _Abilities()
-        self._warned: set[Name] = set()
+        self._warned: set[tuple[Name, str]] = set()
         self._lock = threading.Lock()
 
     def capacity_key(self, owner: Name) -> Hashable:
@@ -85,6 +85,8 @@ class PowerDns:
             raise Refused(f"{show(apex)} is a secondary zone here", "set url to the API of its primary")
         lock = lock_file(self._context.state, self.name, self._url, apex)
         edit(zone, tuple(values), change, lock=lock, wait=self._client.wait)
+        if zone.why_partial and zone.is_changed:
+            self._warn(apex, f"disabled TXT records at targets in {show(apex)} may be gone: {zone.why_partial}")
         if zone.is_serial_still and zone.kind != "Native":
             hint = f"pdnsutil set-meta {quoted(show(apex))} SOA-EDIT-API DEFAULT"
             self._warn(apex, f"the serial of {show(apex)} did not move: no secondary sees the change; hint: {hint}")
@@ -97,9 +99,9 @@ class PowerDns:
 
     def _warn(self, apex: Name, text: str) -> None:
         with self._lock:
-            if apex in self._warned:
+            if (apex, text) in self._warned:
                 return
-            self._warned.add(apex)
+            self._warned.add((apex, text))
         self._context.warn(text)
 
 
@@ -121,22 +123,35 @@ class _Zone:
     abilities: _Abilities
     is_changed: bool = False
     is_serial_still: bool = False
+    why_partial: str | None = None
+    """Why disabled records may not have been seen before an RRset was replaced."""
 
     def read(self, owners: Collection[Name]) -> Mapping[Name, Held]:
-        return {owner: self._read(owner) for owner in owners}
+        if not self.abilities.can_extend:
+            # A whole RRset will be written, and before 5.0 only a read of the whole zone shows the disabled records
+            # in it (https://github.com/PowerDNS/pdns/issues/11473).
+            try:
+                return self._read(owners, {})
+            except WriteError as error:
+                self.why_partial = error.problem
+        return {
+            owner: self._read([owner], {"rrset_name": _text(owner), "rrset_type": "TXT"})[owner] for owner in owners
+        }
 
-    def _read(self, owner: Name) -> Held:
-        # Before 4.6.2 both filters are ignored and the whole zone comes.
-        query = {"rrset_name": _text(owner), "rrset_type": "TXT"}
+    def _read(self, owners: Collection[Name], query: Mapping[str, str]) -> dict[Name, Held]:
+        held = {owner: Held() for owner in owners}
+        by_text = {_text(owner): owner for owner in owners}
         answer = self.client.call("GET", self.path, query=query)
+        # Before 4.6.2 the filters are ignored and the whole zone comes.
         for rrset in answer.field(answer.value(dict), "rrsets", list):
-            if answer.field(rrset, "type", str) == "TXT" and _same(answer.field(rrset, "name", str), owner):
+            owner = by_text.get(answer.field(rrset, "name", str).lower())
+            if owner is not None and answer.field(rrset, "type", str) == "TXT":
                 records = tuple(
                     Record(answer.field(record, "content", str), answer.field(record, "disabled", bool))
                     for record in answer.field(rrset, "records", list)
                 )
-                return Held(records, answer.field(rrset, "ttl", int))
-        return Held()
+                held[owner] = Held(records, answer.field(rrset, "ttl", int))
+        return held
 
     def write(self, changes: Mapping[Name, Change]) -> None:
         can_extend = self.abilities.can_extend
@@ -145,10 +160,8 @@ class _Zone:
         if answer.status == 422:
             if can_extend and ("hangetype" in answer.text or "not a valid value" in answer.text):
                 self.abilities.can_extend = False
-                self.write(changes)
-                return
-            error = answer.error()
-            raise Contended(error.problem, error.hint) if "different TTL" in answer.text else error
+                raise _stale(answer)
+            raise _stale(answer) if "different TTL" in answer.text else answer.error()
         self.is_changed = True
         old, new = (answer.headers.get(f"X-PDNS-{which}-Serial") for which in ("Old", "New"))
         self.is_serial_still = new is None or new == old
@@ -168,6 +181,11 @@ def _patches(owner: Name, change: Change, can_extend: bool) -> list[dict[str, An
     how = "EXTEND" if added else "PRUNE"
     # One record in each, and the TTL that the RRset has: 4.9.12 to 5.0.7 would store two TTLs, 5.1 refuses.
     return [{**base, "changetype": how, "records": [_json(record)]} for record in added or removed]
+
+
+def _stale(answer: http.Answer) -> Contended:
+    error = answer.error()
+    return Contended(error.problem, error.hint)
 
 
 def _json(record: Record) -> dict[str, Any]:

@@ -4,8 +4,6 @@ No such API has a conditional write, so hosts can overwrite each other's values.
 lock; what another host overwrote is missing when the RRset is read back, and the change is made again.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +14,17 @@ from typing import Protocol
 
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, StateError, WriteError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.locks import FileLock
 from certbot_dns_delegate.text import quoted, show_all
 
 TRIES = 3
 """Writes of one change, when what was written does not stay (http-apis.md section 0)."""
 PAUSE = 1.0
 """Seconds before another write, multiplied by chance, so that two hosts do not keep in step."""
+
+PATIENCE = 300.0
+"""Seconds to wait for this host's other writers of the zone: twice what the waits of one request may add up to."""
 
 _chance = SystemRandom()
 
@@ -97,7 +99,7 @@ def edit(
     """Write until a look shows that nothing is left to change.
 
     :param change: what an RRset is to become; the same for one that it made.
-    :param lock: see :func:`lock_file`.
+    :param lock: the file of :func:`lock_file`.
     :param wait: waits so many seconds; true: the run ends.
     :raises Refused: when certainly nothing was written.
     :raises OutcomeUnknown: when something may have been.
@@ -109,34 +111,39 @@ def edit(
 
     is_written = False
     trouble: WriteError | None = None
-    with locked(lock):
-        for attempt in range(TRIES):
-            if attempt and wait(PAUSE * _chance.uniform(0.2, 1)):
+    pause = 0.0
+    with _locked(lock, wait):
+        for _ in range(TRIES):
+            if pause and wait(pause):
                 break
             try:
                 changes = look()
                 if not changes:
                     return
                 store.write(changes)
-                is_written = True
-            except (OutcomeUnknown, Contended) as error:
-                # Whether it was done shows in the next look, so nothing is repeated blindly.
+                is_written, trouble = True, None
+            except Contended as error:
+                # What to write has to be looked up again; there is nothing to wait for.
                 trouble = error
-                is_written = is_written or isinstance(error, OutcomeUnknown)
+                continue
+            except OutcomeUnknown as error:
+                # Whether it was done shows in the next look, so nothing is repeated blindly.
+                is_written, trouble = True, error
             except DelegateError as error:
-                raise _outcome(error, is_written) from None
+                raise _outcome(error, is_written=is_written) from None
             try:
-                if is_written and not look():
+                if not look():
                     return
             except DelegateError as error:
-                raise _outcome(trouble or error, is_written) from None
+                raise _outcome(trouble or error, is_written=True) from None
+            pause = PAUSE * _chance.uniform(0.2, 1)
     if trouble:
-        raise _outcome(trouble, is_written)
+        raise _outcome(trouble, is_written=is_written)
     problem = f"what was written at {show_all(changes)} does not stay: another program overwrites it"
     raise OutcomeUnknown(problem, "let each host write at a target of its own")
 
 
-def _outcome(error: DelegateError, is_written: bool) -> DelegateError:
+def _outcome(error: DelegateError, *, is_written: bool) -> DelegateError:
     """The error, saying no less than is true after an earlier write."""
     if is_written and not isinstance(error, OutcomeUnknown):
         return OutcomeUnknown(error.problem, error.hint)
@@ -155,14 +162,11 @@ def lock_file(state: Path, provider: str, url: str, zone: Name) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock ``path`` against other threads and processes; it falls with the process."""
+def _locked(path: Path, wait: Callable[[float], bool]) -> Iterator[None]:
+    lock = FileLock(path)
+    if not lock.acquire(wait, PATIENCE):
+        raise Refused(f"another process has held {path} all the time", f"fuser -v {quoted(path)}")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise StateError(f"{path}: {error.strerror}", f"ls -ld {quoted(path.parent)}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.servers import txt
 from tests.servers.web import Answer, Request, Service, main
 
 TOKEN = "a-cloudflare-token"
@@ -50,7 +51,7 @@ class Cloudflare(Service):
 
     def values(self, owner: str) -> frozenset[str]:
         """What a name server would serve."""
-        return frozenset(_bare(r["content"]) for r in self.records(owner) if r["type"] == "TXT")
+        return frozenset(txt.read(r["content"]) for r in self.records(owner) if r["type"] == "TXT")
 
     def plant(self, owner: str, content: str, ttl: int = 300, rdtype: str = "TXT", comment: str | None = None) -> None:
         """A record of another host or person."""
@@ -125,7 +126,7 @@ class Cloudflare(Service):
         same = [r for r in records.values() if r["name"] == name]
         if any(r["type"] == "CNAME" for r in same):
             raise Invalid(81053, "An A, AAAA, or CNAME record with that host already exists.")
-        if any((r["type"], _bare(r["content"])) == (body["type"], _bare(body["content"])) for r in same):
+        if any((r["type"], txt.read(r["content"])) == (body["type"], txt.read(body["content"])) for r in same):
             raise Invalid(81058, "An identical record already exists.")
         self._next += 1
         record = {
@@ -148,10 +149,6 @@ def _delete(records: dict[str, Any], record_id: str) -> dict[str, str]:
     return {"id": record_id}
 
 
-def _bare(content: str) -> str:
-    return content[1:-1] if content[:1] == content[-1:] == '"' and len(content) > 1 else content
-
-
 def _matches(record: dict[str, Any], request: Request) -> bool:
     asked = request.query
     name = asked.get("name", asked.get("name.exact"))
@@ -159,7 +156,7 @@ def _matches(record: dict[str, Any], request: Request) -> bool:
     return (
         asked.get("type") in {None, record["type"]}
         and (name is None or name.lower() == record["name"])
-        and (content is None or _bare(content) == _bare(record["content"]))
+        and (content is None or txt.read(content) == txt.read(record["content"]))
     )
 
 

@@ -5,11 +5,11 @@ as on the hosted service, unless other windows are given.
 """
 
 import math
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.servers import txt
 from tests.servers.web import Answer, Request, Service, main
 
 TOKEN = "a-desec-token"
@@ -47,7 +47,7 @@ class Desec(Service):
     def values(self, domain: str, subname: str) -> frozenset[str]:
         """What the name servers would serve."""
         rrset = self.rrsets[domain].get((subname, "TXT"), {"records": []})
-        return frozenset(record.strip('"') for record in rrset["records"])
+        return frozenset(txt.read(record) for record in rrset["records"])
 
     def plant(self, domain: str, subname: str, *records: str, ttl: int = 3600) -> None:
         """An RRset of another host or person."""
@@ -162,7 +162,7 @@ class Desec(Service):
             raise Invalid(ttl="Ensure this value is less than or equal to 86400.")
         if len(key[0]) > 178:
             raise Invalid(subname="Ensure this field has no more than 178 characters.")
-        if key[1] == "TXT" and not all(re.fullmatch(r'"[^"]*"( "[^"]*")*', record) for record in records):
+        if key[1] == "TXT" and not all(txt.STRINGS.fullmatch(record) for record in records):
             raise Invalid(records="Record content for TXT must be enclosed in double quotes.")
         if len(set(records)) < len(records):
             raise Invalid(records="Duplicate records are not allowed.")

@@ -1,13 +1,15 @@
 """The HTTP API of PowerDNS Authoritative, as its versions differ for one who edits TXT RRsets.
 
-Since 4.6.2 a zone can be read filtered, 4.9.12 and 5.0.2 brought EXTEND and PRUNE, 5.1 refuses a record whose TTL
-differs from its RRset's. A NOTIFY is remembered; a zone without SOA-EDIT-API keeps its serial.
+Since 4.6.2 a zone can be read filtered, though without disabled records before 5.0; 4.9.12 and 5.0.2 brought EXTEND
+and PRUNE; 5.1 refuses a record whose TTL differs from its RRset's. A NOTIFY is remembered; a zone without SOA-EDIT-API
+keeps its serial.
 """
 
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.servers import txt
 from tests.servers.web import Answer, Request, Service, main
 
 KEY = "a-powerdns-key"
@@ -41,6 +43,7 @@ class PowerDns(Service):
         number = tuple(int(part) for part in version.split("."))
         self.extends = number >= (5, 0, 2) or (4, 9, 12) <= number < (5,)
         self.compares_ttl = number >= (5, 1)
+        self.shows_disabled = number >= (5,)
         self.filters = number >= (4, 6, 2)
 
     def rrset(self, owner: str) -> dict[str, Any] | None:
@@ -50,7 +53,7 @@ class PowerDns(Service):
     def values(self, owner: str) -> frozenset[str]:
         """What a name server would serve."""
         rrset = self.rrset(owner) or {"records": []}
-        return frozenset(r["content"].strip('"') for r in rrset["records"] if not r["disabled"])
+        return frozenset(txt.read(r["content"]) for r in rrset["records"] if not r["disabled"])
 
     def plant(self, owner: str, *contents: str, ttl: int = 300, disabled: bool = False, comment: str = "") -> None:
         """Records of another host or person."""
@@ -90,7 +93,9 @@ class PowerDns(Service):
                 wanted = request.query.get("rrset_name") if self.filters else None
                 rdtype = request.query.get("rrset_type") if wanted else None
                 chosen = [r for (n, t), r in zone.rrsets.items() if wanted in {None, n} and rdtype in {None, t}]
-                return Answer(200, {**self._head(zone), "rrsets": chosen})
+                if wanted and not self.shows_disabled:
+                    chosen = [{**r, "records": [x for x in r["records"] if not x["disabled"]]} for r in chosen]
+                return Answer(200, {**self._head(zone), "rrsets": [r for r in chosen if r["records"]]})
             case "PATCH", []:
                 return self._patch(zone, request.body)
             case "PUT", ["notify"]:
@@ -157,7 +162,7 @@ class PowerDns(Service):
 
 def _record(record: Any, rdtype: str, name: str) -> dict[str, Any]:
     content = record["content"]
-    if rdtype == "TXT" and not re.fullmatch(r'"[^"]*"( "[^"]*")*', content):
+    if rdtype == "TXT" and not txt.STRINGS.fullmatch(content):
         raise Invalid(f"Record {name}/TXT '{content}': Not in expected format (parsed as '')")
     return {"content": content, "disabled": bool(record.get("disabled", False))}
 

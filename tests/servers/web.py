@@ -98,7 +98,7 @@ class Service(http.Server):
         except ValueError:
             body = request.body.decode()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        call = Request(request.method, path, dict(parse_qsl(parts.query)), headers, body)
+        call = Request(request.method, path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers, body)
         with self._answering:
             self.calls.append(call)
             fault = self._take(call)
