@@ -1,4 +1,4 @@
-"""A question to a name server, and what came of it."""
+"""A question to a name server, what came of it, and the command that asks it again."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import printable, quoted
 
 PAYLOAD = 1232
 """Bytes of a UDP reply that no common path fragments (DNS flag day 2020)."""
@@ -74,6 +74,17 @@ class Silence:
 
 
 Outcome = Reply | Silence
+
+
+def dig(question: Question, *options: str, server: Server | None = None, program: str = "dig") -> str:
+    """The command that asks the same, for hints: whatever the name holds, a shell and dig take it as a name."""
+    port = ["-p", str(server.port)] if server and server.port != 53 else []
+    at = [f"@{server.address}", *port] if server else []
+    name = question.name.to_text()
+    # The only sign that dig would take for something else; "@" is escaped by to_text.
+    flag = ["-q"] if name.startswith(("-", "+")) else []
+    words = [program, *options, *at, *flag, name, dns.rdatatype.to_text(question.rdtype)]
+    return " ".join(quoted(word) for word in words)
 
 
 def extended_errors(message: dns.message.Message) -> str:
