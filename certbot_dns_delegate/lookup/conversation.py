@@ -12,7 +12,7 @@ import dns.exception
 import dns.flags
 import dns.message
 
-from certbot_dns_delegate.lookup.question import Ask
+from certbot_dns_delegate.lookup.question import UNREACHABLE, Ask
 from certbot_dns_delegate.model import Server
 
 
@@ -248,5 +248,5 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.ECONNREFUSED:
         return "connection refused"
     if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN}:
-        return "unreachable"
+        return UNREACHABLE
     return "connection closed" if error.errno in {errno.ECONNRESET, errno.EPIPE} else f"error {error.errno}"

@@ -17,6 +17,10 @@ PAYLOAD = 1232
 """Bytes of a UDP reply that no common path fragments (DNS flag day 2020)."""
 
 
+UNREACHABLE = "unreachable"
+"""The reason of a :class:`Silence` where no packet could leave: this host has no route, for example no IPv6."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked, and how."""
@@ -61,6 +65,13 @@ class Reply:
         return dns.rcode.to_text(self.message.rcode())
 
     @property
+    def complaint(self) -> str:
+        """The rcode, and what was said beside it (RFC 8914), when neither NOERROR nor NXDOMAIN; else ''."""
+        if self.message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+            return ""
+        return " ".join(filter(None, [self.rcode, _extended_errors(self.message)]))
+
+    @property
     def is_authoritative(self) -> bool:
         return bool(self.message.flags & dns.flags.AA)
 
@@ -87,11 +98,10 @@ def dig(question: Question, *options: str, server: Server | None = None, program
     return " ".join(quoted(word) for word in words)
 
 
-def extended_errors(message: dns.message.Message) -> str:
-    """What the server said beside the rcode (RFC 8914), made printable; '' when nothing."""
+def _extended_errors(message: dns.message.Message) -> str:
     texts = []
     for option in message.options:
         if isinstance(option, dns.edns.EDEOption):
             text = printable(option.text or "", 120)
             texts.append(f"EDE {int(option.code)}{': ' + text if text else ''}")
-    return "; ".join(texts[:3])
+    return f"({'; '.join(texts[:3])})" if texts else ""

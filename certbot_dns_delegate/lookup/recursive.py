@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import dns.exception
 import dns.flags
-import dns.rcode
 import dns.resolver
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -16,7 +15,7 @@ from dns.rdatatype import RdataType
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
 from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
 from certbot_dns_delegate.lookup.exchange import exchange
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig, extended_errors
+from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.schema import parse_host, split
 from certbot_dns_delegate.text import printable
@@ -134,7 +133,7 @@ class Recursive:
             for index in [*range(first, len(self.resolvers)), *range(first)]:
                 # An answer, if only a refusal, will be the same in the second round; silence may not.
                 wanted = [k for k in keys if k not in answers and seen[k].get(index, SILENT) == SILENT]
-                if not wanted:
+                if not wanted and not beside:
                     continue
                 questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
                 beside = ()
@@ -170,10 +169,6 @@ def _problem(outcome: Outcome) -> str:
     """Why this is no answer to go by; '' when it is one."""
     if isinstance(outcome, Silence):
         return outcome.reason
-    message = outcome.message
-    if message.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        detail = extended_errors(message)
-        return f"{outcome.rcode}{f' ({detail})' if detail else ''}"
-    if not message.answer and not message.flags & dns.flags.RA:
+    if not (outcome.complaint or outcome.message.answer or outcome.message.flags & dns.flags.RA):
         return f"{outcome.rcode}, but it offers no recursion"
-    return ""
+    return outcome.complaint
