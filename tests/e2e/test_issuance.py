@@ -32,7 +32,9 @@ def test_every_kind_of_delegate(lab: Lab, certbot: Certbot) -> None:
     assert certbot.journals() == []
 
 
-@pytest.mark.parametrize(("family", "zones"), [("n", ["acme.bind.test"]), ("m", [f"z{n}.bind.test" for n in range(10)])])
+@pytest.mark.parametrize(
+    ("family", "zones"), [("n", ["acme.bind.test"]), ("m", [f"z{n}.bind.test" for n in range(10)])]
+)
 def test_hundred_names(lab: Lab, certbot: Certbot, family: str, zones: list[str]) -> None:
     """A hundred names cost one UPDATE for each zone, and one back."""
     before = {zone: lab.serial(zone) for zone in zones}
@@ -100,7 +102,7 @@ def test_foreign_value_stays(lab: Lab, certbot: Certbot) -> None:
 def test_flat_file(lab: Lab, certbot: Certbot) -> None:
     """With a flat file the server itself says which zones are its own; names of several zones in one order."""
     credentials = lab.flat_credentials("acme.bind.test")
-    names = ["fast", "*.fast", "single", "inside.plain.bind.test"]
+    names = ["fast", "*.fast", "shop", "inside.z0.bind.test"]
     certbot.issue(credentials, *names, authenticator="dns-delegate-rfc2136")
     assert len(certbot.names("fast.customer.test")) == 4
 
@@ -122,8 +124,8 @@ def test_file_of_certbot_dns_rfc2136(lab: Lab, certbot: Certbot) -> None:
 
 def test_switch_from_certbot_dns_rfc2136(lab: Lab, certbot: Certbot) -> None:
     """``certbot reconfigure`` moves a lineage of Certbot's own plugin here, with its own file, and it renews."""
-    credentials = lab.flat_credentials("plain.bind.test", "dns_rfc2136")
-    name = "www.plain.bind.test"
+    credentials = lab.flat_credentials("fast.bind.test", "dns_rfc2136")
+    name = "www.fast.bind.test"
     theirs = ("--dns-rfc2136-propagation-seconds=1",)
     certbot.issue(credentials, name, authenticator="dns-rfc2136", options=theirs)
     certbot.run(
@@ -143,7 +145,7 @@ def test_renewals_at_once(lab: Lab, certbot: Certbot) -> None:
     for name in ("fast", "knot"):
         arguments = certbot.certonly(credentials.relative_to(lab.directory), name, f"*.{name}")
         certbot.run(*arguments, cwd=lab.directory)
-    for number in range(2, 5):
+    for number in range(2, 4):
         arguments = ["renew", "--force-renewal", "--no-random-sleep-on-renew"]
         output = certbot.run(*arguments, *(["--quiet"] if number > 2 else []), cwd=certbot.file("work"))
         assert [certbot.versions(f"{name}.customer.test") for name in ("fast", "knot")] == [number, number]
