@@ -183,12 +183,12 @@ class Planner:
         for delegate in self._settings.delegates:
             if not delegate.serves(challenge.identifier):
                 continue
-            target = delegate.expected_target(challenge.identifier)
-            if target is None and delegate.suffix is not None:
-                try:
+            try:
+                target = delegate.expected_target(challenge.identifier)
+                if target is None and delegate.suffix is not None:
                     target = dns.name.from_text(challenge.identifier, delegate.suffix)
-                except dns.name.NameTooLong:
-                    continue
+            except (PlanError, dns.name.NameTooLong):
+                continue
             if target is not None:
                 return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"
