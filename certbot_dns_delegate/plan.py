@@ -119,7 +119,7 @@ class Planner:
         return Plan(tuple(planned), (*problems, *too_many), _publications(planned))
 
     def _plan_one(self, challenge: Challenge) -> tuple[Chain, Target]:
-        override = _named(challenge, self._settings.override_of)
+        override = self._settings.override_of(challenge.identifier)
         followed = self._follower.follow(override or challenge.owner)
         if override is not None:
             by_hand = Alias(challenge.owner, override, "[overrides]")
@@ -161,7 +161,7 @@ class Planner:
                 f"{challenge.identifier} may not use the delegate [{delegate.title}], which is for {names}: {chain}",
                 f"[{delegate.title}] for = {names}, {challenge.identifier}",
             )
-        expected = _named(challenge, delegate.expected_target)
+        expected = delegate.expected_target(challenge.identifier)
         if expected is not None and expected != chain.target:
             raise TargetNotAllowed(
                 f"{challenge.identifier} may only use {show(expected)}, but its chain leads elsewhere: {chain}",
@@ -194,7 +194,7 @@ class Planner:
             if not delegate.serves(challenge.identifier):
                 continue
             try:
-                target = _named(challenge, delegate.expected_target)
+                target = delegate.expected_target(challenge.identifier)
                 if target is None and delegate.suffix is not None:
                     target = dns.name.from_text(challenge.identifier, delegate.suffix)
             except (PlanError, dns.name.NameTooLong):
@@ -228,17 +228,6 @@ class Planner:
             )
             problems += [(each.challenge, error) for each in group]
         return within, problems
-
-
-def _named(challenge: Challenge, template: Callable[[str], Name | None]) -> Name | None:
-    """The name that a template of the settings makes of an identifier."""
-    try:
-        return template(challenge.identifier)
-    except ValueError as error:
-        raise PlanError(
-            f"the settings give {challenge.identifier} no target: {error}",
-            "use a shorter name in targets or [overrides]",
-        ) from None
 
 
 def _publications(planned: Sequence[Planned]) -> tuple[Publication, ...]:

@@ -53,7 +53,9 @@ class Writers:
                 context = Context(
                     delegate.title, self.addresses(settings), self._state, self._warn, self._wait, delegate.suffix
                 )
-                self._providers[key] = providers.load(delegate.provider)(delegate.options, context)
+                make = providers.load(delegate.provider)
+                with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
+                    self._providers[key] = make(delegate.options, context)
             return self._providers[key]
 
     def written_with(self, authenticator: str, credentials: Path, title: str) -> Any:
