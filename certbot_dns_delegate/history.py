@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,11 @@ CREATE INDEX IF NOT EXISTS event_owner ON event (owner, at);
 CREATE INDEX IF NOT EXISTS event_identifier ON event (identifier, at);
 """
 VERSION = 1
+
+
+def new_run() -> str:
+    """A name for a run: when it began, and something that no other run has."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
