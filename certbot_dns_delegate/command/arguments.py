@@ -1,17 +1,13 @@
 """The command line: common options in Certbot's own words, and the verbs."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from certbot.compat import misc
 
 from certbot_dns_delegate import __version__
-from certbot_dns_delegate.command import sweep
-from certbot_dns_delegate.schema import DURATION
-
-VERBS = (sweep.VERB,)
+from certbot_dns_delegate.command.verbs import VERBS
 
 PROGRAM = "certbot-dns-delegate"
 DESCRIPTION = (
@@ -59,20 +55,3 @@ def add_common(parser: Any, *, is_default: bool) -> None:
     add("--server", metavar="URL", help="the CA's directory (default: the one each renewal file names)")
     add("--json", action="store_true", default=False, help="one JSON object a line instead of text")
     add("-v", "--verbose", action="count", default=0, help="say more on standard error; -vv: everything")
-
-
-def seconds(text: str) -> float:
-    """An argparse type: ``30s``, ``5m``, ``1h``, ``30d`` as seconds."""
-    return parsed(DURATION.parse)(text).total_seconds()  # type: ignore[no-any-return]
-
-
-def parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """An argparse type from a parser of the settings, whose sentence becomes the error."""
-
-    def parse_argument(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse_argument

@@ -7,28 +7,14 @@ from datetime import UTC, datetime
 
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.render import Output, count, error_record
-from certbot_dns_delegate.command.verb import Verb
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.history import Event, new_run
 from certbot_dns_delegate.pending import Entry, Journal
-from certbot_dns_delegate.schema import DURATION
 from certbot_dns_delegate.text import printable, quoted
 from certbot_dns_delegate.withdraw import batches, withdraw_all
 
 WORKERS = 8
 """Requests at once: one each for zones that seldom are more."""
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    from certbot_dns_delegate.command.arguments import parsed
-
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be withdrawn")
-    parser.add_argument(
-        "--older-than",
-        metavar="TIME",
-        type=parsed(DURATION.parse),
-        help="only runs that wrote nothing for so long: 30m, 12h, 7d",
-    )
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
@@ -109,14 +95,3 @@ def _record(what: str, entry: Entry) -> dict[str, object]:
         "values": sorted(entry.ours),
         "written": entry.written,
     }
-
-
-VERB = Verb(
-    "sweep",
-    "withdraw whatever a killed run left behind",
-    "Withdraw the values that runs have left which were killed before they could. Each run notes what it is about to"
-    " write;\nthese notes alone say what goes, and with which credentials. Runs that are alive are left alone.",
-    "certbot-dns-delegate sweep --dry-run\ncertbot-dns-delegate sweep --older-than 1h",
-    add,
-    run,
-)

@@ -1,8 +1,9 @@
-"""What a verb is: the one table from which the parser, the help and the manual are made."""
+"""What a verb is."""
 
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class UsageError(Exception):
 
 @dataclass(frozen=True)
 class Verb:
-    """One thing the command does."""
+    """One thing the command does; the module of its name does it, and is imported when it is used."""
 
     name: str
     help: str
@@ -27,5 +28,8 @@ class Verb:
     """Command lines that can be pasted, one a line."""
     add: Callable[[argparse.ArgumentParser], None]
     """Adds the verb's own options."""
-    run: Callable[[argparse.Namespace, "Host", "Output"], bool]
-    """Does it; whether all is well."""
+
+    def run(self, arguments: argparse.Namespace, host: "Host", output: "Output") -> bool:
+        """Do it; whether all is well."""
+        module = import_module(f"certbot_dns_delegate.command.{self.name}")
+        return bool(module.run(arguments, host, output))

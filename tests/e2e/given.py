@@ -3,8 +3,15 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import dns.name
+
+from certbot_dns_delegate import settings
+from certbot_dns_delegate.engine import Engine
+from certbot_dns_delegate.errors import PlanError
+from certbot_dns_delegate.model import Challenge
 from tests.e2e.lab import Lab
 
 KILLED = """
@@ -52,8 +59,22 @@ def killed_run_without_delegate(lab: Lab, here: Path) -> dict[str, str]:
     return words
 
 
+def two_runs(lab: Lab, here: Path) -> dict[str, str]:
+    """One run published and withdrew; a later one could not be planned."""
+    words = nothing(lab, here)
+    loaded = settings.load(Path(words["INI"]), "dns-delegate", print)
+    for name in ("single.customer.test", "none.customer.test"):
+        engine = Engine(loaded, here / "work" / "dns-delegate")
+        challenge = Challenge(name, dns.name.from_text(f"_acme-challenge.{name}."), "v" * 43)
+        with suppress(PlanError):
+            engine.perform([challenge])
+        assert engine.cleanup() == []
+    return words
+
+
 STATES: dict[str, Given] = {
     "nothing": nothing,
+    "two runs": two_runs,
     "a killed run": killed_run,
     "a killed run whose delegate was removed from the file": killed_run_without_delegate,
 }

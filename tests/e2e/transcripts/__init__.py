@@ -21,7 +21,7 @@ VOLATILE = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}"), "<run>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?Z"), "<time>"),
     (re.compile(r"\d{10}\.\d+"), "<time>"),
-    (re.compile(r"\b\d+(\.\d+)? ms\b"), "<n> ms"),
+    (re.compile(r"(?<!\S) *\d+(\.\d+)? ms\b"), " <n> ms"),
     (re.compile(r'("milliseconds": )[\d.]+'), r"\1<n>"),
     (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "<value>"),
     (re.compile(r"\b_?[0-9a-f]{16}\b"), "<random>"),
