@@ -163,6 +163,12 @@ class RFC2136(Delegate):
     description = "As dns-delegate, for one server that takes dynamic updates (RFC 2136)."
 
 
+class Standalone(Delegate):
+    """The same with no DNS server at all: this process answers for the delegate's zone while the order runs."""
+
+    description = "As dns-delegate, answering for the delegated zone itself while the challenge runs."
+
+
 def _identifier(achall: Any) -> str:
     """What the certificate names; Certbot before 5.3 calls it ``domain``."""
     identifier = getattr(achall, "identifier", None)

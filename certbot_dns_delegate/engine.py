@@ -116,8 +116,15 @@ class Engine:
 
         :returns: what is left.
         """
-        wait(self._publishing, OUTSTANDING_S)
-        self._settle_publishing()
+        try:
+            wait(self._publishing, OUTSTANDING_S)
+            self._settle_publishing()
+            return self._withdraw()
+        finally:
+            self._writers.end()
+            self._flush()
+
+    def _withdraw(self) -> list[Leftover]:
         begin = time.monotonic()
         journals = [self._journal] if self._journal else []
         try:
@@ -139,13 +146,16 @@ class Engine:
             self._note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
         for journal in journals:
             journal.close()
-        self._flush()
         return leftovers
 
     def plan(self, challenges: Sequence[Challenge], pool: ThreadPoolExecutor) -> Plan:
         """What would be written, and what stands against it; nothing is written."""
         begin = time.monotonic()
         router = Router(self.settings, self._provider_of)
+        if len(self.settings.delegates) == 1 and hasattr(
+            only := self._provider_of(self.settings.delegates[0]), "begin"
+        ):
+            only.begin()  # before anything else; of several delegates only those that a name leads to
         budget = Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))
         recursive = self._recursive()
         zones = Zones(recursive, lambda name: router.hidden_suffix(name) is not None, budget)
@@ -280,15 +290,21 @@ class Engine:
             self._note("watch", outcome, begin, detail={"zone": show(zone), "servers": servers})
 
     def _stale_s(self, plan: Plan, begin: float) -> float:
-        """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`."""
+        """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
+
+        Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served
+        meanwhile, or we ourselves have withdrawn one whose TTL was longer than our own.
+        """
         until = 0.0
         passed = time.monotonic() - begin
-        withdrawn = self._history.last_withdrawn(show(p.target.owner) for p in plan.planned)
-        for planned in plan.planned:
-            present = planned.target.present
-            if present.ttl > OUR_TTL and present.values and planned.challenge.value not in present.values:
-                until = max(until, present.ttl - passed)
-            at, ttl = withdrawn.get(show(planned.target.owner), (0.0, 0))
+        ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
+        sightings = [s for watcher in (self.report.servers if self.report else ()) for s in watcher.sightings.values()]
+        rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
+        for owner, rrset in rrsets:
+            if rrset.values - ours[owner]:
+                until = max(until, rrset.ttl - passed)
+        withdrawn = self._history.last_withdrawn(map(show, ours))
+        for at, ttl in withdrawn.values():
             if ttl > OUR_TTL:
                 until = max(until, at + ttl - time.time())
         return min(until, STALE_AT_MOST.total_seconds())

@@ -70,6 +70,8 @@ class Router:
             suffix = delegate.suffix or self._provider_of(delegate).zone_of(name)
             if suffix is not None and name.is_subdomain(suffix) and (found is None or len(suffix) > len(found[1])):
                 found = (delegate, suffix)
+        if found is not None and hasattr(provider := self._provider_of(found[0]), "begin"):
+            provider.begin()
         return found
 
     def hidden_suffix(self, name: Name) -> Name | None:

@@ -49,7 +49,9 @@ class Writers:
         key = (settings.authenticator, settings.path, delegate.title)
         with self._lock:
             if key not in self._providers:
-                context = Context(delegate.title, self.addresses(settings), self._state, self._warn, self._wait)
+                context = Context(
+                    delegate.title, self.addresses(settings), self._state, self._warn, self._wait, delegate.suffix
+                )
                 self._providers[key] = providers.load(delegate.provider)(delegate.options, context)
             return self._providers[key]
 
@@ -69,6 +71,12 @@ class Writers:
             hint = f"put the section back, then: certbot-dns-delegate sweep --credentials {quoted(credentials)}"
             raise SettingsError(f"{shown} no longer has a delegate [{printable(title)}]", hint)
         return self.of(settings, delegate)
+
+    def end(self) -> None:
+        """The run is over: providers that hold something (a lock, a socket) let it go."""
+        for provider in self._providers.values():
+            if hasattr(provider, "end"):
+                provider.end()
 
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):

@@ -14,6 +14,7 @@ GROUP = "certbot_dns_delegate.providers"
 
 BUILT_IN = {
     "rfc2136": "certbot_dns_delegate.providers.rfc2136:RFC2136",
+    "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
 
