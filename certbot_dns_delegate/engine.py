@@ -1,7 +1,6 @@
 """Plan, publish, watch, withdraw: the conductor, and the only place with concurrency."""
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
-from certbot_dns_delegate.history import Event, History
+from certbot_dns_delegate.history import Event, History, new_run
 from certbot_dns_delegate.lookup.answer import soa_in
 from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.exchange import exchange
@@ -67,7 +66,7 @@ class Engine:
         """
         self.settings = settings
         self.tell = tell or Tell()
-        self.run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self.run = new_run()
         self.report: WatchReport | None = None
         self._resolvers = tuple(resolvers)
         self._resolver_lock = threading.Lock()
