@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import SystemRandom
+from threading import Event
 from typing import Protocol
 
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, WriteError
 from certbot_dns_delegate.locks import FileLock
-from certbot_dns_delegate.text import quoted, show_all
+from certbot_dns_delegate.text import printable, quoted, show_all
 
 TRIES = 3
 """Writes of one change, when what was written does not stay (http-apis.md section 0)."""
@@ -112,7 +113,7 @@ def edit(
     is_written = False
     trouble: WriteError | None = None
     pause = 0.0
-    with _locked(lock, wait):
+    with locked(lock, wait):
         for _ in range(TRIES):
             if pause and wait(pause):
                 break
@@ -162,10 +163,15 @@ def lock_file(state: Path, provider: str, url: str, zone: Name) -> Path:
 
 
 @contextmanager
-def _locked(path: Path, wait: Callable[[float], bool]) -> Iterator[None]:
+def locked(path: Path, wait: Callable[[float], bool] | None = None) -> Iterator[None]:
+    """Hold the lock ``path`` against other threads and processes; it falls with the process.
+
+    :param wait: waits so many seconds, true when the run ends; None: nothing ends the waiting.
+    :raises Refused: when others held it for :data:`PATIENCE`, or the run ended.
+    """
     lock = FileLock(path)
-    if not lock.acquire(wait, PATIENCE):
-        raise Refused(f"another process has held {path} all the time", f"fuser -v {quoted(path)}")
+    if not lock.acquire(wait or Event().wait, PATIENCE):
+        raise Refused(f"another process has held {printable(str(path))} all the time", f"fuser -v {quoted(path)}")
     try:
         yield
     finally:
