@@ -57,12 +57,12 @@ class Hosts:
         servers: list[Server] = []
         outside = []
         for host in hosts[:MOST_HOSTS]:
-            found: Sequence[str] = addresses_in(additional, host)
             suffix = self._suffix_of(host)
-            if suffix is None and not host.is_subdomain(apex):
+            is_inside = host.is_subdomain(apex)
+            found: Sequence[str] = addresses_in(additional, host) if is_inside or suffix is not None else ()
+            if not found and suffix is None:
                 outside.append(host)
-                continue
-            if suffix is not None and not (found or host.is_subdomain(apex) or host in resolving):
+            elif not found and suffix is not None and not is_inside and host not in resolving:
                 found = self._inside(host, suffix, resolving | {host})
             servers += _at(host, found)
         return tuple(dict.fromkeys([*servers, *self._resolve(outside)]))

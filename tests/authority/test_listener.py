@@ -300,9 +300,7 @@ def test_connections_are_bounded() -> None:
     with Listener(ZONES, ["127.0.0.1"], quiet_port()) as server:
         [(address, port)] = server.bound
         with socket.create_connection((address, port), timeout=5, source_address=("127.0.1.1", 0)) as patient:
-            flood = [
-                socket.create_connection((address, port), timeout=5) for _ in range(listener.CONNECTIONS + 20)
-            ]
+            flood = [socket.create_connection((address, port), timeout=5) for _ in range(listener.CONNECTIONS + 20)]
             assert dns.query.tcp(TXT, address, port=port, timeout=5).answer
             patient.sendall(framed(TXT))
             assert TXT.is_response(read_reply(patient))
@@ -396,9 +394,7 @@ try:
 except NoPermissionError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.startswith("no permission to listen on 127.0.0.1 port 53 (TCP)\nhint: ")
     assert "setcap cap_net_bind_service=+ep /" in done.stdout
     assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in done.stdout

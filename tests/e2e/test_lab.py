@@ -21,8 +21,6 @@ LAG_S = 5.0  # BIND's default notify-delay
 PATIENCE_S = LAG_S + 5.0
 
 
-
-
 @pytest.fixture(autouse=True)
 def restored(lab: Lab) -> Iterator[None]:
     """Each test leaves every zone as it was."""
