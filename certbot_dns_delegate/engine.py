@@ -284,8 +284,8 @@ class Engine:
                 name = show(owner)
                 self._ttls[name] = max(self._ttls.get(name, 0), sighting.rrset.ttl)
         if report.without_ipv6:
-            unasked = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
-            self._warn(f"this host has no IPv6: not asked were {unasked}")
+            without = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
+            self._warn(f"this host has no IPv6: not asked were {without}")
         for watcher in (watcher for watcher in report.out if watcher not in report.without_ipv6):
             self._warn(f"{watcher.server}, a server of {show(watcher.zone)}, {watcher.state}; the others were asked")
         outcome = "ok" if report.complete else "NotServed"
