@@ -1,7 +1,6 @@
 """Plan, publish, watch, withdraw: the conductor, and the only place with concurrency."""
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +14,14 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
-from certbot_dns_delegate.history import Event, History
+from certbot_dns_delegate.history import Event, History, new_run
 from certbot_dns_delegate.lookup.answer import soa_in
+from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
 from certbot_dns_delegate.lookup.watch import Watcher, WatchReport, watch
-from certbot_dns_delegate.lookup.zone import Budget, Zones
+from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Publication, Sighting
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
@@ -66,7 +66,7 @@ class Engine:
         """
         self.settings = settings
         self.tell = tell or Tell()
-        self.run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self.run = new_run()
         self.report: WatchReport | None = None
         self._resolvers = tuple(resolvers)
         self._resolver_lock = threading.Lock()
@@ -117,8 +117,15 @@ class Engine:
 
         :returns: what is left.
         """
-        wait(self._publishing, OUTSTANDING_S)
-        self._settle_publishing()
+        try:
+            wait(self._publishing, OUTSTANDING_S)
+            self._settle_publishing()
+            return self._withdraw()
+        finally:
+            self._writers.end()
+            self._flush()
+
+    def _withdraw(self) -> list[Leftover]:
         begin = time.monotonic()
         journals = [self._journal] if self._journal else []
         try:
@@ -140,16 +147,19 @@ class Engine:
             self._note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
         for journal in journals:
             journal.close()
-        self._flush()
         return leftovers
 
     def plan(self, challenges: Sequence[Challenge], pool: ThreadPoolExecutor) -> Plan:
         """What would be written, and what stands against it; nothing is written."""
         begin = time.monotonic()
         router = Router(self.settings, self._provider_of)
+        if len(self.settings.delegates) == 1 and hasattr(
+            only := self._provider_of(self.settings.delegates[0]), "begin"
+        ):
+            only.begin()  # before anything else; of several delegates only those that a name leads to
         budget = Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))
         recursive = self._recursive()
-        zones = Zones(recursive, lambda name: router.hidden_suffix(name) is not None, budget)
+        zones = Zones(recursive, router.hidden_suffix, budget)
         plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
@@ -273,7 +283,10 @@ class Engine:
             for owner, sighting in watcher.sightings.items():
                 name = show(owner)
                 self._ttls[name] = max(self._ttls.get(name, 0), sighting.rrset.ttl)
-        for watcher in report.out:
+        if report.without_ipv6:
+            unasked = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
+            self._warn(f"this host has no IPv6: not asked were {unasked}")
+        for watcher in (watcher for watcher in report.out if watcher not in report.without_ipv6):
             self._warn(f"{watcher.server}, a server of {show(watcher.zone)}, {watcher.state}; the others were asked")
         outcome = "ok" if report.complete else "NotServed"
         for zone in {watcher.zone for watcher in report.servers}:
@@ -281,15 +294,21 @@ class Engine:
             self._note("watch", outcome, begin, detail={"zone": show(zone), "servers": servers})
 
     def _stale_s(self, plan: Plan, begin: float) -> float:
-        """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`."""
+        """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
+
+        Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served
+        meanwhile, or we ourselves have withdrawn one whose TTL was longer than our own.
+        """
         until = 0.0
         passed = time.monotonic() - begin
-        withdrawn = self._history.last_withdrawn(show(p.target.owner) for p in plan.planned)
-        for planned in plan.planned:
-            present = planned.target.present
-            if present.ttl > OUR_TTL and present.values and planned.challenge.value not in present.values:
-                until = max(until, present.ttl - passed)
-            at, ttl = withdrawn.get(show(planned.target.owner), (0.0, 0))
+        ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
+        sightings = [s for watcher in (self.report.servers if self.report else ()) for s in watcher.sightings.values()]
+        rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
+        for owner, rrset in rrsets:
+            if rrset.values - ours[owner]:
+                until = max(until, rrset.ttl - passed)
+        withdrawn = self._history.last_withdrawn(map(show, ours))
+        for at, ttl in withdrawn.values():
             if ttl > OUR_TTL:
                 until = max(until, at + ttl - time.time())
         return min(until, STALE_AT_MOST.total_seconds())

@@ -3,18 +3,19 @@
 import json
 import logging
 import os
+import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, StateError
 from certbot_dns_delegate.files import make_private
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import printable, quoted
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,14 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS event_at ON event (at);
 CREATE INDEX IF NOT EXISTS event_owner ON event (owner, at);
 CREATE INDEX IF NOT EXISTS event_identifier ON event (identifier, at);
+CREATE INDEX IF NOT EXISTS event_failed ON event (at) WHERE outcome <> 'ok';
 """
 VERSION = 1
+
+
+def new_run() -> str:
+    """A name for a run: when it began, and something that no other run has."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,27 @@ class Event:
     milliseconds: float = 0.0
     detail: dict[str, Any] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
+
+
+FAILED = "failed"
+"""As an outcome to look for: every one but ok."""
+MOST_TARGETS = 16
+"""Different targets of one certificate name that are looked for; it has one at a time."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows to read."""
+
+    names: tuple[str, ...] = ()
+    """Certificate names or owner names; none: all."""
+    since: float | None = None
+    until: float | None = None
+    """Seconds since the epoch."""
+    outcome: str | None = None
+    """One outcome, or :data:`FAILED`."""
+    before: int | None = None
+    """Only rows older than the one with this number: the last of the page before."""
 
 
 class History:
@@ -99,16 +127,46 @@ class History:
                     found[owner] = (at, int(json.loads(detail).get("ttl", 0)))
         return found
 
+    def page(self, wanted: Wanted, most: int) -> list[tuple[int, Event]]:
+        """The newest ``most`` rows that are wanted, each with its number, newest first.
+
+        Each part of the question walks one index from where the page begins, so a page costs the same in any size.
+
+        :raises StateError: when the database is damaged, of a newer version, or not ours to read.
+        """
+        if not self.path.exists():
+            return []
+        try:
+            with self._read() as database:
+                begin = ()
+                if wanted.before is not None:
+                    begin = database.execute("SELECT at, id FROM event WHERE id = ?", (wanted.before,)).fetchone() or ()
+                    if not begin:
+                        return []
+                parts = [
+                    database.execute(*_select(wanted, column, name, begin, most)).fetchall()
+                    for column, name in (_columns(database, wanted.names) if wanted.names else [("", "")])
+                ]
+        except (sqlite3.Error, OSError) as error:
+            hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
+            raise StateError(f"history {printable(str(self.path))}: {printable(str(error))}", hint) from None
+        rows = {row[0]: row for part in parts for row in part}
+        newest = sorted(rows.values(), key=lambda row: (row[1], row[0]), reverse=True)[:most]
+        return [(row[0], _event(row)) for row in newest]
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as database:
+            _check_version(database)
+            yield database
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         make_private(self.path.parent)
         # Created before SQLite does, so that it is never readable by others.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
-                raise sqlite3.DatabaseError(f"written by a newer version (format {version})")
-            if version < VERSION:
+            if _check_version(database) < VERSION:
                 database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
             yield database
 
@@ -118,3 +176,59 @@ class History:
             yield
         except NUISANCES as error:
             log.warning("history %s could not be %s: %s", printable(str(self.path)), verb, printable(str(error)))
+
+
+def _check_version(database: sqlite3.Connection) -> int:
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"written by a newer version (format {version})")
+    return version
+
+
+def _columns(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Where rows about names are found: planned for the name, or written at it or at a target it had."""
+    columns: dict[tuple[str, str], None] = {}
+    for name in names:
+        bare = name.rstrip(".").removeprefix("*.").lower()
+        columns |= {("identifier", bare): None, ("owner", f"{bare}."): None}
+        # A certificate name has few targets, and the newest of many rows show them.
+        newest = "SELECT owner FROM event WHERE identifier = ? ORDER BY at DESC LIMIT 1000"
+        owners = dict.fromkeys(owner for (owner,) in database.execute(newest, (bare,)))
+        columns |= dict.fromkeys(("owner", owner) for owner in list(owners)[:MOST_TARGETS])
+    return list(columns)
+
+
+def _select(wanted: Wanted, column: str, name: str, begin: Sequence[float], most: int) -> tuple[str, list[Any]]:
+    terms: list[str] = []
+    values: list[Any] = []
+
+    def term(text: str, *parameters: Any) -> None:
+        terms.append(text)
+        values.extend(parameters)
+
+    if column:
+        term(f"{column} = ?", name)
+    if begin:
+        term("(at < ? OR (at = ? AND id < ?))", begin[0], begin[0], begin[1])
+        term("at <= ?", begin[0])
+    if wanted.since is not None:
+        term("at >= ?", wanted.since)
+    if wanted.until is not None:
+        term("at <= ?", wanted.until)
+    if wanted.outcome is not None and wanted.outcome != "ok":
+        term("outcome <> 'ok'")  # spelled as the partial index has it
+    if wanted.outcome is not None and wanted.outcome != FAILED:
+        term("outcome = ?", wanted.outcome)
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    columns = "id, at, run, phase, outcome, identifier, owner, delegate, milliseconds, detail"
+    return f"SELECT {columns} FROM event{where} ORDER BY at DESC, id DESC LIMIT ?", [*values, most]  # noqa: S608
+
+
+def _event(row: Sequence[Any]) -> Event:
+    _, at, run, phase, outcome, identifier, owner, delegate, milliseconds, detail = row
+    try:
+        known = json.loads(detail)
+    except (ValueError, RecursionError):
+        known = {}
+    is_ours = isinstance(known, dict)
+    return Event(run, phase, outcome, identifier, owner, delegate, milliseconds, known if is_ours else {}, at)

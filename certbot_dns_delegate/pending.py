@@ -148,7 +148,7 @@ def _entry(record: dict[str, Any]) -> Entry:
     texts = (entry.authenticator, entry.credentials, entry.delegate, entry.zone, entry.owner)
     if not all(isinstance(text, str) for text in (*texts, *entry.values, *entry.before)):
         raise TypeError
-    if not isinstance(entry.written, int | float):
+    if not isinstance(entry.written, int | float) or not 0 <= entry.written < 1e11:  # the year 5138
         raise TypeError
     try:
         zone, owner = dns.name.from_text(entry.zone, None), dns.name.from_text(entry.owner, None)

@@ -27,6 +27,9 @@ from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import show, show_all
 from certbot_dns_delegate.waits import Watch
 
+FEW = 4
+"""Delegates whose zones are looked for while the chains are still followed; of more, most names need only one."""
+
 ProviderOf = Callable[[Delegate], Any]
 """The provider instance of a delegate."""
 
@@ -70,12 +73,17 @@ class Router:
             suffix = delegate.suffix or self._provider_of(delegate).zone_of(name)
             if suffix is not None and name.is_subdomain(suffix) and (found is None or len(suffix) > len(found[1])):
                 found = (delegate, suffix)
+        if found is not None and hasattr(provider := self._provider_of(found[0]), "begin"):
+            provider.begin()
         return found
 
     def hidden_suffix(self, name: Name) -> Name | None:
         """The suffix, where no recursive resolver may be asked about ``name``."""
         found = self.route(name)
         return None if found is None or found[0].watch is Watch.RESOLVERS else found[1]
+
+    def hidden_suffixes(self) -> list[Name]:
+        return [d.suffix for d in self._delegates if d.suffix is not None and d.watch is not Watch.RESOLVERS]
 
     def known_suffixes(self) -> list[Name]:
         return [delegate.suffix for delegate in self._delegates if delegate.suffix is not None]
@@ -96,6 +104,8 @@ class Planner:
 
     def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
         """All challenges at once; a failure of one never hides another's."""
+        for suffix in self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else ():
+            pool.submit(self._zones.prepare, suffix)
         starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
         futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
         planned, problems = [], []

@@ -66,9 +66,7 @@ def explain(error: OSError, address: str, port: int, protocol: str) -> ListenErr
             f"use such ports:  setcap cap_net_bind_service=+ep {interpreter}",
         )
     if error.errno == errno.EAFNOSUPPORT and ":" in address:
-        return NoIPv6Error(
-            f"this host has no IPv6, so nothing can listen on {where}", _listen_elsewhere(address)
-        )
+        return NoIPv6Error(f"this host has no IPv6, so nothing can listen on {where}", _listen_elsewhere(address))
     if error.errno == errno.EADDRNOTAVAIL:
         return NoSuchAddressError(
             f"{address} is not an address of this host",

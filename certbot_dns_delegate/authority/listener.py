@@ -110,9 +110,7 @@ class Listener:
             self._selector.register(sockets.udp, selectors.EVENT_READ, self._answer_datagrams)
             self._selector.register(sockets.tcp, selectors.EVENT_READ, self._accept)
         while True:
-            due = [connection.deadline for connection in self._connections.values()] + [
-                *self._paused.values()
-            ]
+            due = [connection.deadline for connection in self._connections.values()] + [*self._paused.values()]
             ready = self._selector.select(max(0.0, min(due) - time.monotonic()) if due else None)
             now = time.monotonic()
             for key, _ in ready:

@@ -17,7 +17,15 @@ from certbot_dns_delegate.text import printable
 GROUP = "certbot_dns_delegate.providers"
 
 BUILT_IN = {
+    "acme-dns": "certbot_dns_delegate.providers.acme_dns:AcmeDNS",
+    "httpreq": "certbot_dns_delegate.providers.httpreq:HTTPReq",
     "rfc2136": "certbot_dns_delegate.providers.rfc2136:RFC2136",
+    "powerdns": "certbot_dns_delegate.providers.powerdns:PowerDns",
+    "desec": "certbot_dns_delegate.providers.desec:Desec",
+    "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
+    "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
+    "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
+    "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
 

@@ -11,6 +11,9 @@ A provider class may also have, beside what :class:`IProvider` asks for:
 ``translate(entries)``
     a static method for its flat file: takes the keys without our prefix, returns ``(ours, unknown)`` by key, so that a
     file written for another plugin can be used unchanged;
+``begin()`` and ``end()``
+    called before the first question about a name inside the delegate, and when the run is over, whatever became of it;
+    each may be called several times;
 ``REST``
     a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
 """
@@ -45,6 +48,8 @@ class Context:
     """Tells the operator once, outside the error path."""
     wait: Callable[[float], object] = threading.Event().wait
     """Waits so many seconds; the engine's own raises when the run is being ended by a signal."""
+    suffix: Name | None = None
+    """What the delegate is for, at and below; None for a flat file whose service says itself what it serves."""
 
 
 class IProvider(Interface):

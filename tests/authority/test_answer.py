@@ -53,9 +53,7 @@ def test_txt(ask: Ask) -> None:
     reply = ask("deep.down.acme.example.net", "TXT")
     assert reply.rcode() == dns.rcode.NOERROR
     assert reply.flags == dns.flags.QR | dns.flags.AA
-    assert records(reply.answer) == [
-        f'deep.down.acme.example.net. 1 IN TXT "{value}"' for value in VALUES[:2]
-    ]
+    assert records(reply.answer) == [f'deep.down.acme.example.net. 1 IN TXT "{value}"' for value in VALUES[:2]]
     assert not reply.authority
     assert not reply.additional
 
@@ -81,9 +79,7 @@ def test_ns_with_glue(ask: Ask) -> None:
         "ns.acme.example.net. 60 IN AAAA 2001:db8::1",
     ]
     assert records(ask("ns.acme.example.net", "A").answer) == ["ns.acme.example.net. 60 IN A 192.0.2.1"]
-    assert records(ask("ns.acme.example.net", "AAAA").answer) == [
-        "ns.acme.example.net. 60 IN AAAA 2001:db8::1"
-    ]
+    assert records(ask("ns.acme.example.net", "AAAA").answer) == ["ns.acme.example.net. 60 IN AAAA 2001:db8::1"]
 
 
 def test_ns_elsewhere(ask: Ask) -> None:
@@ -128,9 +124,7 @@ def test_nodata(ask: Ask, qname: str, qtype: str) -> None:
     assert records(reply.authority) == SOA
 
 
-@pytest.mark.parametrize(
-    "qname", ["no.acme.example.net", "no.shop.acme.example.net", "a.b.c.d.acme.example.net"]
-)
+@pytest.mark.parametrize("qname", ["no.acme.example.net", "no.shop.acme.example.net", "a.b.c.d.acme.example.net"])
 @pytest.mark.parametrize("qtype", ["TXT", "CAA", "ANY", "DS"])
 def test_nxdomain(ask: Ask, qname: str, qtype: str) -> None:
     """A name that does not exist is denied with NXDOMAIN and the SOA."""
@@ -186,9 +180,7 @@ def test_query_case_comes_back(ask: Ask) -> None:
     denied = ask("nO.aCmE.eXaMpLe.NeT", "TXT")
     assert denied.question[0].name.to_text() == "nO.aCmE.eXaMpLe.NeT."
     assert denied.authority[0].name.to_text() == "aCmE.eXaMpLe.NeT."
-    assert records(ask("SECOND.example.org", "SOA").answer) == soa(
-        "SECOND.example.org.", "ns1.elsewhere.example."
-    )
+    assert records(ask("SECOND.example.org", "SOA").answer) == soa("SECOND.example.org.", "ns1.elsewhere.example.")
 
 
 @pytest.mark.parametrize("qname", ["shop.acme.example.net", "no.acme.example.net", "example.net"])

@@ -40,9 +40,7 @@ LABELS = st.sampled_from(
 SUFFIXES = st.sampled_from(
     ["", ".acme.example.net", ".down.acme.example.net", ".gap.acme.example.net", ".second.example.org"]
 )
-NAMES = st.builds(
-    lambda labels, suffix: ".".join(labels) + suffix + ".", st.lists(LABELS, max_size=3), SUFFIXES
-)
+NAMES = st.builds(lambda labels, suffix: ".".join(labels) + suffix + ".", st.lists(LABELS, max_size=3), SUFFIXES)
 TYPES = st.sampled_from(["A", "AAAA", "NS", "SOA", "TXT", "CAA", "CNAME", "DS", "DNSKEY", "MX", "HTTPS"])
 CHANGES = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)))
 
@@ -78,9 +76,7 @@ def zone_of(qname: dns.name.Name) -> Zone | None:
 @given(NAMES, TYPES, st.booleans(), st.booleans(), st.integers(0, 65535), st.randoms())
 @example("gap.acme.example.net.", "DS", True, True, 0, None)
 @example("child.gap.acme.example.net.", "DS", True, True, 0, None)
-def test_every_question(
-    text: str, qtype: str, edns: bool, want_dnssec: bool, payload: int, dice: object
-) -> None:
+def test_every_question(text: str, qtype: str, edns: bool, want_dnssec: bool, payload: int, dice: object) -> None:
     """A well-formed query is answered as the zones read: rcode, authority, SOA, letter case, EDNS and
     size."""
     if dice is not None:

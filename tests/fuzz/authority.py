@@ -73,9 +73,7 @@ def mutate(query: bytes, dice: random.Random, others: list[bytes]) -> bytes:
                 owner = dice.choice((b"\0", b"\0", b"\xc0\x0c", b"\1x\0"))
                 rdtype = dice.choice((41, 41, 250, 16))
                 length = len(rdata) + dice.choice((0, 0, 0, 1, -1)) & 0xFFFF
-                wire += owner + struct.pack(
-                    "!HHIH", rdtype, dice.randrange(65536), dice.getrandbits(32), length
-                )
+                wire += owner + struct.pack("!HHIH", rdtype, dice.randrange(65536), dice.getrandbits(32), length)
                 wire += rdata
             case 9 if not dice.randrange(8):
                 wire = bytearray(dice.randbytes(dice.randrange(80)))

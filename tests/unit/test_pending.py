@@ -285,6 +285,9 @@ def line(**fields: object) -> bytes:
         line(before=[[]]),
         line(written="yesterday"),
         line(written=None),
+        line(written=float("inf")),
+        line(written=float("nan")),
+        line(written=-1),
     ],
 )  # fmt: skip
 def test_content_that_is_no_entry_is_passed_over(pending: Pending, content: bytes) -> None:

@@ -14,6 +14,7 @@ KNOT = "127.0.53.20"
 POWERDNS = "127.0.53.30"
 POWERDNS_LUA = "127.0.53.31"  # where a Lua policy replaces every other check
 ACME_DNS = "127.0.53.40"
+STANDALONE = "127.0.53.60"  # for a listener that a test brings
 RESOLVER = "127.0.53.53"
 CA = "127.0.53.80"
 DEAD = "127.0.53.99"  # nothing listens here

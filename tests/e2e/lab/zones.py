@@ -19,8 +19,10 @@ NAMESERVERS = {
     "ns2.pdns.test.": network.POWERDNS_LUA,
     "ns1.auth.acmedns.test.": network.ACME_DNS,
     "ns1.dead.test.": network.DEAD,
+    "host.links.test.": network.STANDALONE,
 }
 BENCH = tuple(f"z{number}.bind.test." for number in range(10))
+ALONE = tuple(f"s{number}.bind.test." for number in range(10))  # as many on one server
 
 # Zone -> its NS set; the first is the primary.
 ZONES: dict[str, tuple[str, ...]] = {
@@ -36,6 +38,7 @@ ZONES: dict[str, tuple[str, ...]] = {
     "signed.bind.test.": ("ns1.bind.test.", "ns2.bind.test."),
     "plain.bind.test.": ("ns1.bind.test.",),
     **dict.fromkeys(BENCH, ("ns1.bind.test.", "ns2.bind.test.")),
+    **dict.fromkeys(ALONE, ("ns1.bind.test.",)),
     "corp.test.": ("ns1.bind.test.",),
     "_acme-challenge.ns.customer.test.": ("ns1.bind.test.",),
     "knot.test.": ("ns1.knot.test.",),
@@ -44,6 +47,7 @@ ZONES: dict[str, tuple[str, ...]] = {
     "acme.pdns.test.": ("ns1.pdns.test.",),
     "lua.pdns.test.": ("ns2.pdns.test.",),
     "auth.acmedns.test.": ("ns1.auth.acmedns.test.",),
+    "stand.test.": ("host.links.test.",),  # answered by whoever listens there for the time of a test
     "dead.test.": ("ns1.dead.test.",),  # delegated to an address where nothing listens
     "lame.test.": ("ns1.customer.test.",),  # delegated to a server that refuses it
 }
@@ -58,7 +62,7 @@ STATIC = {
     "pdns.test.",
     "dead.test.",
 }
-STATIC |= {"lame.test.", "auth.acmedns.test."}
+STATIC |= {"lame.test.", "auth.acmedns.test.", "stand.test."}
 DYNAMIC = tuple(zone for zone in ZONES if zone not in STATIC)
 
 # Certificate name -> the target of its _acme-challenge CNAME.
@@ -73,6 +77,7 @@ ALIASES = {
     "corp.customer.test": "corp.acme.corp.test.",
     "knot.customer.test": "knot.acme.knot.test.",
     "knot-web1.customer.test": "web1.acme.knot.test.",
+    "stand.customer.test": "stand.stand.test.",
     "pdns.customer.test": "pdns.acme.pdns.test.",
     "lua.customer.test": "web1.lua.pdns.test.",
     "acmedns.customer.test": "8e5700ea-a4bf-41c7-8a77-e990661dcc6a.auth.acmedns.test.",
@@ -115,6 +120,7 @@ def chain(name: str, links: int, end: str) -> dict[str, str]:
 # Records beside SOA, NS, addresses and delegations: zone -> {owner name: rdata with its type}.
 CONTENT: dict[str, dict[str, str]] = {
     "links.test.": {
+        "host.links.test.": f"A {network.STANDALONE}",
         "shop.links.test.": "CNAME shop.knot.test.",
         "loop.links.test.": "CNAME _acme-challenge.loop.customer.test.",
         "target.links.test.": 'TXT "somebody else\'s"',

@@ -1,0 +1,57 @@
+"""The command line: common options in Certbot's own words, and the verbs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from certbot.compat import misc
+
+from certbot_dns_delegate import __version__
+from certbot_dns_delegate.command.verbs import VERBS
+
+PROGRAM = "certbot-dns-delegate"
+DESCRIPTION = (
+    "Look after names whose _acme-challenge is delegated by a CNAME: see what would happen, mend it, watch it."
+    " Exit code: 0 all well, 1 a problem found, 2 wrong usage."
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of everything; ``arguments.verb`` is the chosen :class:`~.verb.Verb`."""
+    parser = argparse.ArgumentParser(PROGRAM, description=DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    add_common(parser, is_default=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        own = verbs.add_parser(
+            verb.name,
+            help=verb.help,
+            description=verb.description,
+            epilog="example:\n" + "\n".join(f"  {line}" for line in verb.example.splitlines()),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        verb.add(own)
+        add_common(own.add_argument_group("common options"), is_default=False)
+        own.set_defaults(verb=verb)
+    return parser
+
+
+def add_common(parser: Any, *, is_default: bool) -> None:
+    """The options that may stand before or behind the verb.
+
+    :param is_default: give them their defaults; behind the verb they must not undo what stood before it.
+    """
+
+    def add(*flags: str, default: Any = None, **options: Any) -> None:
+        parser.add_argument(*flags, default=default if is_default else argparse.SUPPRESS, **options)
+
+    add("--authenticator", "-a", default="dns-delegate", metavar="NAME", help="as for certbot (default: dns-delegate)")
+    add("--credentials", metavar="FILE", type=Path, help="its INI file (default: the one its renewal files name)")
+    add("--resolvers", metavar="LIST", help="recursive resolvers for the chains (default: the system's)")
+    for word in ("config", "work"):
+        folder = misc.get_default_folder(word)
+        add(f"--{word}-dir", metavar="DIR", type=Path, default=Path(folder), help=f"as for certbot (default: {folder})")
+    add("--server", metavar="URL", help="the CA's directory (default: the one each renewal file names)")
+    add("--json", action="store_true", default=False, help="one JSON object a line instead of text")
+    add("-v", "--verbose", action="count", default=0, help="say more on standard error; -vv: everything")

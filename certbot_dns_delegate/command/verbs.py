@@ -1,0 +1,87 @@
+"""Every verb with its options: the one table from which the parser, the help and the manual are made."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from certbot_dns_delegate.command.verb import Verb
+from certbot_dns_delegate.schema import DURATION
+
+
+def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """An argparse type from a parser of the settings, whose sentence becomes the error."""
+
+    def parse_argument(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_argument
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be withdrawn")
+    parser.add_argument(
+        "--older-than",
+        metavar="TIME",
+        type=argument(DURATION.parse),
+        help="only runs that wrote nothing for so long: 30m, 12h, 7d",
+    )
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="certificate names, or names written at (default: all)"
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", type=argument(_moment), help="not older: 2026-11-22, 2026-11-22T03:00Z, or 12h, 7d"
+    )
+    parser.add_argument("--until", metavar="TIME", type=argument(_moment), help="not newer, in the same forms")
+    parser.add_argument(
+        "--outcome", metavar="WORD", help="only this outcome: ok, Refused, NotServed ...; failed: everything but ok"
+    )
+    parser.add_argument("--limit", metavar="N", type=argument(_positive), default=50, help="rows (default: 50)")
+    parser.add_argument("--before", metavar="ROW", type=argument(_positive), help="only rows older than this one")
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
+        raise ValueError("must be a whole number above 0")
+    return int(text)
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch: a date, a date with time, or a duration before now."""
+    import time
+    from datetime import UTC, datetime
+
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return time.time() - float(DURATION.parse(text).total_seconds())
+        except ValueError:
+            raise ValueError("is neither a date such as 2026-11-22T03:00Z nor a duration such as 12h or 7d") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+VERBS = (
+    Verb(
+        "sweep",
+        "withdraw whatever a killed run left behind",
+        "Withdraw the values that runs have left which were killed before they could. Each run notes what it is about"
+        " to\nwrite; these notes alone say what goes, and with which credentials. Runs that are alive are left alone.",
+        "certbot-dns-delegate sweep --dry-run\ncertbot-dns-delegate sweep --older-than 1h",
+        _add_sweep,
+    ),
+    Verb(
+        "history",
+        "what was done: chain, delegate, server, milliseconds",
+        "Show what the authenticators did, newest first: each phase (plan, publish, watch, withdraw) with its outcome,"
+        " its\nmilliseconds and, where it failed, the servers' own words.",
+        "certbot-dns-delegate history shop.example.com --since 7d\n"
+        "certbot-dns-delegate history --outcome failed --json",
+        _add_history,
+    ),
+)

@@ -1,0 +1,203 @@
+"""Answer for the delegate's zone from this very process, while the order runs: no DNS server, no API."""
+
+import socket
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+
+from dns.name import Name
+from zope.interface import implementer
+
+from certbot_dns_delegate.authority.errors import ListenError
+from certbot_dns_delegate.authority.host import outward_addresses
+from certbot_dns_delegate.authority.listener import Listener
+from certbot_dns_delegate.authority.zone import VALUE_TTL, Zone, Zones
+from certbot_dns_delegate.errors import Refused, SettingsError
+from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.schema import HOSTS, NAME, Key
+from certbot_dns_delegate.text import parse_name, printable, show
+
+TURN = "\0certbot-dns-delegate-standalone"
+"""A name in the abstract namespace of Unix sockets (unix(7)), which a network namespace has to itself as it has its
+ports; the kernel frees it with the process. Nothing is ever sent to it or read from it: it is only a lock, where a file
+would have to lie in a directory that all users of the host share."""
+TURN_S = 0.2
+"""Seconds between looks whether another order on this host has ended."""
+MOST_TURNS = 3000
+"""Looks until this order tries all the same: ten minutes, more than a CA at its slowest takes. A stranger who holds the
+name can cause this delay, and nothing more."""
+
+
+class Desk:
+    """The one listener of this process and whose zones it serves; several delegates share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listener: Listener | None = None
+        self._turn: socket.socket | None = None
+        self._zones: dict[Name, Zone] = {}
+        self._users = 0
+
+    def open(self, addresses: Sequence[tuple[str, int]] | None, wait: Callable[[float], object]) -> None:
+        """Bind and answer, once it is this order's turn.
+
+        :raises Refused: when that is not possible; nothing was written then.
+        """
+        with self._lock:
+            if self._listener is None:
+                turn = _take_turn(wait)
+                hosts = None if addresses is None else [host for host, _ in addresses]
+                port = addresses[0][1] if addresses else 53
+                try:
+                    self._listener = Listener(Zones(), hosts, port)
+                except ListenError as error:
+                    turn.close()
+                    raise Refused(error.problem, error.hint) from None
+                self._turn = turn
+                self._listener.start()
+            self._users += 1
+
+    def serve(self, apex: Name, change: Callable[[Zone], Zone], empty: Zone) -> None:
+        """Serve ``apex`` as ``change`` makes it of what is served now, or of ``empty``."""
+        with self._lock:
+            self._zones[apex] = change(self._zones.get(apex, empty))
+            if self._listener is not None:
+                try:
+                    self._listener.zones = Zones(self._zones.values())
+                except ValueError as error:
+                    raise Refused(f"{show(apex)} cannot be served: {printable(str(error))}") from None
+
+    def close(self) -> None:
+        """One user less; the last one ends the listening and lets the next order in."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._listener is not None and self._turn is not None:
+                self._listener.stop()
+                self._turn.close()
+                self._listener, self._turn = None, None
+                self._zones.clear()
+
+
+def _take_turn(wait: Callable[[float], object]) -> socket.socket:
+    """Wait until no other order on this host listens; what is returned holds the turn until it is closed."""
+    turn = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        for turns in range(MOST_TURNS):
+            try:
+                turn.bind(TURN)
+            except OSError:
+                wait(TURN_S)
+            else:
+                if turns:
+                    wait(VALUE_TTL)  # the CA's resolver may hold the last order's values for that long
+                break
+    except BaseException:
+        turn.close()
+        raise
+    return turn
+
+
+DESK = Desk()
+
+
+@implementer(IProvider)
+class Standalone:
+    """Serves the values itself; they are gone when the process ends, however it ends."""
+
+    name = "standalone"
+    limits = Limits()
+    KEYS = (
+        Key("listen", HOSTS, "Addresses to listen on, @port optional; by default all of this host."),
+        Key("server_name", NAME, "This host's name in the NS record that leads here; by default its own full name."),
+    )
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:  # noqa: ARG004  nothing to warn of
+        for host, _ in options["listen"] or ():
+            if not host.replace(".", "").isdigit() and ":" not in host:
+                yield f"listen takes addresses, not names such as {printable(host, 60)}"
+        if len({port for _, port in options["listen"] or ()}) > 1:
+            yield "listen takes one port for all addresses"
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._options = options
+        self._context = context
+        self._lock = threading.Lock()
+        self._is_open = False
+
+    @property
+    def _apex(self) -> Name:
+        if self._context.suffix is None:
+            raise SettingsError(f"{self._context.title} has no zone to answer for", "zone = acme.example.net")
+        return self._context.suffix
+
+    def begin(self) -> None:
+        """Listen, before the first question about the zone: the way to the target leads here."""
+        with self._lock:
+            if not self._is_open:
+                apex = self._apex
+                DESK.open(self._options["listen"], self._context.wait)
+                self._is_open = True
+                DESK.serve(apex, lambda zone: zone, self._empty())
+
+    def end(self) -> None:
+        """Listen no longer."""
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                DESK.close()
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        return owner
+
+    def zone_of(self, owner: Name) -> Name | None:
+        return self._apex if owner.is_subdomain(self._apex) else None
+
+    def probe(self) -> str:
+        self.begin()
+        return f"this host answers for {show(self._apex)} while an order runs"
+
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:  # noqa: ARG002  the TTL is always 1
+        if zone != self._apex:
+            raise Refused(
+                f"by its servers {show(self._apex)} lies in the zone {show(zone)}: no NS record leads here",
+                f"{show(self._apex)} 3600 IN NS {show(self._server())}",
+            )
+        self.begin()
+        DESK.serve(zone, lambda served: _with(served, values), self._empty())
+        return ()
+
+    def withdraw(self, zone: Name, values: Values) -> None:
+        if self._is_open:
+            DESK.serve(zone, lambda served: _without(served, values), self._empty())
+        # Else another process served them, and they ended with it.
+
+    def _server(self) -> Name:
+        name: Name | None = self._options["server_name"]
+        if name is not None:
+            return name
+        own = socket.getfqdn()
+        # A made-up name would be one more server of the zone, which a resolver may try and wait for.
+        if "." not in own or own.endswith((".localdomain", ".local", ".internal", ".arpa")):
+            raise SettingsError(
+                f"{self._context.title}: this host does not know its full name ({printable(own, 80)})",
+                "server_name = the name that the NS record in the parent zone points to",
+            )
+        return parse_name(own)
+
+    def _empty(self) -> Zone:
+        server = self._server()
+        addresses = [host for host, _ in self._options["listen"] or ()] or outward_addresses()
+        return Zone(self._apex, {server: addresses if server.is_subdomain(self._apex) else ()})
+
+
+def _with(zone: Zone, values: Values) -> Zone:
+    served = {owner: frozenset(texts) for owner, texts in zone.values.items()}
+    for owner, texts in values.items():
+        served[owner] = served.get(owner, frozenset()) | texts
+    return Zone(zone.apex, zone.servers, served)
+
+
+def _without(zone: Zone, values: Mapping[Name, frozenset[str]]) -> Zone:
+    served = {owner: frozenset(texts) - values.get(owner, frozenset()) for owner, texts in zone.values.items()}
+    return Zone(zone.apex, zone.servers, {owner: texts for owner, texts in served.items() if texts})

@@ -1,0 +1,150 @@
+"""dns-delegate-standalone: the zone is answered by Certbot's own process while the order runs."""
+
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from tests.e2e.lab import network
+from tests.e2e.lab.lab import Lab
+
+ADDRESS = network.STANDALONE
+KEYS = {"listen": ADDRESS, "server_name": "host.links.test"}
+
+
+@pytest.fixture
+def sectioned(lab: Lab) -> Path:
+    """An INI with the one standalone delegate."""
+    lines = ["[stand.test]", "provider = standalone", *(f"{key} = {value}" for key, value in KEYS.items())]
+    return lab.private_file("standalone.ini", "\n".join(lines))
+
+
+def is_free() -> bool:
+    """Whether nobody listens there; asked without taking the port, even for a moment."""
+    with socket.socket() as client:
+        return client.connect_ex((ADDRESS, 53)) != 0
+
+
+def issue(lab: Lab, credentials: Path, *names: str, home: str) -> subprocess.CompletedProcess[str]:
+    domains = [argument for name in names for argument in ("-d", name)]
+    return lab.certbot(
+        "certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(credentials), *domains, home=home
+    )
+
+
+def test_name_and_wildcard_then_renew(lab: Lab, sectioned: Path) -> None:
+    """Name and wildcard are issued and renewed, and afterwards nobody listens."""
+    done = issue(lab, sectioned, "stand.customer.test", "*.stand.customer.test", home="stand")
+    assert done.returncode == 0, done.stderr
+    assert is_free()
+    again = lab.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew", home="stand")
+    assert again.returncode == 0, again.stderr
+    assert is_free()
+
+
+def test_flat_file(lab: Lab) -> None:
+    """The flat file names its zone; its own authenticator reads it."""
+    lines = [f"dns_delegate_standalone_{key} = {value}" for key, value in {**KEYS, "zone": "stand.test"}.items()]
+    credentials = lab.private_file("flat-standalone.ini", "\n".join(lines))
+    done = lab.certbot(
+        "certonly",
+        *("-a", "dns-delegate-standalone", "--dns-delegate-standalone-credentials", str(credentials)),
+        *("-d", "stand.customer.test"),
+        home="stand-flat",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_hundred_names(lab: Lab, sectioned: Path) -> None:
+    """A hundred names in one order are served at once."""
+    names = [f"s{number:03}.customer.test" for number in range(100)]
+    lab.set_customer({f"_acme-challenge.{name}.": f"CNAME {name.split('.')[0]}.stand.test." for name in names})
+    try:
+        done = issue(lab, sectioned, *names, home="stand-many")
+        assert done.returncode == 0, done.stderr
+    finally:
+        lab.set_customer({f"_acme-challenge.{name}.": None for name in names})
+
+
+def test_port_taken(lab: Lab, sectioned: Path) -> None:
+    """A port in use is told with what to do, before anything is asked of anybody."""
+    lab.flush()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind((ADDRESS, 53))
+        done = issue(lab, sectioned, "stand.customer.test", home="stand-taken")
+    assert done.returncode == 1
+    assert f"{ADDRESS} port 53 (UDP) is taken" in done.stderr
+    assert "hint: " in done.stderr
+    assert not [name for name, _ in lab.resolver_queries() if "stand" in name]
+
+
+def test_sigterm_ends_the_listener(lab: Lab, sectioned: Path) -> None:
+    """SIGTERM in the middle of an order leaves no listener and no lock behind."""
+    with lab.unbound.suspended():
+        process = subprocess.Popen(
+            lab.certbot_command(
+                *("certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(sectioned)),
+                *("-d", "stand.customer.test"),
+                home="stand-term",
+            ),
+            env=lab.certbot_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 30
+        while is_free() and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()[0].decode()
+        assert not is_free()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert is_free()
+
+
+def test_other_types_are_nodata(lab: Lab, sectioned: Path) -> None:
+    """While it serves, every other type at the target is NODATA with SOA; so are the CA's CAA look-ups."""
+    from certbot_dns_delegate import settings
+    from certbot_dns_delegate.engine import Engine
+    from certbot_dns_delegate.model import Challenge
+    from certbot_dns_delegate.text import parse_name
+
+    loaded = settings.load(sectioned, "dns-delegate", pytest.fail)
+    engine = Engine(loaded, lab.directory / "stand-engine")
+    value = "v" * 43
+    try:
+        engine.perform([Challenge("stand.customer.test", parse_name("_acme-challenge.stand.customer.test"), value)])
+        for rdtype in ("CAA", "A", "AAAA", "MX", "DNSKEY", "SVCB"):
+            reply = dns.query.udp(dns.message.make_query("stand.stand.test.", rdtype, flags=0), ADDRESS, 5)
+            assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+            assert reply.authority[0].to_text().startswith("stand.test. 1 IN SOA")
+        assert lab.values("stand.stand.test.", ADDRESS) == [value]
+    finally:
+        assert engine.cleanup() == []
+    assert is_free()
+
+
+def test_orders_take_turns(lab: Lab, sectioned: Path) -> None:
+    """Two orders of one host at once both get their certificate: the second waits for the first."""
+    processes = [
+        subprocess.Popen(
+            lab.certbot_command(
+                *("certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(sectioned), "-d", name),
+                home=f"stand-{number}",
+            ),
+            env=lab.certbot_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for number, name in enumerate(["stand.customer.test", "*.stand.customer.test"])
+    ]
+    outputs = [process.communicate(timeout=120)[0].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert is_free()
