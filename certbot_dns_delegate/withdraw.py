@@ -75,15 +75,18 @@ def withdraw_all(work: Mapping[Key, Batch], provider_for: ProviderFor, pool: Exe
         failed = future.result()
         for owner, error in failed.items():
             leftovers.append(Leftover(key[3], show_all([owner]), frozenset(work[key].values[owner]), error))
+        marks: dict[tuple[Journal, State], dict[int, Entry]] = defaultdict(dict)  # each is one sync to disk
         for journal, number, entry in work[key].entries:
-            if from_text(entry.owner) in failed:
+            if failed and from_text(entry.owner) in failed:
                 continue
             is_doubtful = journal.state(number) in {State.INTENDED, State.DOUBTFUL}
             again = is_doubtful and now - entry.written < AGAIN_AFTER_S
+            marks[journal, State.DOUBTFUL if again else State.WITHDRAWN][number] = entry
+        for (journal, state), entries in marks.items():
             try:
-                journal.mark([number], State.DOUBTFUL if again else State.WITHDRAWN)
+                journal.mark(list(entries), state)
             except DelegateError as error:
-                leftovers.append(Leftover(entry.zone, entry.owner, entry.ours, error))
+                leftovers += [Leftover(entry.zone, entry.owner, entry.ours, error) for entry in entries.values()]
     return leftovers
 
 
