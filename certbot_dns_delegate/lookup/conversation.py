@@ -46,8 +46,8 @@ class Conversation:
         self.udp_failure = ""
         self.tcp: socket.socket | None = None
         self.tcp_failure = ""
-        self.tcp_open = False
         self.tcp_replies = 0
+        self.tcp_reopened = False
         self.tcp_out = bytearray()
         self.tcp_in = bytearray()
         self.malformed = False
@@ -153,10 +153,12 @@ class Conversation:
         if code:
             self._fail_tcp(_reason(OSError(code, os.strerror(code))))
             return
-        self.tcp_open = True
         try:
             sent = tcp.send(self.tcp_out)
         except BlockingIOError:
+            return
+        except (ConnectionResetError, BrokenPipeError):
+            self._end_tcp()
             return
         except OSError as error:
             self._fail_tcp(_reason(error))
@@ -170,6 +172,8 @@ class Conversation:
             chunk = tcp.recv(65536)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            chunk = b""
         except OSError as error:
             self._fail_tcp(_reason(error))
             return
@@ -207,10 +211,11 @@ class Conversation:
     # Ending
 
     def _end_tcp(self) -> None:
-        """The server closed the connection; some do so after a few answers."""
-        again = [p for p in self.outstanding.values() if p.needs_tcp or p.repeated] if self.tcp_replies else []
+        """The server closed the connection: some do so after a few answers, and a reset may have eaten those."""
+        is_worth_it = self.tcp_replies > 0 or not self.tcp_reopened
+        self.tcp_reopened = True
         self._fail_tcp("connection closed")
-        if again:
+        if is_worth_it and (again := [p for p in self.outstanding.values() if p.needs_tcp or p.repeated]):
             self.tcp_failure = ""
             self.tcp_replies = 0
             for pending in again:
@@ -218,7 +223,6 @@ class Conversation:
 
     def _fail_tcp(self, reason: str) -> None:
         self.tcp_failure = reason
-        self.tcp_open = False
         self.tcp_out.clear()
         self.tcp_in.clear()
         if self.tcp is not None:
