@@ -158,7 +158,7 @@ from certbot._internal.plugins import disco
 # Other plugins of this environment, as certbot-dns-rfc2136, would hide what ours bring.
 every = importlib.metadata.entry_points
 chosen = sys.argv[1:]
-importlib.metadata.entry_points = lambda **wanted: type(every())(
+importlib.metadata.entry_points = lambda **wanted: importlib.metadata.EntryPoints(
     entry for entry in every(**wanted) if entry.dist is not None and entry.dist.name in chosen
 )
 names = list(disco.PluginsRegistry.find_all())
