@@ -194,16 +194,9 @@ class Conversation:
 
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
-        try:
-            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
-        except dns.message.Truncated as error:
-            # Also where it was cut in the middle of a record, which is otherwise malformed.
-            message = error.message()  # type: ignore[no-untyped-call]
-        except dns.exception.DNSException:
-            self.malformed = True
-            return None
-        pending = self.outstanding.get(message.id)
-        if pending is None or not pending.message.is_response(message):
+        message = read(wire)
+        pending = None if message is None else self.outstanding.get(message.id)
+        if message is None or pending is None or not pending.message.is_response(message):
             self.malformed = True
             return None
         return pending, message
@@ -246,6 +239,17 @@ class Conversation:
         for each in (self.udp, self.tcp):
             if each is not None:
                 each.close()
+
+
+def read(wire: bytes) -> dns.message.Message | None:
+    """The message, with one RR in each RRset; None where it is malformed."""
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
+    except dns.message.Truncated as error:
+        # Also where it was cut in the middle of a record, which is otherwise malformed.
+        return error.message()  # type: ignore[no-untyped-call, no-any-return]
+    except dns.exception.DNSException:
+        return None
 
 
 def _reason(error: OSError) -> str:
