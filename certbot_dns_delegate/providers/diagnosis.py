@@ -29,7 +29,7 @@ HINTS = {
     "NOTAUTH": "the server is not primary for this zone: name its primary in server =, and dig the zone's SOA there",
     "NOTAUTH unsigned": "the server does not serve this zone, or (Knot) wants a key: set tsig_name and tsig_secret",
     "REFUSED": "the key is accepted, but its policy does not allow TXT at this name, or the zone is frozen, static or a"
-    " secondary: check update-policy, and rndc thaw ZONE",
+    " secondary: check update-policy, and rndc thaw ZONE; on PowerDNS, the zone's ALLOW-DNSUPDATE-FROM",
     "REFUSED unsigned": "no permission: check key name, secret, algorithm and clock (PowerDNS says only this for each"
     " of them), then whether the zone allows updates at all",
     "NOTZONE": "the name lies outside this zone: check zone =",

@@ -31,6 +31,14 @@ KEYS = (
     Key("tsig_key_file", PATH, "A file with the whole key, as tsig-keygen prints it."),
 )
 
+
+class SigningKey(dns.tsig.Key):
+    """dnspython's key, without showing its secret."""
+
+    def __repr__(self) -> str:
+        return f"<TSIG key {self.name} {self.algorithm}>"
+
+
 STATEMENT = re.compile(
     r"""key\s+"?(?P<name>[^\s"{;]+)"?\s*\{
         (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w-]+)"?\s*;)
@@ -66,7 +74,7 @@ def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         warn(f"TSIG key algorithm {algorithm} is obsolete; hint: tsig-keygen -a hmac-sha256 NAME makes a better key")
 
 
-def make_key(options: Options, warn: Callable[[str], None]) -> dns.tsig.Key | None:
+def make_key(options: Options, warn: Callable[[str], None]) -> SigningKey | None:
     """The key to sign with; None where none is configured."""
     if options["tsig_key_file"] is not None:
         name, algorithm, secret = read_key_file(options["tsig_key_file"], warn)
@@ -74,7 +82,7 @@ def make_key(options: Options, warn: Callable[[str], None]) -> dns.tsig.Key | No
         name, algorithm, secret = options["tsig_name"], options["tsig_algorithm"], options["tsig_secret"]
     else:
         return None
-    return dns.tsig.Key(parse_name(name), secret.reveal(), ALGORITHMS[algorithm])
+    return SigningKey(parse_name(name), secret.reveal(), ALGORITHMS[algorithm])
 
 
 def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Secret]:
