@@ -39,10 +39,12 @@ class SigningKey(dns.tsig.Key):
         return f"<TSIG key {self.name} {self.algorithm}>"
 
 
+COMMENT = re.compile(r"""("[^"]*")|/\*.*?\*/|(?://|\#)[^\n]*""", re.DOTALL)
+"""The comments of named.conf; and what is quoted, where there are none."""
 STATEMENT = re.compile(
-    r"""key\s+"?(?P<name>[^\s"{;]+)"?\s*\{
-        (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w-]+)"?\s*;)
-        (?=[^}]*\bsecret\s+"(?P<secret>[^"]*)"\s*;)[^}]*\}\s*;""",
+    r"""\bkey\s+"?(?P<name>[^\s"{;]+)"?\s*\{
+        (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w.-]+)"?\s*;)
+        (?=[^}]*\bsecret\s+(?P<quote>"?)(?P<secret>[^";]*)(?P=quote)\s*;)[^}]*\}\s*;""",
     re.VERBOSE,
 )
 """A key statement of named.conf, its parts in any order."""
@@ -90,13 +92,14 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
 
     :raises SettingsError: when the file does not hold exactly one.
     """
-    statements = list(STATEMENT.finditer(read_trusted(path, warn)))
+    text = COMMENT.sub(lambda found: found[1] or " ", read_trusted(path, warn))
+    statements = list(STATEMENT.finditer(text))
     shown = printable(str(path))
     if len(statements) != 1:
         hint = f"tsig-keygen -a hmac-sha256 NAME > {quoted(path)}"
         raise SettingsError(f"{shown} holds {len(statements) or 'no'} key statements; it must hold one", hint)
     found = statements[0]
-    algorithm = found["algorithm"].lower().removesuffix(".sig-alg.reg.int")
+    algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")
     if algorithm not in ALGORITHMS:
         raise SettingsError(f"{shown}: algorithm {printable(algorithm, 40)!r} is none of {', '.join(ALGORITHMS)}")
     try:
