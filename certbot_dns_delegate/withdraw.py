@@ -80,13 +80,16 @@ def withdraw_all(work: Mapping[Key, Batch], provider_for: ProviderFor, pool: Exe
         failed = future.result()
         for owner, error in failed.items():
             leftovers.append(Leftover(key[3], show_all([owner]), frozenset(work[key].values[owner]), error))
+        marks: dict[tuple[Journal, State], list[int]] = defaultdict(list)  # each is one sync to disk
         for journal, number, entry in work[key].entries:
-            if from_text(entry.owner) in failed:
+            if failed and from_text(entry.owner) in failed:
                 continue
             is_doubtful = journal.state(number) in {State.INTENDED, State.DOUBTFUL}
             # By its amount: a clock that was set back must not keep an entry for ever.
             again = is_doubtful and abs(now - entry.written) < AGAIN_AFTER_S
-            journal.mark([number], State.DOUBTFUL if again else State.WITHDRAWN)
+            marks[journal, State.DOUBTFUL if again else State.WITHDRAWN].append(number)
+        for (journal, state), numbers in marks.items():
+            journal.mark(numbers, state)
     return leftovers
 
 
