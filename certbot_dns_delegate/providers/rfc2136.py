@@ -1,5 +1,6 @@
 """Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
 
+import secrets
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
@@ -189,7 +190,12 @@ class RFC2136:
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
     def _ask_all(self, connection: Connection, values: Values) -> dict[Name, dns.message.Message | None]:
-        queries = {owner: self._query(owner, dns.rdatatype.TXT) for owner in values}
+        # Drawn together, so that no two are equal: of a thousand drawn singly some nearly always are.
+        identifiers = secrets.SystemRandom().sample(range(1 << 16), len(values))
+        queries = {
+            owner: self._query(owner, dns.rdatatype.TXT, identifier)
+            for owner, identifier in zip(values, identifiers, strict=True)
+        }
         wires = connection.exchange_all(list(queries.values()))
         return {owner: self._read_query(wires[query.id], query) for owner, query in queries.items()}
 
@@ -201,8 +207,10 @@ class RFC2136:
             update.use_tsig(self._key)
         return update
 
-    def _query(self, owner: Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:
-        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0)
+    def _query(
+        self, owner: Name, rdtype: dns.rdatatype.RdataType, identifier: int | None = None
+    ) -> dns.message.Message:
+        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0, id=identifier)
         if self._key is not None and self._options["sign_query"]:
             query.use_tsig(self._key)
         return query
