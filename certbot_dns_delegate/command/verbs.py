@@ -45,6 +45,29 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--before", metavar="ROW", type=argument(_positive), help="only rows older than this one")
 
 
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--all-lineages", action="store_true", help="the names of every certificate that uses this")
+    parser.add_argument(
+        "--wait",
+        metavar="TIME",
+        nargs="?",
+        type=argument(DURATION.parse),
+        const=DURATION.parse("1h"),
+        help="first wait, at most so long (default: 1h), until all servers give the CNAMEs: the moment to order",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="also publish and withdraw a probe value, and try how wide the key is"
+    )
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="certificate names, also *.example.com")
+    parser.add_argument(
+        "--from", dest="file", metavar="FILE", help="read names, one a line; -: standard input; # begins a comment"
+    )
+
+
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
         raise ValueError("must be a whole number above 0")
@@ -67,6 +90,17 @@ def _moment(text: str) -> float:
 
 
 VERBS = (
+    Verb(
+        "check",
+        "see what would happen, and what would fail",
+        "Plan an order for the names without writing, and look at everything that could make it fail: the CNAMEs at"
+        " each\nserver of the customer, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
+        " Each finding is\none line: verdict, subject, what was seen, what to do.",
+        "certbot-dns-delegate check shop.example.com --credentials delegate.ini\n"
+        "certbot-dns-delegate check --all-lineages\n"
+        "certbot-dns-delegate check --from names.txt --json | jq 'select(.verdict == \"fail\")'",
+        _add_check,
+    ),
     Verb(
         "sweep",
         "withdraw whatever a killed run left behind",
