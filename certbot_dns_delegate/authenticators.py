@@ -157,8 +157,38 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             sys.stderr.flush()
 
 
+class AcmeDNS(Delegate):
+    """One acme-dns server, or getlocalcert; its accounts say which names it serves."""
+
+    description = "As dns-delegate, for one acme-dns server."
+
+
+class Cloudflare(Delegate):
+    """The zones that one Cloudflare token may edit."""
+
+    description = "As dns-delegate, for zones at Cloudflare."
+
+
+class DeSEC(Delegate):
+    """The domains of one deSEC account."""
+
+    description = "As dns-delegate, for domains at deSEC."
+
+
+class HTTPReq(Delegate):
+    """One server of lego's httpreq protocol."""
+
+    description = "As dns-delegate, for one server of lego's httpreq protocol."
+
+
+class PowerDNS(Delegate):
+    """The zones of one PowerDNS server, through its HTTP API."""
+
+    description = "As dns-delegate, for one PowerDNS server through its HTTP API."
+
+
 class RFC2136(Delegate):
-    """The same for one RFC 2136 server: a flat INI file, the server says which zones it serves."""
+    """The zones that one server serves, by dynamic update; the server says which."""
 
     description = "As dns-delegate, for one server that takes dynamic updates (RFC 2136)."
 

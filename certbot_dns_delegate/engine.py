@@ -16,11 +16,12 @@ from dns.rdatatype import RdataType
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
 from certbot_dns_delegate.history import Event, History, new_run
 from certbot_dns_delegate.lookup.answer import soa_in
+from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
 from certbot_dns_delegate.lookup.watch import Watcher, WatchReport, watch
-from certbot_dns_delegate.lookup.zone import Budget, Zones
+from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Publication, Sighting
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
@@ -158,7 +159,7 @@ class Engine:
             only.begin()  # before anything else; of several delegates only those that a name leads to
         budget = Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))
         recursive = self._recursive()
-        zones = Zones(recursive, lambda name: router.hidden_suffix(name) is not None, budget)
+        zones = Zones(recursive, router.hidden_suffix, budget)
         plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
@@ -282,7 +283,10 @@ class Engine:
             for owner, sighting in watcher.sightings.items():
                 name = show(owner)
                 self._ttls[name] = max(self._ttls.get(name, 0), sighting.rrset.ttl)
-        for watcher in report.out:
+        if report.without_ipv6:
+            unasked = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
+            self._warn(f"this host has no IPv6: not asked were {unasked}")
+        for watcher in (watcher for watcher in report.out if watcher not in report.without_ipv6):
             self._warn(f"{watcher.server}, a server of {show(watcher.zone)}, {watcher.state}; the others were asked")
         outcome = "ok" if report.complete else "NotServed"
         for zone in {watcher.zone for watcher in report.servers}:

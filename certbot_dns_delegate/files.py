@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.errors import SettingsError, StateError
 from certbot_dns_delegate.text import printable, quoted
 
 MOST = 16 * 1024 * 1024
@@ -26,12 +26,17 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no usable path"
         raise SettingsError(f"{shown}: {why}", f"ls -l {quoted(path)}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         check_trusted(path, status)
         if is_secret and status.st_mode & stat.S_IROTH:
             warn(f"{shown} holds secrets and everybody may read it; hint: chmod 600 {quoted(path)}")
-        content = file.read(MOST + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(MOST + 1)
+    except OSError as error:
+        raise SettingsError(f"{shown}: {error.strerror}", f"cat {quoted(path)} > /dev/null") from None
+    finally:
+        os.close(descriptor)
     if len(content) > MOST:
         raise SettingsError(f"{shown}: larger than {MOST >> 20} MiB")
     try:
@@ -58,4 +63,19 @@ def check_trusted(path: Path, status: os.stat_result) -> None:
         who = "everybody" if status.st_mode & stat.S_IWOTH else "its group"
         raise SettingsError(
             f"{shown}: {who} may write it, and so decide where secrets go", f"chmod go-w {quoted(path)}"
+        )
+
+
+def make_private(directory: Path) -> None:
+    """Make a directory of our own, for this user alone, and those missing above it.
+
+    :raises OSError: when it cannot be made.
+    :raises StateError: when somebody else may write there.
+    """
+    for each in (*reversed(directory.parents), directory):
+        each.mkdir(mode=0o700, exist_ok=True)
+    status = directory.stat()
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StateError(
+            f"{printable(str(directory))}: somebody else may write there", f"chmod 700 {quoted(directory)}"
         )

@@ -4,16 +4,20 @@ Neither ConfigObj (cuts ``abc#def`` at the ``#``, turns a comma into a list) nor
 at the first duplicate) does that, and neither says which line a key stands on.
 """
 
+import re
 from dataclasses import dataclass, field
 
-from certbot_dns_delegate.text import printable
+LINE_END = re.compile(r"\r\n|\n|\r")
+KEY = re.compile(r"[^\s:\"']+")
+"""A key, or in [overrides] a name; ``tsig_secret: c2Vj=`` is neither."""
+ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass
 class Entry:
     """One ``key = value`` line."""
 
-    value: str
+    value: str = field(repr=False)  # it may be a secret
     line: int
 
 
@@ -28,29 +32,34 @@ class Section:
 
 def read(text: str) -> tuple[list[Section], list[str]]:
     """The sections of ``text`` and the problems found, each "line N: ..."."""
-    sections = [Section("", 0)]
+    section = Section("", 0)
+    sections = [section]
     problems: list[str] = []
-    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+    for number, raw in enumerate(LINE_END.split(text.removeprefix("\ufeff")), start=1):
         line = raw.strip()
         if not line or line[0] in "#;":
             continue
         try:
             if line.startswith("["):
-                title = _title(line)
-                if title and any(section.title.lower() == title.lower() for section in sections):
-                    problems.append(f"line {number}: a second section [{printable(title, 80)}]")
-                sections.append(Section(title, number))
+                section = Section("", number)  # what stands under a title that cannot be read is not told apart
+                section.title = _title(line)
+                sections.append(section)
                 continue
             key, equals, rest = line.partition("=")
             key = key.strip()
-            if not equals or not key:
+            if not equals or not KEY.fullmatch(key):
                 raise ValueError("is neither [title] nor key = value")  # and may be a secret: not shown
-            if key in sections[-1].entries:
-                problems.append(f"line {number}: {printable(key, 60)} is set a second time")
-            sections[-1].entries[key] = Entry(_value(rest.strip()), number)
+            if key in section.entries:
+                problems.append(f"line {number}: {shown(key)} is set a second time")
+            section.entries[key] = Entry(_value(rest.strip()), number)
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     return sections, problems
+
+
+def shown(key: str) -> str:
+    """A key for a message; one that no setting could have may be the second line of a secret, and is not shown."""
+    return key if ORDINARY.fullmatch(key) else "(not shown)"
 
 
 def _title(line: str) -> str:

@@ -27,6 +27,9 @@ from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import show, show_all
 from certbot_dns_delegate.waits import Watch
 
+FEW = 4
+"""Delegates whose zones are looked for while the chains are still followed; of more, most names need only one."""
+
 ProviderOf = Callable[[Delegate], Any]
 """The provider instance of a delegate."""
 
@@ -79,6 +82,9 @@ class Router:
         found = self.route(name)
         return None if found is None or found[0].watch is Watch.RESOLVERS else found[1]
 
+    def hidden_suffixes(self) -> list[Name]:
+        return [d.suffix for d in self._delegates if d.suffix is not None and d.watch is not Watch.RESOLVERS]
+
     def known_suffixes(self) -> list[Name]:
         return [delegate.suffix for delegate in self._delegates if delegate.suffix is not None]
 
@@ -98,6 +104,8 @@ class Planner:
 
     def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
         """All challenges at once; a failure of one never hides another's."""
+        for suffix in self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else ():
+            pool.submit(self._zones.prepare, suffix)
         starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
         futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
         planned, problems = [], []
@@ -185,12 +193,12 @@ class Planner:
         for delegate in self._settings.delegates:
             if not delegate.serves(challenge.identifier):
                 continue
-            target = delegate.expected_target(challenge.identifier)
-            if target is None and delegate.suffix is not None:
-                try:
+            try:
+                target = delegate.expected_target(challenge.identifier)
+                if target is None and delegate.suffix is not None:
                     target = dns.name.from_text(challenge.identifier, delegate.suffix)
-                except dns.name.NameTooLong:
-                    continue
+            except (PlanError, dns.name.NameTooLong):
+                continue
             if target is not None:
                 return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from certbot_dns_delegate.text import parse_name, printable
 
+HOST = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*", re.ASCII)
+"""A host name; one whose last label is a number is a mistyped address (RFC 1123 section 2.1)."""
+
 
 class Secret:
     """A value that must not be seen; only :meth:`reveal` gives it away."""
@@ -116,9 +119,13 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         ip_address(bare)
+        return bare, number
     except ValueError:
-        return parse_name(bare).to_text(omit_final_dot=True), number
-    return bare, number
+        name = parse_name(bare).to_text(omit_final_dot=True)
+    if not HOST.fullmatch(name):
+        hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""
+        raise ValueError(f"{printable(text, 60)!r} is no host name or address{hint}")
+    return name, number
 
 
 def _address(text: str) -> str:
@@ -139,16 +146,33 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _pattern(text: str) -> str:
-    parse_name(text.removeprefix("*."))
-    return text.lower().rstrip(".")
+def parse_pattern(text: str) -> str:
+    """A certificate name, or ``*.`` and one for every name below it, as Certbot spells names: lower case, A-labels.
+
+    :raises ValueError: when it is neither.
+    """
+    below = "*." if text.startswith("*.") else ""
+    name = parse_name(text.removeprefix(below)).to_text(omit_final_dot=True).lower()
+    if "*" in name:
+        raise ValueError(f"{printable(text, 100)!r}: a * stands only in front, as in *.example.com")
+    return below + name
+
+
+def parse_template(text: str) -> str:
+    """A domain name in which ``{name}`` may stand for the certificate name.
+
+    :raises ValueError: when it is none.
+    """
+    parse_name(text.replace("{name}", "name"))
+    if set("{}") & set(text.replace("{name}", "", 1)):
+        raise ValueError(f"{printable(text, 100)!r}: only {{name}} is filled in, and once")
+    return text.rstrip(".")
 
 
 def _template(text: str) -> str:
-    if text.count("{") != 1 or "{name}" not in text:
-        raise ValueError("must hold {name} once, as in {name}.acme.example.net")
-    parse_name(text.replace("{name}", "name"))
-    return text.rstrip(".")
+    if "{name}" not in text:
+        raise ValueError("must hold {name}, as in {name}.acme.example.net")
+    return parse_template(text)
 
 
 def _list_of(parse: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
@@ -182,5 +206,5 @@ HOSTS = Kind("hosts", _list_of(parse_host))
 ADDRESS = Kind("IP address", _address)
 NETWORKS = Kind("networks", _list_of(ip_network))
 URL = Kind("URL", _url)
-PATTERNS = Kind("names", _list_of(_pattern))
+PATTERNS = Kind("names", _list_of(parse_pattern))
 TEMPLATE = Kind("name template", _template)

@@ -49,5 +49,5 @@ def printable(text: str, limit: int = 300) -> str:
 
 
 def quoted(word: str | Path) -> str:
-    """A word as a shell takes it literally, for hints that can be pasted."""
-    return shlex.quote(printable(str(word)))
+    """A word as a shell takes it literally, for hints that can be pasted; not cut, so that it stays the same word."""
+    return shlex.quote(printable(str(word), limit=10_000))

@@ -5,7 +5,7 @@ from functools import partial
 
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Outcome, Question
-from certbot_dns_delegate.lookup.recursive import Resolver, ask_one
+from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.lookup.watch import Watcher
 from certbot_dns_delegate.model import Publication, Server, Sighting
 from certbot_dns_delegate.settings import Delegate
@@ -63,4 +63,4 @@ def _put(server: Server, questions: Sequence[Question]) -> Iterable[Outcome]:
 
 
 def _put_to_resolver(resolver: Resolver, questions: Sequence[Question]) -> Iterable[Outcome]:
-    return (ask_one(resolver, question, PATIENCE.total_seconds()) for question in questions)
+    return resolver.put(questions, PATIENCE.total_seconds())

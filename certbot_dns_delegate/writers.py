@@ -12,8 +12,9 @@ from dns.name import Name
 from certbot_dns_delegate import providers
 from certbot_dns_delegate import settings as settings_file
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, SettingsError
+from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.lookup.zone import Budget, Zones
+from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import Delegate, Settings
@@ -52,7 +53,9 @@ class Writers:
                 context = Context(
                     delegate.title, self.addresses(settings), self._state, self._warn, self._wait, delegate.suffix
                 )
-                self._providers[key] = providers.load(delegate.provider)(delegate.options, context)
+                make = providers.load(delegate.provider)
+                with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
+                    self._providers[key] = make(delegate.options, context)
             return self._providers[key]
 
     def written_with(self, authenticator: str, credentials: Path, title: str) -> Any:
@@ -86,18 +89,18 @@ class Writers:
         """How hosts named in these settings become servers; a host inside a delegate is looked up at its servers."""
         suffixes = [delegate.suffix for delegate in settings.delegates if delegate.suffix is not None]
 
-        def is_inside(name: Name) -> bool:
-            return any(name.is_subdomain(suffix) for suffix in suffixes)
+        def suffix_of(name: Name) -> Name | None:
+            return max((suffix for suffix in suffixes if name.is_subdomain(suffix)), key=len, default=None)
 
         def addresses(host: str, port: int) -> Sequence[Server]:
             try:
                 return [Server(str(ip_address(host)), port)]
             except ValueError:
                 name = parse_name(host)
-            inside = [suffix for suffix in suffixes if name.is_subdomain(suffix)]
-            if inside:
-                zones = Zones(self._recursive(), is_inside, Budget(HOST_QUESTIONS))
-                found = zones.addresses_of(name, max(inside, key=len))
+            suffix = suffix_of(name)
+            if suffix is not None:
+                zones = Zones(self._recursive(), suffix_of, Budget(HOST_QUESTIONS))
+                found = zones.addresses_of(name, suffix)
             else:
                 try:
                     # The system's own way, not the resolvers for chains: an update server may have an internal name.

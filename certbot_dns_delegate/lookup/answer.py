@@ -60,8 +60,10 @@ def is_signed(message: dns.message.Message, owner: Name, covers: RdataType = Rda
 
 def soa_in(message: dns.message.Message, owner: Name) -> dns.rrset.RRset | None:
     """The SOA of the zone that ``owner`` lies in, from the answer or from a negative answer's authority section."""
-    sections = (*message.answer, *message.authority)
-    return next((r for r in sections if r.rdtype == RdataType.SOA and owner.is_subdomain(r.name)), None)
+    # Behind an alias the authority section speaks of its target (RFC 2308 section 2.1).
+    is_alias = any(r.rdtype == RdataType.CNAME for r in message.answer)
+    section = message.answer if is_alias else (*message.answer, *message.authority)
+    return next((r for r in section if r.rdtype == RdataType.SOA and owner.is_subdomain(r.name)), None)
 
 
 def negative_ttl(soa: dns.rrset.RRset) -> int:
@@ -71,7 +73,7 @@ def negative_ttl(soa: dns.rrset.RRset) -> int:
 
 def referral_in(message: dns.message.Message, above: Name, owner: Name) -> tuple[Name, list[Name]] | None:
     """The zone cut below ``above`` on the way to ``owner``, and its servers; None when this is no such referral."""
-    if message.answer or message.rcode() != 0:
+    if message.answer or message.rcode() != 0 or soa_in(message, owner) is not None:
         return None
     for rr in message.authority:
         is_below = rr.rdtype == RdataType.NS and rr.name != above and rr.name.is_subdomain(above)

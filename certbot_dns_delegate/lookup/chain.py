@@ -35,11 +35,8 @@ class Followed:
 class Follower:
     """Follows chains; knows what lies inside a delegate and therefore must not be asked at a recursive resolver."""
 
-    def __init__(self, recursive: Recursive, zones: Zones | None, suffix_of: Callable[[Name], Name | None]) -> None:
-        """:param zones: None to ask the resolver about everything (``watch = resolvers``).
-
-        :param suffix_of: the suffix of the delegate that a name lies in.
-        """
+    def __init__(self, recursive: Recursive, zones: Zones, suffix_of: Callable[[Name], Name | None]) -> None:
+        """:param suffix_of: the suffix of the delegate that a name lies in; None: the resolver may be asked."""
         self._recursive = recursive
         self._zones = zones
         self._suffix_of = suffix_of
@@ -54,10 +51,7 @@ class Follower:
         while True:
             suffix = self._suffix_of(chain.target)
             try:
-                if suffix is None or self._zones is None:
-                    followed, alias = self._ask_resolver(chain)
-                else:
-                    followed, alias = self._ask_authority(chain, suffix, self._zones)
+                followed, alias = self._ask_authority(chain, suffix) if suffix else self._ask_resolver(chain)
             except LookupFailed as error:
                 raise LookupFailed(f"{error.problem} (chain so far: {chain})", error.hint) from error
             if alias is None:
@@ -66,7 +60,8 @@ class Follower:
 
     def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
         owner = chain.target
-        beside = [] if chain.aliases else [(_sibling(owner), RdataType.CNAME)]
+        below = None if chain.aliases else _below(owner)
+        beside = [(below, RdataType.CNAME)] if below else []
         replies = self._recursive.ask_all([(owner, RdataType.CNAME)], beside)
         reply = replies[owner, RdataType.CNAME]
         if isinstance(reply, LookupFailed):
@@ -80,25 +75,28 @@ class Follower:
         )
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
 
-    def _ask_authority(self, chain: Chain, suffix: Name, zones: Zones) -> tuple[Followed, Alias | None]:
+    def _ask_authority(self, chain: Chain, suffix: Name) -> tuple[Followed, Alias | None]:
         owner = chain.target
-        found = zones.find(owner, suffix)
+        found = self._zones.find(owner, suffix)
         followed = Followed(chain, found)
         link = alias_in(found.reply.message, owner)
         if link is None:
             return followed, None
         target, is_dname = link
-        sibling = _sibling(owner)
+        below = None if is_dname else _below(owner)
         # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
-        can_be_wildcard = not is_dname and sibling.is_subdomain(suffix)
-        if can_be_wildcard and alias_in(zones.find(sibling, suffix).reply.message, sibling) == link:
+        if below and alias_in(self._zones.find(below, suffix).reply.message, below) == link:
             return followed, None
         return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
 
 
-def _sibling(owner: Name) -> Name:
-    """A name beside ``owner`` that nobody chose: what answers for it is a wildcard."""
-    return dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *owner.labels[1:]])
+def _below(owner: Name) -> Name | None:
+    """A name below ``owner`` that nobody chose: a wildcard that answers for ``owner`` answers for it too, and a CNAME
+    of ``owner`` itself keeps it from doing so (RFC 4592 section 3.3.1). None where it would be too long."""
+    try:
+        return dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *owner.labels])
+    except dns.name.NameTooLong:
+        return None
 
 
 def _extended(chain: Chain, alias: Alias) -> Chain:

@@ -12,7 +12,7 @@ import dns.exception
 import dns.flags
 import dns.message
 
-from certbot_dns_delegate.lookup.question import Ask
+from certbot_dns_delegate.lookup.question import UNREACHABLE, Ask
 from certbot_dns_delegate.model import Server
 
 
@@ -26,6 +26,7 @@ class Pending:
         self.repeated = False
         self.use_edns = True
         self.needs_tcp = ask.by_tcp
+        self.is_truncated = False
         self.renew()
 
     def renew(self) -> None:
@@ -143,7 +144,7 @@ class Conversation:
                 if not pending.repeated:
                     pending.repeated = True
                     self._send_tcp(pending)
-                pending.needs_tcp = True
+                pending.needs_tcp = pending.is_truncated = True
             else:
                 yield pending, message, "udp"
 
@@ -190,8 +191,9 @@ class Conversation:
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
         try:
-            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True)
+            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
         except dns.message.Truncated as error:
+            # Also where it was cut in the middle of a record, which is otherwise malformed.
             message = error.message()  # type: ignore[no-untyped-call]
         except dns.exception.DNSException:
             self.malformed = True
@@ -229,7 +231,9 @@ class Conversation:
         """Nothing that could still arrive would be the answer."""
         return bool(self.tcp_failure and (pending.needs_tcp or (pending.repeated and self.udp_failure)))
 
-    def failure(self) -> str:
+    def failure(self, pending: Pending) -> str:
+        if pending.is_truncated:
+            return f"truncated by UDP, {self.tcp_failure or 'timeout'} by TCP"
         if self.malformed:
             return "malformed"
         return self.udp_failure or (self.tcp_failure if self.tcp_failure != "connection closed" else "") or "timeout"
@@ -244,5 +248,5 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.ECONNREFUSED:
         return "connection refused"
     if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN}:
-        return "unreachable"
+        return UNREACHABLE
     return "connection closed" if error.errno in {errno.ECONNRESET, errno.EPIPE} else f"error {error.errno}"

@@ -23,6 +23,8 @@ SILENCE_S = 0.5
 def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
     """Put all ``asks`` at once and yield each one's outcome as it is known; closing the iterator drops the rest.
 
+    An ask with a delay is put earlier when nothing else is under way.
+
     :param patience_s: seconds a server may take over one question, on UDP and TCP together.
     """
     begin = time.monotonic()
@@ -30,8 +32,13 @@ def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
     conversations: dict[Server, Conversation] = {}
     with selectors.DefaultSelector() as selector:
         try:
-            while later or any(c.waiting or c.outstanding for c in conversations.values()):
+            while later or _is_busy(conversations.values()):
                 now = time.monotonic()
+                for conversation in conversations.values():
+                    yield from _expire(conversation, now)
+                if later and not _is_busy(conversations.values()):
+                    # Who was asked first has failed already: there is nothing to wait for.
+                    begin = min(begin, now - later[-1].ask.delay_s)
                 while later and begin + later[-1].ask.delay_s <= now:
                     pending = later.pop()
                     server = pending.ask.server
@@ -40,7 +47,6 @@ def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
                     conversations[server].waiting.append(pending)
                 wake = begin + later[-1].ask.delay_s if later else now + patience_s
                 for conversation in conversations.values():
-                    yield from _expire(conversation, now)
                     while conversation.waiting and len(conversation.outstanding) < WINDOW:
                         conversation.send(conversation.waiting.popleft(), now)
                     for pending in list(conversation.outstanding.values()):
@@ -57,11 +63,15 @@ def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
                 conversation.close()
 
 
+def _is_busy(conversations: Iterable[Conversation]) -> bool:
+    return any(c.waiting or c.outstanding for c in conversations)
+
+
 def _expire(conversation: Conversation, now: float) -> Iterator[Outcome]:
     for identifier, pending in list(conversation.outstanding.items()):
         if now - pending.started >= pending.patience_s or conversation.is_hopeless(pending):
             del conversation.outstanding[identifier]
-            yield Silence(pending.ask, conversation.failure())
+            yield Silence(pending.ask, conversation.failure(pending))
 
 
 def _receive(conversation: Conversation, which: socket.socket, mask: int) -> Iterator[Outcome]:

@@ -1,4 +1,4 @@
-"""A question to a name server, and what came of it."""
+"""A question to a name server, what came of it, and the command that asks it again."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,14 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import printable, quoted
 
 PAYLOAD = 1232
 """Bytes of a UDP reply that no common path fragments (DNS flag day 2020)."""
+
+
+UNREACHABLE = "unreachable"
+"""The reason of a :class:`Silence` where no packet could leave: this host has no route, for example no IPv6."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,13 @@ class Reply:
         return dns.rcode.to_text(self.message.rcode())
 
     @property
+    def complaint(self) -> str:
+        """The rcode, and what was said beside it (RFC 8914), when neither NOERROR nor NXDOMAIN; else ''."""
+        if self.message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+            return ""
+        return " ".join(filter(None, [self.rcode, _extended_errors(self.message)]))
+
+    @property
     def is_authoritative(self) -> bool:
         return bool(self.message.flags & dns.flags.AA)
 
@@ -78,11 +89,21 @@ class Silence:
 Outcome = Reply | Silence
 
 
-def extended_errors(message: dns.message.Message) -> str:
-    """What the server said beside the rcode (RFC 8914), made printable; '' when nothing."""
+def dig(question: Question, *options: str, server: Server | None = None, program: str = "dig") -> str:
+    """The command that asks the same, for hints: whatever the name holds, a shell and dig take it as a name."""
+    port = ["-p", str(server.port)] if server and server.port != 53 else []
+    at = [f"@{server.address}", *port] if server else []
+    name = question.name.to_text()
+    # The only sign that dig would take for something else; "@" is escaped by to_text.
+    flag = ["-q"] if name.startswith(("-", "+")) else []
+    words = [program, *options, *at, *flag, name, dns.rdatatype.to_text(question.rdtype)]
+    return " ".join(quoted(word) for word in words)
+
+
+def _extended_errors(message: dns.message.Message) -> str:
     texts = []
     for option in message.options:
         if isinstance(option, dns.edns.EDEOption):
             text = printable(option.text or "", 120)
             texts.append(f"EDE {int(option.code)}{': ' + text if text else ''}")
-    return "; ".join(texts[:3])
+    return f"({'; '.join(texts[:3])})" if texts else ""

@@ -1,25 +1,21 @@
-"""Ask recursive resolvers, one after the other until one answers: UDP and TCP, TLS (RFC 7858), HTTPS (RFC 8484)."""
+"""Ask recursive resolvers, one after the other until one answers."""
 
-import ssl
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import dns.exception
 import dns.flags
-import dns.message
-import dns.query
-import dns.rcode
-import dns.rdatatype
 import dns.resolver
 from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
+from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
 from certbot_dns_delegate.lookup.exchange import exchange
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, extended_errors
+from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.schema import parse_host, split
 from certbot_dns_delegate.text import printable
@@ -28,6 +24,7 @@ Key = tuple[Name, RdataType]
 
 PATIENCE_S = (2.0, 6.0)
 """Seconds for each resolver in the first round and in the second: a dead one costs little, a slow one is heard."""
+SILENT = "timeout"
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,14 @@ class Resolver:
 
     def __str__(self) -> str:
         return self.url or (f"tls://{self.server}" if self.scheme == "tls" else str(self.server))
+
+    def put(self, questions: Sequence[Question], patience_s: float) -> Iterable[Outcome]:
+        """The outcome of each question, in any order."""
+        if self.scheme == "tls":
+            return over_tls(self.server, self.verify_as, questions, patience_s)
+        if self.scheme == "https":
+            return over_https(self.server, self.url, questions, patience_s)
+        return exchange([Ask(self.server, question) for question in questions], patience_s)
 
 
 def parse_resolvers(text: str) -> tuple[Resolver, ...]:
@@ -111,109 +116,59 @@ class Recursive:
 
         :raises LookupFailed: with what each resolver said.
         """
-        question = Question(name, rdtype, recursion_desired=True)
-        seen: dict[int, str] = {}
-        servfail: Reply | None = None
-        for patience_s in PATIENCE_S:
-            first = self._first
-            for index in [*range(first, len(self.resolvers)), *range(first)]:
-                # An answer, if only a refusal, will be the same in the second round; silence may not.
-                if index in seen and not seen[index].startswith("timeout"):
-                    continue
-                outcome = ask_one(self.resolvers[index], question, patience_s)
-                problem = _problem(outcome)
-                if isinstance(outcome, Reply) and not problem:
-                    self._first = index
-                    return outcome
-                seen[index] = problem
-                if isinstance(outcome, Reply) and outcome.message.rcode() == dns.rcode.SERVFAIL:
-                    servfail = outcome
-        told = "; ".join(f"{self.resolvers[index]} said {problem}" for index, problem in sorted(seen.items()))
-        raise LookupFailed(f"{question}: no resolver has an answer: {told}", self._hint(question, servfail is not None))
+        reply = self.ask_all([(name, rdtype)])[name, rdtype]
+        if isinstance(reply, LookupFailed):
+            raise reply
+        return reply
 
-    def ask_all(self, questions: Sequence[Key], beside: Sequence[Key] = ()) -> dict[Key, Reply | LookupFailed]:
-        """Several questions at once; those that the preferred resolver does not answer are asked as :meth:`ask` does.
+    def ask_all(self, keys: Sequence[Key], beside: Sequence[Key] = ()) -> dict[Key, Reply | LookupFailed]:
+        """As :meth:`ask`, several questions at once.
 
-        :param beside: questions worth no second try; their answers may be missing.
+        :param beside: questions worth one try at one resolver; their answers may be missing.
         """
         answers: dict[Key, Reply | LookupFailed] = {}
-        resolver = self.resolvers[self._first]
-        if resolver.scheme == "udp":
-            asks = [Ask(resolver.server, Question(*key, recursion_desired=True)) for key in (*questions, *beside)]
-            outcomes = exchange(asks, PATIENCE_S[0])
-        else:
-            outcomes = (ask_one(resolver, Question(*key, recursion_desired=True), PATIENCE_S[0]) for key in beside)
-        for outcome in outcomes:
-            if isinstance(outcome, Reply) and not _problem(outcome):
-                answers[outcome.ask.question.name, outcome.ask.question.rdtype] = outcome
-        for key in questions:
-            if key not in answers:
-                try:
-                    answers[key] = self.ask(*key)
-                except LookupFailed as error:
-                    answers[key] = error
-        return answers
+        seen: dict[Key, dict[int, str]] = defaultdict(dict)
+        first = self._first
+        for patience_s in PATIENCE_S:
+            for index in [*range(first, len(self.resolvers)), *range(first)]:
+                # An answer, if only a refusal, will be the same in the second round; silence may not.
+                wanted = [k for k in keys if k not in answers and seen[k].get(index, SILENT) == SILENT]
+                if not wanted and not beside:
+                    continue
+                questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
+                beside = ()
+                for outcome in self.resolvers[index].put(questions, patience_s):
+                    key = (outcome.ask.question.name, outcome.ask.question.rdtype)
+                    problem = _problem(outcome)
+                    if isinstance(outcome, Reply) and not problem:
+                        answers[key] = outcome
+                        self._first = index
+                    else:
+                        seen[key][index] = problem
+        return answers | {key: self._failure(key, seen[key]) for key in keys if key not in answers}
 
-    def _hint(self, question: Question, has_servfail: bool) -> str:
-        unchecked = Question(question.name, question.rdtype, recursion_desired=True, checking_disabled=True)
-        if has_servfail:
-            for resolver in self.resolvers:
-                outcome = ask_one(resolver, unchecked, PATIENCE_S[0])
-                if isinstance(outcome, Reply) and not _problem(outcome):
-                    return f"DNSSEC does not validate here, and CAs must check it: delv {question}"
-        return f"dig {question} @{self.resolvers[0].server.address}, or ask others with --dns-delegate-resolvers"
+    def _failure(self, key: Key, seen: dict[int, str]) -> LookupFailed:
+        question = Question(*key, recursion_desired=True)
+        told = "; ".join(f"{self.resolvers[index]} said {problem}" for index, problem in sorted(seen.items()))
+        hint = f"{self._command(question)}, or ask others with --dns-delegate-resolvers"
+        if any(problem.startswith("SERVFAIL") for problem in seen.values()) and self._is_answered_unchecked(question):
+            hint = f"DNSSEC does not validate here, and CAs must check it: {dig(question, program='delv')}"
+        return LookupFailed(f"{question}: no resolver has an answer: {told}", hint)
+
+    def _is_answered_unchecked(self, question: Question) -> bool:
+        unchecked = replace(question, checking_disabled=True)
+        return any(not _problem(o) for r in self.resolvers for o in r.put([unchecked], PATIENCE_S[0]))
+
+    def _command(self, question: Question) -> str:
+        resolver = self.resolvers[0]
+        options = {"udp": (), "tls": ("+tls",), "https": ("+https",)}[resolver.scheme]
+        return dig(question, *options, server=resolver.server)
 
 
 def _problem(outcome: Outcome) -> str:
     """Why this is no answer to go by; '' when it is one."""
     if isinstance(outcome, Silence):
         return outcome.reason
-    message = outcome.message
-    if message.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        detail = extended_errors(message)
-        return f"{outcome.rcode}{f' ({detail})' if detail else ''}"
-    if not message.answer and not message.flags & dns.flags.RA:
+    if not (outcome.complaint or outcome.message.answer or outcome.message.flags & dns.flags.RA):
         return f"{outcome.rcode}, but it offers no recursion"
-    return ""
-
-
-def ask_one(resolver: Resolver, question: Question, patience_s: float) -> Outcome:
-    """One question to one resolver, by whichever transport it is configured for."""
-    ask = Ask(resolver.server, question)
-    if resolver.scheme == "udp":
-        return next(exchange([ask], patience_s))
-    message = question.message()
-    begin = time.monotonic()
-    try:
-        answer = (
-            _ask_tls(resolver, message, patience_s)
-            if resolver.scheme == "tls"
-            else _ask_https(resolver, message, patience_s)
-        )
-    except dns.exception.Timeout:
-        return Silence(ask, "timeout")
-    except ssl.SSLCertVerificationError as error:
-        return Silence(ask, f"a certificate that does not verify ({printable(error.verify_message)})")
-    except (dns.exception.DNSException, ValueError) as error:
-        return Silence(ask, f"malformed ({type(error).__name__})")
-    except (OSError, EOFError) as error:
-        return Silence(ask, f"no connection ({printable(getattr(error, 'strerror', None) or type(error).__name__)})")
-    return Reply(ask, answer, time.monotonic() - begin, resolver.scheme)
-
-
-def _ask_tls(resolver: Resolver, message: dns.message.Message, patience_s: float) -> dns.message.Message:
-    server = resolver.server
-    return dns.query.tls(
-        message, server.address, patience_s, server.port, one_rr_per_rrset=True, server_hostname=resolver.verify_as
-    )
-
-
-def _ask_https(resolver: Resolver, message: dns.message.Message, patience_s: float) -> dns.message.Message:
-    try:
-        return dns.query.https(message, resolver.url, patience_s, one_rr_per_rrset=True)
-    except dns.query.NoDOH:
-        raise SettingsError(f"{resolver} needs DNS over HTTPS", "pip install 'certbot-dns-delegate[doh]'") from None
-    except (dns.exception.DNSException, OSError, ValueError):
-        raise
-    except Exception as error:  # noqa: BLE001  the HTTP library's own tree, not importable where the extra is missing
-        raise OSError(0, type(error).__name__) from None
+    return outcome.complaint

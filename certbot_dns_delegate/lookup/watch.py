@@ -13,7 +13,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.lookup.answer import is_signed, soa_in, txt_in
-from certbot_dns_delegate.lookup.question import Outcome, Question, Reply
+from certbot_dns_delegate.lookup.question import UNREACHABLE, Outcome, Question, Reply
 from certbot_dns_delegate.model import RRset, Server, Sighting, Values
 from certbot_dns_delegate.waits import BETWEEN_LOOKS, FIRST_STEP, QUICK_CAP, QUICK_FOR, SLOW_CAP
 
@@ -32,6 +32,7 @@ class State(StrEnum):
     LAME = "is lame"
     REFUSING = "refuses"
     SILENT = "is silent"
+    UNREACHABLE = "cannot be reached from here"
 
     @property
     def blocks(self) -> bool:
@@ -55,6 +56,11 @@ class WatchReport:
     def out(self) -> list["Watcher"]:
         """Servers that gave no answer to go by; resolvers route around them."""
         return [watcher for watcher in self.servers if not watcher.state.blocks and watcher.state is not State.READY]
+
+    @property
+    def without_ipv6(self) -> list["Watcher"]:
+        """Those of them that this host cannot ask because it has no IPv6."""
+        return [w for w in self.servers if w.state is State.UNREACHABLE and w.server.is_ipv6]
 
 
 class Watcher:
@@ -122,14 +128,22 @@ class Watcher:
         ]
         states = {self._take(outcome) for outcome in self.put(questions)}
         # The worst counts: an answer without the values would be enough to fail a challenge.
-        order = [State.LAGGING, State.UNSIGNED, State.LAME, State.REFUSING, State.SILENT, State.READY]
+        order = [
+            State.LAGGING,
+            State.UNSIGNED,
+            State.LAME,
+            State.REFUSING,
+            State.SILENT,
+            State.UNREACHABLE,
+            State.READY,
+        ]
         return next(state for state in order if state in states or state is State.READY)
 
     def _take(self, outcome: Outcome) -> State:
         owner = outcome.ask.question.name
         if not isinstance(outcome, Reply):
             self.sightings[owner] = Sighting(self.server, owner, outcome.reason)
-            return State.SILENT
+            return State.UNREACHABLE if outcome.reason == UNREACHABLE else State.SILENT
         message = outcome.message
         soa = soa_in(message, owner)
         has_signature = is_signed(message, owner)

@@ -3,17 +3,28 @@
 Third parties add theirs by an entry point of group ``certbot_dns_delegate.providers``.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from certbot_dns_delegate.errors import SettingsError
+from certbot import errors
+
+from certbot_dns_delegate.errors import DelegateError, SettingsError
 from certbot_dns_delegate.text import printable
 
 GROUP = "certbot_dns_delegate.providers"
 
 BUILT_IN = {
+    "acme-dns": "certbot_dns_delegate.providers.acme_dns:AcmeDNS",
+    "httpreq": "certbot_dns_delegate.providers.httpreq:HTTPReq",
     "rfc2136": "certbot_dns_delegate.providers.rfc2136:RFC2136",
+    "powerdns": "certbot_dns_delegate.providers.powerdns:PowerDns",
+    "desec": "certbot_dns_delegate.providers.desec:Desec",
+    "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
+    "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
+    "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
     "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
@@ -41,17 +52,36 @@ def _load_foreign(point: EntryPoint) -> Any:
     from zope.interface.verify import verifyClass
 
     from certbot_dns_delegate.providers.interface import IProvider
+    from certbot_dns_delegate.schema import Key
 
-    origin = f"provider {point.name} of {point.dist.name if point.dist else 'an unknown package'}"
-    try:
+    origin = f"provider {printable(point.name, 60)} of {point.dist.name if point.dist else 'an unknown package'}"
+    with speaking(f"{origin} cannot be loaded"):
         provider = point.load()
-    except Exception as error:  # foreign code: whatever it raises, one sentence
-        raise SettingsError(f"{origin} cannot be loaded: {type(error).__name__}: {printable(str(error))}") from error
+    violations = [f"it has no {name}" for name in ("name", "limits") if not hasattr(provider, name)]
+    keys = getattr(provider, "KEYS", None)
+    if not isinstance(keys, tuple) or not all(isinstance(key, Key) for key in keys):
+        violations.append("KEYS must be a tuple of certbot_dns_delegate.schema.Key")
     try:
         verifyClass(IProvider, provider, tentative=True)
     except MultipleInvalid as error:
-        violations = "; ".join(" ".join(str(e).split()) for e in error.exceptions)
-        raise SettingsError(f"{origin} does not keep the contract: {violations}") from None
-    except Invalid as error:
-        raise SettingsError(f"{origin} does not keep the contract: {' '.join(str(error).split())}") from None
+        # "The object ... has failed to implement interface ...: " is said once already.
+        violations += [" ".join(str(each).split()).partition(": ")[2] for each in error.exceptions]
+    except (Invalid, AttributeError, TypeError) as error:  # the last two: it is no class at all
+        violations.append(" ".join(str(error).split()))
+    if violations:
+        raise SettingsError(f"{origin} does not keep the contract: {printable('; '.join(violations), 1000)}")
     return provider
+
+
+@contextmanager
+def speaking(what: str) -> Iterator[None]:
+    """Foreign code runs inside: whatever it raises becomes one sentence; our own errors and signals pass.
+
+    :raises SettingsError: beginning with ``what``.
+    """
+    try:
+        yield
+    except (DelegateError, errors.SignalExit):
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  that is what it is for
+        raise SettingsError(f"{what}: {type(error).__name__}: {printable(str(error))}") from None

@@ -4,7 +4,6 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import dns.flags
@@ -19,15 +18,6 @@ from tests.e2e.lab import Lab, delay, keys, namespace, network, zones
 
 LAG_S = 5.0  # BIND's default notify-delay
 PATIENCE_S = LAG_S + 5.0
-
-
-@pytest.fixture(autouse=True)
-def restored(lab: Lab) -> Iterator[None]:
-    """Each test leaves every zone as it was."""
-    lab.flush()
-    before = lab.snapshot()
-    yield
-    lab.assert_unchanged(before)
 
 
 def resolve(lab: Lab, owner: str, rdtype: str = "TXT", **options: bool) -> dns.message.Message:

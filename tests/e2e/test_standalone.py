@@ -25,14 +25,10 @@ def sectioned(lab: Lab) -> Path:
     return lab.private_file("standalone.ini", "\n".join(lines))
 
 
-def is_free(address: str = ADDRESS) -> bool:
-    """Whether nobody listens there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 53))
-        except OSError:
-            return False
-    return True
+def is_free() -> bool:
+    """Whether nobody listens there; asked without taking the port, even for a moment."""
+    with socket.socket() as client:
+        return client.connect_ex((ADDRESS, 53)) != 0
 
 
 def issue(lab: Lab, credentials: Path, *names: str, home: str) -> subprocess.CompletedProcess[str]:

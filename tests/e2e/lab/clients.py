@@ -20,6 +20,7 @@ class Clients(Servers):
         sections: dict[str, dict[str, str]] = {title: settings(self.delegates[title]) for title in titles}
         for title, keys in (extra or {}).items():
             sections.setdefault(title, {}).update(keys)
+        self.used_titles.update(sections.keys() - {"overrides"})
         lines = []
         for title, keys in sections.items():
             lines += [f"[{title}]", *(f"{key} = {value}" for key, value in keys.items()), ""]
@@ -27,6 +28,7 @@ class Clients(Servers):
 
     def flat_credentials(self, title: str, prefix: str = "dns_delegate_rfc2136") -> Path:
         """A flat INI for the authenticator PREFIX; with "dns_rfc2136" for Certbot's own."""
+        self.used_titles.add(title)
         keys = settings(self.delegates[title])
         words = {
             "server": "server",

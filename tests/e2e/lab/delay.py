@@ -2,6 +2,7 @@
 
 ``python -m tests.e2e.lab.delay 50 127.0.54.10=127.0.53.10 …`` (milliseconds; port 53, UDP and TCP).
 The kernel accepts a connection at once, so the first data of the client waits for the handshake's round trip.
+What clients send is told on standard output: when it left them (the clock of ``time.monotonic``), and where to.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Datagrams(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if addr not in self.clients:
             self.clients[addr] = self.loop.create_task(self.connect(addr))
+        tell(self.loop.time(), self.target, "datagram")
         self.loop.call_later(self.one_way_s, self.forward, addr, data)
 
     async def connect(self, client: tuple[str, int]) -> asyncio.DatagramTransport:
@@ -68,7 +70,14 @@ class Datagrams(asyncio.DatagramProtocol):
         self.clients[client].add_done_callback(lambda task: task.result().sendto(data))
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_way_s: float, not_before: float) -> None:
+def tell(at: float, target: str, what: str) -> None:
+    """One line about something that a client sends."""
+    print(f"{at:.4f} {target} {what}", flush=True)
+
+
+async def pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_way_s: float, not_before: float, target: str = ""
+) -> None:
     """Carry a stream one way: a segment leaves NOT_BEFORE at the earliest and arrives ONE_WAY_S later."""
     loop = asyncio.get_running_loop()
     road: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -89,7 +98,10 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one_w
             data = await reader.read(65536)
         except ConnectionError:
             data = b""
-        road.put_nowait((max(loop.time(), not_before) + one_way_s, data))
+        leaves = max(loop.time(), not_before)
+        if target and data:
+            tell(leaves, target, "segment")
+        road.put_nowait((leaves + one_way_s, data))
     await delivery
 
 
@@ -100,13 +112,15 @@ async def serve(round_trip_s: float, near: str, target: str) -> None:
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         established = loop.time() + round_trip_s
+        tell(loop.time(), target, "connection")
         try:
             far_reader, far_writer = await asyncio.open_connection(target, PORT)
         except ConnectionError:
             writer.close()
             return
         await asyncio.gather(
-            pump(reader, far_writer, one_way_s, established), pump(far_reader, writer, one_way_s, established)
+            pump(reader, far_writer, one_way_s, established, target),
+            pump(far_reader, writer, one_way_s, established),
         )
 
     await loop.create_datagram_endpoint(lambda: Datagrams(target, one_way_s), local_addr=(near, PORT))

@@ -73,6 +73,7 @@ class Servers:
         self.resolver = self.public(network.RESOLVER)
         self.make_servers(round_trip_ms)
         self.delegates = {delegate.title: delegate for delegate in self.make_delegates()}
+        self.used_titles: set[str] = set()  # of delegates that credentials were written for
 
     def make_servers(self, round_trip_ms: int) -> None:
         """Write every server's files."""

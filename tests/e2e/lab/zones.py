@@ -22,6 +22,7 @@ NAMESERVERS = {
     "host.links.test.": network.STANDALONE,
 }
 BENCH = tuple(f"z{number}.bind.test." for number in range(10))
+ALONE = tuple(f"s{number}.bind.test." for number in range(10))  # as many on one server
 
 # Zone -> its NS set; the first is the primary.
 ZONES: dict[str, tuple[str, ...]] = {
@@ -37,6 +38,7 @@ ZONES: dict[str, tuple[str, ...]] = {
     "signed.bind.test.": ("ns1.bind.test.", "ns2.bind.test."),
     "plain.bind.test.": ("ns1.bind.test.",),
     **dict.fromkeys(BENCH, ("ns1.bind.test.", "ns2.bind.test.")),
+    **dict.fromkeys(ALONE, ("ns1.bind.test.",)),
     "corp.test.": ("ns1.bind.test.",),
     "_acme-challenge.ns.customer.test.": ("ns1.bind.test.",),
     "knot.test.": ("ns1.knot.test.",),

@@ -1,0 +1,81 @@
+"""What the INI file says, as values: which delegate may be written how, for whom."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate.errors import PlanError
+from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.waits import Watch
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """One configured zone in which targets may live, and how to write there."""
+
+    title: str
+    """What it is called: its section's title, or the authenticator's name for a flat file."""
+    provider: str
+    suffix: Name | None
+    """Targets at or below it are routed here; None: the service itself says what it serves."""
+    options: Mapping[str, Any] = field(repr=False)
+    zone: Name | None = None
+    names: tuple[str, ...] = ()
+    targets: str | None = None
+    timeout: timedelta | None = None
+    settle: timedelta | None = None
+    watch: Watch = Watch.AUTHORITATIVE
+    watch_servers: tuple[tuple[str, int], ...] = ()
+
+    def serves(self, identifier: str) -> bool:
+        """Whether a certificate name may use this delegate (``for``)."""
+        return not self.names or any(_matches(pattern, identifier) for pattern in self.names)
+
+    def expected_target(self, identifier: str) -> Name | None:
+        """The only target that ``identifier`` may use (``targets``); None: any.
+
+        :raises PlanError: when that would be longer than a name can be.
+        """
+        return None if self.targets is None else _fill_in(self.targets, identifier, f"[{self.title}] targets")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole INI file."""
+
+    path: Path
+    authenticator: str
+    delegates: tuple[Delegate, ...]
+    overrides: tuple[tuple[str, str], ...] = ()
+
+    def override_of(self, identifier: str) -> Name | None:
+        """The target set by hand for a certificate name; an exact name wins over a pattern, a longer over a shorter.
+
+        :raises PlanError: when that would be longer than a name can be.
+        """
+        matching = [(pattern, target) for pattern, target in self.overrides if _matches(pattern, identifier)]
+        if not matching:
+            return None
+        pattern, target = max(matching, key=lambda item: (not item[0].startswith("*."), len(item[0])))
+        return _fill_in(target, identifier, f"[overrides] {pattern}")
+
+    def delegate(self, title: str) -> Delegate | None:
+        return next((delegate for delegate in self.delegates if delegate.title == title), None)
+
+
+def _matches(pattern: str, identifier: str) -> bool:
+    return identifier.endswith(pattern[1:]) if pattern.startswith("*.") else identifier == pattern
+
+
+def _fill_in(template: str, identifier: str, where: str) -> Name:
+    try:
+        return parse_name(template.replace("{name}", identifier))
+    except ValueError as error:
+        raise PlanError(
+            f"{where} = {template} gives no name for {printable(identifier)}: {error}",
+            f"[overrides]  {printable(identifier)} = a shorter name inside the delegate",
+        ) from None

@@ -1,0 +1,69 @@
+"""Locks between processes: a file that is locked while something it stands for must not be touched by another."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.text import printable, quoted
+
+STEP = 0.2
+"""Seconds between two attempts: flock cannot wait and be interrupted in a thread that is not the main one."""
+
+
+class FileLock:
+    """An exclusive lock, held from :meth:`acquire` until :meth:`release` or the end of the process.
+
+    The file stays when the lock goes: removing it would let two processes lock two files of one name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, wait: Callable[[float], bool], patience: float) -> bool:
+        """Take the lock.
+
+        :param wait: waits so many seconds, true when the run ends instead.
+        :param patience: seconds after which to give up.
+        :returns: false when another process held it all the time.
+        :raises StateError: when the file cannot be made.
+        """
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            why = f"{printable(str(self.path))}: cannot be locked: {error.strerror}"
+            raise StateError(why, f"ls -ld {quoted(self.path.parent)}") from None
+        until = time.monotonic() + patience
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if time.monotonic() >= until or wait(STEP):
+                self.release()
+                return False
+
+    def touch(self) -> None:
+        """Remember this moment for whoever holds the lock next."""
+        if self._descriptor is not None:
+            os.pwrite(self._descriptor, f"{time.time():.3f}\n".encode(), 0)
+
+    def touched(self) -> float | None:
+        """Seconds since the last :meth:`touch` of any process; None when there was none, or the clock was set back."""
+        if self._descriptor is None:
+            return None
+        try:
+            age = time.time() - float(os.pread(self._descriptor, 30, 0))
+        except ValueError:
+            return None
+        return age if age >= 0 else None
+
+    def release(self) -> None:
+        """Give the lock back, if it is held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,105 @@
+"""The addresses of name servers: by glue, from a resolver, or from the delegate that their names lie in."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import dns.rrset
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.errors import LookupFailed
+from certbot_dns_delegate.lookup.answer import addresses_in
+from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.question import Reply
+from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.model import Server
+
+log = logging.getLogger(__name__)
+
+MOST_HOSTS = 16
+"""Name servers of one zone that are looked at; the root has 13."""
+MOST_ADDRESSES = 4
+"""Addresses of one name server that are looked at."""
+ADDRESS = (RdataType.A, RdataType.AAAA)
+
+
+class Hosts:
+    """Turns the host names of an NS RRset into servers."""
+
+    def __init__(
+        self,
+        recursive: Recursive,
+        suffix_of: Callable[[Name], Name | None],
+        addresses_of: Callable[[Name, Name, frozenset[Name]], Sequence[str]],
+        budget: Budget,
+    ) -> None:
+        """:param suffix_of: the suffix of the delegate that a host lies in, whose servers are asked for it.
+
+        :param addresses_of: asks them.
+        """
+        self._recursive = recursive
+        self._suffix_of = suffix_of
+        self._addresses_of = addresses_of
+        self._budget = budget
+
+    def servers(
+        self,
+        hosts: Sequence[Name],
+        glue: Iterable[dns.rrset.RRset],
+        apex: Name,
+        resolving: frozenset[Name] = frozenset(),
+    ) -> tuple[Server, ...]:
+        """The servers behind host names, by glue where a resolver must not be asked or needs it itself.
+
+        :param resolving: hosts whose addresses are being looked for: delegates may lean on one another.
+        """
+        additional = list(glue)
+        servers: list[Server] = []
+        outside = []
+        for host in hosts[:MOST_HOSTS]:
+            found: Sequence[str] = addresses_in(additional, host)
+            suffix = self._suffix_of(host)
+            if suffix is None and not host.is_subdomain(apex):
+                outside.append(host)
+                continue
+            if suffix is not None and not (found or host.is_subdomain(apex) or host in resolving):
+                found = self._inside(host, suffix, resolving | {host})
+            servers += _at(host, found)
+        return tuple(dict.fromkeys([*servers, *self._resolve(outside)]))
+
+    def _inside(self, host: Name, suffix: Name, resolving: frozenset[Name]) -> Sequence[str]:
+        try:
+            return self._addresses_of(host, suffix, resolving)
+        except LookupFailed as error:
+            log.debug("%s", error)
+            return []
+
+    def _resolve(self, hosts: Sequence[Name]) -> list[Server]:
+        keys = [(host, rdtype) for host in hosts for rdtype in ADDRESS]
+        if not keys:
+            return []
+        self._budget.spend(len(keys))
+        # One try for all of them; a resolver may take long to say that it cannot find one.
+        answers = self._recursive.ask_all([], keys)
+        if not any(isinstance(reply, Reply) and reply.message.answer for reply in answers.values()):
+            answers = self._recursive.ask_all(keys)
+        servers: list[Server] = []
+        for host in hosts:
+            # A host name that is a CNAME (forbidden by RFC 2181 section 10.3, but resolvers follow it) is fine here.
+            rrs = [
+                rr
+                for rdtype in ADDRESS
+                if isinstance(r := answers.get((host, rdtype)), Reply)
+                for rr in r.message.answer
+            ]
+            servers += _at(host, [rdata.address for rr in rrs if rr.rdtype in ADDRESS for rdata in rr])
+        return servers
+
+
+def host_name(name: Name) -> str:
+    """A host name as people write it."""
+    return name.to_text(omit_final_dot=True).lower()
+
+
+def _at(host: Name, addresses: Sequence[str]) -> list[Server]:
+    return [Server(address, name=host_name(host)) for address in addresses[:MOST_ADDRESSES]]

@@ -1,0 +1,194 @@
+"""What an HTTP service answered, checked where it is used, and the error it amounts to."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import quote
+
+from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.text import printable
+
+T = TypeVar("T")
+
+THROTTLED = frozenset({420, 429})
+"""Too many requests: RFC 6585 section 4, and 420 as getlocalcert says it. The request was not acted on."""
+
+HIDDEN = "(secret)"
+
+
+class Redactor:
+    """Takes secrets out of any text, however they got into it."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = frozenset(secrets)
+        forms = {form for secret in self._secrets if secret for form in _forms(secret)}
+        self._pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"\Z.")
+
+    def __call__(self, text: str) -> str:
+        text = self._pattern.sub(HIDDEN, text)
+        # The user-info of any URL: the client's own was taken out already, a proxy's comes from the environment.
+        return re.sub(r"(?<=://)[^/?#\s@]*@", f"{HIDDEN}@", text)
+
+    def knowing(self, secrets: Iterable[str]) -> "Redactor":
+        """One that takes out ``secrets`` too."""
+        return Redactor({*self._secrets, *secrets})
+
+    def shown(self, text: str, limit: int = 300) -> str:
+        """Foreign text for people: without secrets first, as escapes or the cut could hide one from us."""
+        return printable(self(text), limit)
+
+
+def _forms(secret: str) -> set[str]:
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], encoded}
+
+
+def segment(text: str) -> str:
+    """``text``, for use as one segment of a path; whatever an answer calls an id has to pass here.
+
+    :raises Refused: when it could lead elsewhere or is no plausible id.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._~=@*-]{1,255}", text) or set(text) == {"."}:
+        raise Refused(f"the id {printable(text, 80)!r} must not enter a URL")
+    return text
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer to one request."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    request: str
+    """Method and URL without secrets."""
+    is_write: bool
+    redact: Redactor = field(repr=False)
+    is_private: bool = False
+    """The body holds a new secret: it is never shown."""
+    credentials: str = "the credentials"
+    """Which options hold them, for hints."""
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def is_html(self) -> bool:
+        kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        start = self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        return kind in {"text/html", "application/xhtml+xml"} or start.startswith((b"<!doctype html", b"<html"))
+
+    def value(self, kind: type[T]) -> T:
+        """The body as JSON.
+
+        :param kind: what it must be: ``dict``, ``list`` ...
+        :raises WriteError: when it is not.
+        """
+        if not self.body.strip():
+            raise self.unusable("the body is empty")
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise self.unusable("the body is not JSON") from None
+        if not _is_a(value, kind):
+            raise self.unusable(f"the body is {_json_name(type(value))}, not {_json_name(kind)}")
+        return value  # type: ignore[no-any-return]
+
+    def field(self, record: object, name: str, kind: type[T]) -> T:
+        """The value that ``record``, a part of the body, has under ``name``.
+
+        :raises WriteError: when ``record`` is no object, or the value is missing or not of ``kind``.
+        """
+        if not isinstance(record, dict):
+            raise self.unusable(f"{_json_name(type(record))} stands where an object with {name!r} belongs")
+        if name not in record:
+            raise self.unusable(f"{name!r} is missing")
+        if not _is_a(record[name], kind):
+            raise self.unusable(f"{name!r} is {_json_name(type(record[name]))}, not {_json_name(kind)}")
+        return record[name]  # type: ignore[no-any-return]
+
+    def id(self, record: object, name: str = "id") -> str:
+        """As :meth:`field`, for an id that goes into a later URL."""
+        return segment(self.field(record, name, str))
+
+    def unusable(self, why: str) -> WriteError:
+        """The error for an answer that cannot be understood; a write's outcome is not known then."""
+        seen = "" if self.is_private else self._excerpt()
+        problem = f"{self.request} answered {_status(self.status)}, but {why}{seen}"
+        return self._outcome()(problem, "is url the address of the API itself, with its path?")
+
+    def error(self, *, is_unknown: bool | None = None) -> WriteError:
+        """The error that this answer amounts to (http-apis.md section 11), for raising.
+
+        :param is_unknown: whether a write may have been done in spite of the answer, where the caller knows better
+            than the status.
+        """
+        if is_unknown is None:
+            is_unknown = self.is_write and not 300 <= self.status < 500
+        kind = OutcomeUnknown if is_unknown else Refused
+        seen = "" if self.is_private else self._excerpt()
+        return kind(f"{self.request} answered {_status(self.status)}{seen}", self._hint())
+
+    def retry_after(self) -> float | None:
+        """Seconds to wait that the service named (RFC 9110 section 10.2.3), as a number or as a date."""
+        text = self.headers.get("Retry-After", "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        try:
+            when = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+    def _outcome(self) -> type[WriteError]:
+        return OutcomeUnknown if self.is_write else Refused
+
+    def _excerpt(self) -> str:
+        if self.is_html:
+            title = re.search(r"<title[^>]*>([^<]*)</title>", self.text[:20000], re.IGNORECASE)
+            return f" (a web page{': ' + self.redact.shown(title[1].strip(), 100) if title else ''})"
+        text = " ".join(self.text.split())
+        return f": {self.redact.shown(text)}" if text else ""
+
+    def _hint(self) -> str:
+        if 300 <= self.status < 400:
+            location = self.headers.get("Location", "")
+            return f"redirects are not followed; it points to {self.redact.shown(location, 200)}" if location else ""
+        wait = self.retry_after()
+        if self.status in THROTTLED:
+            return f"try again in {wait:.0f} s" if wait else "fewer requests at once, or later"
+        return {
+            401: f"check {self.credentials}",
+            403: f"{self.credentials} may not do this: check its rights, and the addresses that may use it",
+            404: "check url, and that the service serves this zone",
+            407: "the proxy of the environment wants credentials: HTTPS_PROXY=http://user:password@proxy:port",
+            413: "fewer names in one certificate",
+        }.get(self.status, "look into the service's log" if self.status >= 500 else "")
+
+
+def _is_a(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+
+
+def _json_name(kind: type) -> str:
+    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
+    return names.get(kind, "null" if kind is type(None) else kind.__name__)
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

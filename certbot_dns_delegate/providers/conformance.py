@@ -1,0 +1,328 @@
+"""The contract of a provider as a suite of tests, for every author of one.
+
+Subclass :class:`Conformance` under a name that the test runner collects, say how to make an instance and how to look at
+what the service serves, and run it: pytest and unittest-style runners both do. A test that a provider's ``limits``
+exclude reports itself as skipped with the reason::
+
+    class TestMine(Conformance):
+        zone = dns.name.from_text("acme.example.net.")
+        def provider(self): return Mine(options, context)
+        def served(self, owner): return RRset(frozenset(values), ttl)
+        def plant(self, owner, values, ttl): ...
+"""
+
+import hashlib
+import threading
+from base64 import urlsafe_b64encode
+from typing import Any
+from unittest import SkipTest
+
+import dns.name
+from dns.name import Name
+from zope.interface.verify import verifyObject
+
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.model import Limits, RRset, Values
+from certbot_dns_delegate.providers.interface import IProvider
+
+TTL = 60
+"""Seconds; what the suite asks for where nothing else is meant."""
+
+
+def value(label: str) -> str:
+    """A dns-01 value, the same for the same label: base64url of a SHA-256 digest (RFC 8555 section 8.4)."""
+    return urlsafe_b64encode(hashlib.sha256(label.encode()).digest()).decode().rstrip("=")
+
+
+class Conformance:
+    """What every provider has to pass.
+
+    An author sets or overrides what stands before the tests.
+    """
+
+    zone: Name
+    """The apex of a zone that the service serves and that the tests may write in."""
+    secrets: tuple[str, ...] = ()
+    """The secrets in use: no text may show them."""
+    no_apex: str = ""
+    """Why no target can be at the apex, for services where that is so."""
+    no_zones: str = ""
+    """Why the service cannot say which zones it serves, where that is so; zone_of answers None then."""
+    no_foreign: str = ""
+    """Why nobody else can write at a target, for services where that is so."""
+
+    def provider(self) -> Any:
+        """A new instance with working credentials."""
+        raise NotImplementedError
+
+    def wrong(self) -> Any:
+        """A new instance whose credentials the service does not accept, or None."""
+        return None
+
+    def served(self, owner: Name) -> RRset:
+        """The TXT RRset that the service serves at ``owner`` now; of an absent one, the empty RRset."""
+        raise NotImplementedError
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:  # noqa: ARG002  for authors to fill in
+        """Put foreign values at ``owner``, past the provider."""
+        raise SkipTest(self.no_foreign or "this suite cannot write past the provider")
+
+    def owner(self, number: int) -> Name:
+        """A target in :attr:`zone`; one that differs for each number below 10."""
+        return dns.name.from_text(f"conformance{number}", self.zone)
+
+    # What the tests use.
+
+    def setup_method(self, *_: object) -> None:
+        self._written: list[tuple[Any, Values]] = []
+
+    def teardown_method(self, *_: object) -> None:
+        while self._written:
+            provider, values = self._written.pop()
+            provider.withdraw(self.zone, values)
+
+    def _publish(self, provider: Any, values: Values, ttl: int = TTL) -> None:
+        self._written.append((provider, values))
+        provider.publish(self.zone, values, ttl)
+
+    def _limits(self) -> Limits:
+        limits = self.provider().limits
+        assert isinstance(limits, Limits)
+        return limits
+
+    def _values(self, owner: Name) -> frozenset[str]:
+        return self.served(owner).values
+
+    def _needs_two_values(self) -> None:
+        if self._limits().values_per_owner == 1:
+            raise SkipTest("limits: an owner holds one value")
+
+    def _needs_deletion(self) -> None:
+        if not self._limits().deletes_one_value:
+            raise SkipTest("limits: a value cannot be taken away")
+
+    # The tests.
+
+    def test_it_declares_what_the_contract_asks_for(self) -> None:
+        """verifyObject passes; name and limits have their types."""
+        provider = self.provider()
+        assert verifyObject(IProvider, provider)
+        assert isinstance(provider.name, str)
+        assert provider.name == provider.name.lower()
+        assert isinstance(provider.limits, Limits)
+        assert provider.limits.lowest_ttl >= 0
+
+    def test_a_published_value_is_served(self) -> None:
+        """What was asked for, with a TTL that the limits allow."""
+        owner, text = self.owner(0), value("served")
+        self._publish(self.provider(), {owner: frozenset({text})})
+        rrset = self.served(owner)
+        assert text in rrset.values
+        assert rrset.ttl >= self._limits().lowest_ttl or rrset.ttl == 0
+
+    def test_publishing_twice_is_publishing_once(self) -> None:
+        """A value that is there already is a success, and changes nothing."""
+        owner, text = self.owner(0), value("twice")
+        provider = self.provider()
+        self._publish(provider, {owner: frozenset({text})})
+        before = self.served(owner)
+        self._publish(provider, {owner: frozenset({text})})
+        assert self.served(owner) == before
+        if not self._limits().is_idempotent:
+            raise SkipTest("limits: not idempotent; one instance was tried, a second one was not")
+        self._publish(self.provider(), {owner: frozenset({text})})
+        assert self.served(owner) == before
+
+    def test_a_sibling_is_kept(self) -> None:
+        """A certificate name and its wildcard have two values at one owner, in one call or in two."""
+        self._needs_two_values()
+        owner, first, second = self.owner(1), value("name"), value("wildcard")
+        provider = self.provider()
+        self._publish(provider, {owner: frozenset({first})})
+        self._publish(provider, {owner: frozenset({second})})
+        assert {first, second} <= self._values(owner)
+        other = self.owner(2)
+        self._publish(provider, {other: frozenset({first, second})})
+        assert {first, second} <= self._values(other)
+
+    def test_several_owners_go_in_one_call(self) -> None:
+        """Each gets its own values, and is rid of them again."""
+        values = {self.owner(number): frozenset({value(f"owner {number}")}) for number in range(3)}
+        provider = self.provider()
+        self._publish(provider, values)
+        for owner, texts in values.items():
+            assert texts <= self._values(owner)
+        self._needs_deletion()
+        provider.withdraw(self.zone, values)
+        for owner, texts in values.items():
+            assert not texts & self._values(owner)
+
+    def test_foreign_values_and_their_ttl_are_kept(self) -> None:
+        """Somebody else's values survive publishing and withdrawing, with the TTL they had."""
+        limits = self._limits()
+        if limits.values_per_owner is not None:
+            raise SkipTest(f"limits: an owner holds {limits.values_per_owner}, so that new values push out others")
+        owner, ttl = self.owner(3), max(300, limits.lowest_ttl)
+        foreign = frozenset({"v=spf1 -all", 'with "quotes" and \\ backslash', value("foreign")})
+        self.plant(owner, foreign, ttl)
+        text = value("ours beside theirs")
+        provider = self.provider()
+        self._publish(provider, {owner: frozenset({text})})
+        assert self.served(owner) == RRset(foreign | {text}, ttl)
+        self._needs_deletion()
+        provider.withdraw(self.zone, {owner: frozenset({text})})
+        assert self.served(owner) == RRset(foreign, ttl)
+
+    def test_withdrawing_takes_exactly_the_named_values(self) -> None:
+        """A sibling stays."""
+        self._needs_two_values()
+        self._needs_deletion()
+        owner, first, second = self.owner(4), value("goes"), value("stays")
+        provider = self.provider()
+        self._publish(provider, {owner: frozenset({first, second})})
+        provider.withdraw(self.zone, {owner: frozenset({first})})
+        assert first not in self._values(owner)
+        assert second in self._values(owner)
+        provider.withdraw(self.zone, {owner: frozenset({second})})
+        assert second not in self._values(owner)
+
+    def test_withdrawing_what_is_not_there_succeeds(self) -> None:
+        """An absent value at a present owner, an absent owner, and the same again."""
+        owner, absent = self.owner(5), self.owner(6)
+        before = self.served(absent)
+        self._publish(self.provider(), {owner: frozenset({value("present")})})
+        provider = self.provider()
+        for _ in range(2):
+            provider.withdraw(self.zone, {owner: frozenset({value("never was")})})
+            provider.withdraw(self.zone, {absent: frozenset({value("never was")})})
+        assert self.served(absent) == before
+        if self._limits().values_per_owner != 1:  # else the service knows owners only
+            assert value("present") in self._values(owner)
+
+    def test_a_fresh_instance_withdraws_what_another_wrote(self) -> None:
+        """After a crash all that is left is the journal: owner and value."""
+        owner, text = self.owner(7), value("from another process")
+        self._publish(self.provider(), {owner: frozenset({text})})
+        self.provider().withdraw(self.zone, {owner: frozenset({text})})
+        self._needs_deletion()
+        assert text not in self._values(owner)
+
+    def test_two_values_published_at_once_are_both_served(self) -> None:
+        """Calls from two threads do not undo each other."""
+        self._needs_two_values()
+        owner, provider = self.owner(8), self.provider()
+        texts = [value("thread 1"), value("thread 2")]
+        start, failures = threading.Barrier(2), []
+
+        def publish(text: str) -> None:
+            start.wait(10)
+            try:
+                provider.publish(self.zone, {owner: frozenset({text})}, TTL)
+            except DelegateError as error:
+                failures.append(error)
+
+        self._written.append((provider, {owner: frozenset(texts)}))
+        threads = [threading.Thread(target=publish, args=(text,)) for text in texts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        assert set(texts) <= self._values(owner)
+
+    def test_upper_case_is_the_same_owner(self) -> None:
+        """Names compare without case (RFC 4343)."""
+        owner, text = self.owner(9), value("case")
+        shouted = dns.name.from_text(owner.to_text().upper())
+        provider = self.provider()
+        self._publish(provider, {shouted: frozenset({text})})
+        assert text in self._values(owner)
+        assert provider.capacity_key(shouted) == provider.capacity_key(owner)
+        self._needs_deletion()
+        provider.withdraw(self.zone, {shouted: frozenset({text})})
+        assert text not in self._values(owner)
+
+    def test_the_apex_can_be_a_target(self) -> None:
+        """A zone that is delegated at _acme-challenge itself has its target at the apex."""
+        if self.no_apex:
+            raise SkipTest(self.no_apex)
+        text = value("apex")
+        provider = self.provider()
+        self._publish(provider, {self.zone: frozenset({text})})
+        assert text in self._values(self.zone)
+        self._needs_deletion()
+        provider.withdraw(self.zone, {self.zone: frozenset({text})})
+        assert text not in self._values(self.zone)
+
+    def test_the_zone_of_a_target_is_known_and_of_another_name_not(self) -> None:
+        """Whole labels count: notexample.com is not in example.com."""
+        provider = self.provider()
+        if self.no_zones:
+            assert provider.zone_of(self.owner(0)) is None
+            raise SkipTest(self.no_zones)
+        assert provider.zone_of(self.owner(0)) == self.zone
+        assert provider.zone_of(dns.name.from_text(self.owner(0).to_text().upper())) == self.zone
+        assert provider.zone_of(dns.name.from_text("_acme-challenge.outside.invalid.")) is None
+        lookalike = dns.name.Name((b"not" + self.zone.labels[0], *self.zone.labels[1:]))
+        assert provider.zone_of(dns.name.from_text("x", lookalike)) is None
+
+    def test_probing_changes_nothing(self) -> None:
+        """It says in one line what was seen."""
+        owners = [self.owner(number) for number in range(10)]
+        before = [self.served(owner) for owner in owners]
+        seen = self.provider().probe()
+        assert seen
+        assert seen.isprintable()
+        assert [self.served(owner) for owner in owners] == before
+        self._shows_no_secret(seen)
+
+    def test_the_limits_are_true(self) -> None:
+        """As many values as they say fit, one more does not; where nothing can be taken away, it stays."""
+        limits = self._limits()
+        count = limits.values_per_owner or 5
+        owner, provider = self.owner(0), self.provider()
+        texts = [value(f"limit {number}") for number in range(count + 1)]
+        self._publish(provider, {owner: frozenset(texts[:count])}, limits.lowest_ttl)
+        rrset = self.served(owner)
+        assert set(texts[:count]) <= rrset.values
+        assert rrset.ttl >= limits.lowest_ttl or rrset.ttl == 0
+        if limits.values_per_owner is not None:
+            try:
+                self._publish(provider, {owner: frozenset(texts[count:])})
+            except DelegateError:
+                assert set(texts[:count]) <= self._values(owner)
+            else:
+                assert not set(texts) <= self._values(owner)
+        if not limits.deletes_one_value:
+            kept = self._values(owner)
+            provider.withdraw(self.zone, {owner: frozenset(texts)})
+            assert self._values(owner) == kept
+
+    def test_wrong_credentials_are_refused_without_being_shown(self) -> None:
+        """probe and publish say what is wrong and what to do; nothing is written."""
+        owner, before = self.owner(0), self.served(self.owner(0))
+        provider = self.wrong()
+        if provider is None:
+            raise SkipTest("this suite has no instance with wrong credentials")
+        problems: list[DelegateError] = []
+        for call in (provider.probe, lambda: provider.publish(self.zone, {owner: frozenset({value("no")})}, TTL)):
+            try:
+                call()
+            except DelegateError as error:
+                problems.append(error)
+        assert len(problems) == 2
+        assert isinstance(problems[1], Refused | SettingsError)
+        assert not any(isinstance(problem, OutcomeUnknown) for problem in problems)
+        for problem in problems:
+            assert problem.problem
+            self._shows_no_secret(f"{problem} {problem!r}")
+        assert self.served(owner) == before
+
+    def test_no_secret_is_in_its_repr(self) -> None:
+        """Neither the instance nor what it holds shows one."""
+        provider = self.provider()
+        self._shows_no_secret(f"{provider!r} {provider} {vars(provider)!r}")
+
+    def _shows_no_secret(self, text: str) -> None:
+        for secret in self.secrets:
+            assert secret not in text

@@ -1,0 +1,108 @@
+"""lego's httpreq protocol, default mode: ``present`` and ``cleanup`` with the target and the value.
+
+acmeproxy, acmeproxy.pl, lego-httpreq-server and others serve it. The protocol says nothing about errors, repeats and
+what else may stand at the owner: that is the server's, so the least is assumed (http-apis.md section 4).
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from dns.name import Name
+from zope.interface import implementer
+
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, raise_all
+from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.schema import BOOLEAN, SECRET, TEXT, Key
+from certbot_dns_delegate.text import show
+
+
+@implementer(IProvider)
+class HTTPReq:
+    """Writes TXT values through an httpreq server."""
+
+    name = "httpreq"
+    limits = Limits(is_idempotent=False)
+    KEYS = (
+        # An acme.sh script behind acmeproxy.pl, which serves one request at a time, takes tens of seconds.
+        *http.keys(read_timeout="120s", request_timeout="180s"),
+        Key("username", TEXT, "The user of basic authentication."),
+        Key("password", SECRET, "The password of basic authentication."),
+        Key("single_value", BOOLEAN, "The server keeps only the last value of an owner.", default="false"),
+    )
+
+    def __init__(self, options: Options, context: Context) -> None:
+        if options["single_value"]:
+            self.limits = Limits(values_per_owner=1, replaces_rrset=True, is_idempotent=True)
+        basic = (options["username"], options["password"]) if options["username"] is not None else None
+        self._client = http.Client(options, basic=basic, credentials="username and password", warn=context.warn)
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
+        """Problems that show in several settings together."""
+        yield from http.validate(options, warn)
+        if (options["username"] is None) != (options["password"] is None):
+            yield "username and password belong together"
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        """The owner itself."""
+        return owner
+
+    def zone_of(self, owner: Name) -> Name | None:  # noqa: ARG002  the protocol has no question for it
+        """None: the protocol has no way to ask which zones a server writes in."""
+        return None
+
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:  # noqa: ARG002  the server's
+        """One request for each value, one after the other; the first failure ends it."""
+        is_any_written = False
+        for owner, texts in sorted(values.items()):
+            for text in sorted(texts):
+                try:
+                    self._send("present", owner, text)
+                except Refused as error:
+                    if is_any_written:
+                        raise OutcomeUnknown(error.problem, error.hint) from None
+                    raise
+                is_any_written = True
+        return ()
+
+    def withdraw(self, zone: Name, values: Values) -> None:  # noqa: ARG002  the server finds it
+        """One request for each value; every one is tried."""
+        problems: list[DelegateError] = []
+        for owner, texts in sorted(values.items()):
+            for text in sorted(texts):
+                try:
+                    self._send("cleanup", owner, text)
+                except DelegateError as error:
+                    problems.append(error)
+        raise_all(problems)
+
+    def probe(self) -> str:
+        """Look whether the server is there; it can refuse credentials here, but not confirm them."""
+        answer = self._client.call("GET", "present", accept={400, 404, 405}, accept_html=True)
+        return f"{self._client.base} is there ({answer.status}); whether it may write shows only when it writes"
+
+    def close(self) -> None:
+        """End every wait."""
+        self._client.stop()
+
+    def _send(self, verb: str, owner: Name, text: str) -> None:
+        body = {"fqdn": owner.canonicalize().to_text(), "value": text}
+        answer = self._client.call("POST", verb, json=body, accept={400, 500})
+        said = answer.text.strip().lower()
+        if answer.status == 500:
+            # acmeproxy says "no" with 500, and nothing has been written then.
+            raise answer.error(is_unknown="allowed-domains" not in said)
+        if answer.status == 400:
+            raise self._bad_request(owner, answer)
+        # acmeproxy.pl says everything with 200; servers that succeed echo the value or say nothing.
+        if said.startswith(("failed", "invalid")) and text not in answer.text:
+            raise answer.error(is_unknown=said.startswith("failed"))
+
+    @staticmethod
+    def _bad_request(owner: Name, answer: http.Answer) -> DelegateError:
+        error = answer.error()
+        if owner.labels[0].lower() == b"_acme-challenge":
+            return error
+        hint = f"some servers take only names that start with _acme-challenge.: _acme-challenge.{show(owner)}"
+        return Refused(error.problem, hint)

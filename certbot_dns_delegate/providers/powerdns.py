@@ -1,0 +1,203 @@
+"""PowerDNS Authoritative by its HTTP API (https://doc.powerdns.com/authoritative/http-api/zone.html)."""
+
+import threading
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dns.name import Name, root
+from zope.interface import implementer
+
+from certbot_dns_delegate.errors import DelegateError, Refused, WriteError
+from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.rrset import Change, Contended, Held, Record, edit, lock_file
+from certbot_dns_delegate.schema import SECRET, TEXT, Key
+from certbot_dns_delegate.text import parse_name, printable, quoted, show
+
+PRIMARIES = frozenset({"Master", "Primary", "Producer"})
+SECONDARIES = frozenset({"Slave", "Secondary", "Consumer"})
+
+
+@implementer(IProvider)
+class PowerDns:
+    """Writes single records (EXTEND, PRUNE) where the server can (4.9.12, 5.0.2 and later), else whole RRsets."""
+
+    name = "powerdns"
+    limits = Limits(replaces_rrset=True)
+    KEYS = (
+        *http.keys(),
+        Key("api_key", SECRET, "The api-key of the server.", is_required=True),
+        Key("server_id", TEXT, "The server's id; a front end may have others.", default="localhost"),
+    )
+    validate = staticmethod(http.validate)
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._context = context
+        self._url = options["url"]
+        self._client = http.Client(
+            options, headers={"X-API-Key": options["api_key"]}, credentials="api_key", warn=context.warn
+        )
+        self._path = f"api/v1/servers/{http.segment(options['server_id'])}"
+        self._abilities = _Abilities()
+        self._warned: set[tuple[Name, str]] = set()
+        self._lock = threading.Lock()
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        return owner
+
+    def zone_of(self, owner: Name) -> Name | None:
+        while owner != root:
+            if self._find(owner):
+                return owner
+            owner = owner.parent()
+        return None
+
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        self._edit(zone, values, lambda owner, held: held.extended(values[owner], ttl))
+        return ()
+
+    def withdraw(self, zone: Name, values: Values) -> None:
+        self._edit(zone, values, lambda owner, held: held.pruned(values[owner]))
+
+    def probe(self) -> str:
+        answer = self._client.call("GET", self._path)
+        version = answer.field(answer.value(dict), "version", str)
+        return f"PowerDNS {printable(version, 40)} accepts the key"
+
+    def _find(self, apex: Name) -> "_Zone | None":
+        query = {"zone": _text(apex), "dnssec": "false"}
+        answer = self._client.call("GET", f"{self._path}/zones", query=query)
+        for item in answer.value(list):
+            if _same(answer.field(item, "name", str), apex):
+                path = f"{self._path}/zones/{answer.id(item)}"
+                return _Zone(self._client, path, answer.field(item, "kind", str), self._abilities)
+        return None
+
+    def _edit(self, apex: Name, values: Values, change: Callable[[Name, Held], Held]) -> None:
+        zone = self._find(apex)
+        if zone is None:
+            raise Refused(
+                f"PowerDNS does not serve the zone {show(apex)}", f"pdnsutil create-zone {quoted(show(apex))}"
+            )
+        if zone.kind in SECONDARIES:
+            raise Refused(f"{show(apex)} is a secondary zone here", "set url to the API of its primary")
+        lock = lock_file(self._context.state, self.name, self._url, apex)
+        edit(zone, tuple(values), change, lock=lock, wait=self._client.wait)
+        if zone.why_partial and zone.is_changed:
+            self._warn(apex, f"disabled TXT records at targets in {show(apex)} may be gone: {zone.why_partial}")
+        if zone.is_serial_still and zone.kind != "Native":
+            hint = f"pdnsutil set-meta {quoted(show(apex))} SOA-EDIT-API DEFAULT"
+            self._warn(apex, f"the serial of {show(apex)} did not move: no secondary sees the change; hint: {hint}")
+        if zone.is_changed and zone.kind in PRIMARIES:
+            try:
+                zone.notify()
+            except DelegateError as error:
+                # The server's own round comes within seconds, and whoever watches sees whether it did.
+                self._warn(apex, f"NOTIFY was not sent: {error}")
+
+    def _warn(self, apex: Name, text: str) -> None:
+        with self._lock:
+            if (apex, text) in self._warned:
+                return
+            self._warned.add((apex, text))
+        self._context.warn(text)
+
+
+@dataclass
+class _Abilities:
+    """What the server has shown it can do."""
+
+    can_extend: bool = True
+    """EXTEND and PRUNE, until it says that it cannot."""
+
+
+@dataclass
+class _Zone:
+    """One zone's RRsets, for :func:`edit`."""
+
+    client: http.Client
+    path: str
+    kind: str
+    abilities: _Abilities
+    is_changed: bool = False
+    is_serial_still: bool = False
+    why_partial: str | None = None
+    """Why disabled records may not have been seen before an RRset was replaced."""
+
+    def read(self, owners: Collection[Name]) -> Mapping[Name, Held]:
+        if not self.abilities.can_extend:
+            # A whole RRset will be written, and before 5.0 only a read of the whole zone shows the disabled records
+            # in it (https://github.com/PowerDNS/pdns/issues/11473).
+            try:
+                return self._read(owners, {})
+            except WriteError as error:
+                self.why_partial = error.problem
+        return {
+            owner: self._read([owner], {"rrset_name": _text(owner), "rrset_type": "TXT"})[owner] for owner in owners
+        }
+
+    def _read(self, owners: Collection[Name], query: Mapping[str, str]) -> dict[Name, Held]:
+        held = {owner: Held() for owner in owners}
+        by_text = {_text(owner): owner for owner in owners}
+        answer = self.client.call("GET", self.path, query=query)
+        # Before 4.6.2 the filters are ignored and the whole zone comes.
+        for rrset in answer.field(answer.value(dict), "rrsets", list):
+            owner = by_text.get(answer.field(rrset, "name", str).lower())
+            if owner is not None and answer.field(rrset, "type", str) == "TXT":
+                records = tuple(
+                    Record(answer.field(record, "content", str), answer.field(record, "disabled", bool))
+                    for record in answer.field(rrset, "records", list)
+                )
+                held[owner] = Held(records, answer.field(rrset, "ttl", int))
+        return held
+
+    def write(self, changes: Mapping[Name, Change]) -> None:
+        can_extend = self.abilities.can_extend
+        rrsets = [rrset for owner, change in changes.items() for rrset in _patches(owner, change, can_extend)]
+        answer = self.client.call("PATCH", self.path, json={"rrsets": rrsets}, accept={422})
+        if answer.status == 422:
+            if can_extend and ("hangetype" in answer.text or "not a valid value" in answer.text):
+                self.abilities.can_extend = False
+                raise _stale(answer)
+            raise _stale(answer) if "different TTL" in answer.text else answer.error()
+        self.is_changed = True
+        old, new = (answer.headers.get(f"X-PDNS-{which}-Serial") for which in ("Old", "New"))
+        self.is_serial_still = new is None or new == old
+
+    def notify(self) -> None:
+        """Tell the secondaries now."""
+        self.client.call("PUT", f"{self.path}/notify", repeat=True)
+
+
+def _patches(owner: Name, change: Change, can_extend: bool) -> list[dict[str, Any]]:
+    """What makes one change. Without a ``comments`` key the comments stay."""
+    added = [record for record in change.after.records if record not in change.before.records]
+    removed = [record for record in change.before.records if record not in change.after.records]
+    base = {"name": _text(owner), "type": "TXT", "ttl": change.after.ttl}
+    if not can_extend or (added and removed):
+        return [{**base, "changetype": "REPLACE", "records": [_json(record) for record in change.after.records]}]
+    how = "EXTEND" if added else "PRUNE"
+    # One record in each, and the TTL that the RRset has: 4.9.12 to 5.0.7 would store two TTLs, 5.1 refuses.
+    return [{**base, "changetype": how, "records": [_json(record)]} for record in added or removed]
+
+
+def _stale(answer: http.Answer) -> Contended:
+    error = answer.error()
+    return Contended(error.problem, error.hint)
+
+
+def _json(record: Record) -> dict[str, Any]:
+    return {"content": record.content, "disabled": record.is_disabled}
+
+
+def _text(name: Name) -> str:
+    return name.canonicalize().to_text()
+
+
+def _same(text: str, name: Name) -> bool:
+    try:
+        return bool(parse_name(text) == name)
+    except ValueError:
+        return False

@@ -1,0 +1,166 @@
+"""One HTTP exchange on the wire: bounded in time as a whole and in bytes, and knowing whether the request left.
+
+requests limits each single read, so that a server that sends a byte now and then is never given up, and decompresses
+without a limit; and its exceptions do not tell whether the service can have seen the request.
+"""
+
+import socket
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+MOST = 1 << 20
+"""Bytes of a decompressed body that are read: 3000 zones of a PowerDNS list fit, and nothing that could hurt."""
+
+
+class UnusableBody(Exception):
+    """A body that is longer than :data:`MOST`, shorter than announced, or encoded in a way that was not asked for."""
+
+
+@dataclass
+class Watch:
+    """What is known about the exchange that the current thread is in."""
+
+    is_sent: bool = False
+    """The request, or a part of it, left: the service may act on it."""
+    is_expired: bool = False
+    """The time for the whole exchange ran out."""
+    _socket: socket.socket | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def starts_sending(self, connection: socket.socket | None) -> None:
+        with self._lock:
+            self.is_sent = True
+            self._socket = connection
+            if self.is_expired:
+                _cut(connection)
+
+    def expire(self) -> None:
+        with self._lock:
+            self.is_expired = True
+            _cut(self._socket)
+
+    def end(self) -> None:
+        with self._lock:
+            self._socket = None
+
+
+def _cut(connection: socket.socket | None) -> None:
+    # The reader wakes up with an end of file. The plain socket's method: SSLSocket's own would drop its TLS state
+    # under the hands of the thread that reads.
+    if connection is not None:
+        with suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+_current = threading.local()
+
+
+@contextmanager
+def watched(seconds: float) -> Iterator[Watch]:
+    """Watch the exchange made inside: after ``seconds`` its connection is cut, whatever it is doing."""
+    watch = Watch()
+    _current.watch = watch
+    timer = threading.Timer(seconds, watch.expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield watch
+    finally:
+        timer.cancel()
+        watch.end()
+        del _current.watch
+
+
+class _Watched:
+    """Tells the watch of this thread when a request starts to leave; before that nothing but a handshake was sent."""
+
+    sock: Any
+
+    def endheaders(self, *arguments: Any, **keywords: Any) -> None:
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        watch: Watch | None = getattr(_current, "watch", None)
+        if watch is not None:
+            watch.starts_sending(self.sock)
+        super().endheaders(*arguments, **keywords)  # type: ignore[misc]
+
+
+class _PlainConnection(_Watched, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_Watched, HTTPSConnection):
+    pass
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter over connections that are watched, directly and through a proxy."""
+
+    def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
+        super().init_poolmanager(*arguments, **keywords)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+
+    def proxy_manager_for(self, *arguments: Any, **keywords: Any) -> Any:
+        manager = super().proxy_manager_for(*arguments, **keywords)
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+        return manager
+
+
+def read_body(raw: Any, headers: Mapping[str, str]) -> bytes:
+    """The body of a response that was opened for streaming, decompressed, at most :data:`MOST` bytes of it.
+
+    :raises UnusableBody: when it is longer, ends before its announced length or cannot be decompressed.
+    :raises urllib3.exceptions.HTTPError: when the connection breaks.
+    """
+    coding = headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in {"", "identity", "gzip", "x-gzip"}:
+        raise UnusableBody("its encoding was not asked for")
+    unpack = zlib.decompressobj(wbits=31) if "gzip" in coding else None
+    body = bytearray()
+    received = 0
+    # Counted and unpacked here: before 2.6 urllib3 unpacked a chunk without a limit, before 2.0 it took a cut body
+    # for a whole one.
+    while chunk := raw.read(65536, decode_content=False):
+        received += len(chunk)
+        if unpack is None:
+            body += chunk
+        elif not unpack.eof:
+            try:
+                body += unpack.decompress(chunk, MOST + 1 - len(body))
+            except zlib.error:
+                raise UnusableBody("it is not the gzip data it claims to be") from None
+        if max(len(body), received) > MOST:
+            raise UnusableBody(f"it is longer than {MOST >> 20} MiB")
+    is_cut = received < length if (length := _announced(headers)) is not None else not _may_end_anywhere(raw, headers)
+    if is_cut or (unpack is not None and received and not unpack.eof):
+        raise UnusableBody("it ends in the middle")
+    return bytes(body)
+
+
+def _announced(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _may_end_anywhere(raw: Any, headers: Mapping[str, str]) -> bool:
+    # http.client takes headers that were cut for complete ones; in HTTP/1.1 a body that ends with the connection has
+    # said so (RFC 9112 section 9.6).
+    says_close = "close" in headers.get("Connection", "").lower()
+    is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+    return says_close or is_chunked or raw.version < 11 or raw.status in {204, 304}

@@ -1,0 +1,93 @@
+"""httpreq keeps the contract, with each kind of server."""
+
+from typing import Any
+
+import dns.name
+import pytest
+from dns.name import Name
+
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.providers.conformance import Conformance
+from certbot_dns_delegate.providers.httpreq import HTTPReq
+from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.schema import Secret
+from tests.servers import httpreq as servers
+
+PASSWORD = "hunter2+hunter2"
+
+
+def make(url: str, **given: Any) -> HTTPReq:
+    """A provider as the settings parser would build it."""
+    values = {key.name: None if key.default is None else key.kind.parse(key.default) for key in HTTPReq.KEYS}
+    return HTTPReq(values | {"url": url} | given, Context("test", lambda *_: (), None))  # type: ignore[arg-type]
+
+
+class Servers(Conformance):
+    """What all kinds of server have in common."""
+
+    zone = dns.name.from_text("acme.example.net.")
+    no_zones = "the protocol cannot say which zones a server writes in"
+    secrets = (PASSWORD,)
+    server: servers.HTTPReqServer
+    given: dict[str, Any] = {}  # noqa: RUF012  never changed
+
+    def provider(self) -> HTTPReq:
+        return make(self.server.url, **self.given)
+
+    def served(self, owner: Name) -> RRset:
+        return RRset(frozenset(self.server.records.get(owner.canonicalize().to_text(), ())), 1)
+
+    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
+        self.server.records[owner.canonicalize().to_text()] = list(values)
+        self.planted_ttl = ttl
+
+
+class TestLegoHttpreqServer(Servers):
+    """Keeps every value, asks nobody."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> Any:
+        with servers.HTTPReqServer() as self.server:
+            yield
+            self.teardown_method()
+
+    def served(self, owner: Name) -> RRset:
+        return RRset(super().served(owner).values, getattr(self, "planted_ttl", 1))
+
+
+class TestAcmeproxyPl(Servers):
+    """Everything is 200; one user for one host."""
+
+    given = {"username": "web1", "password": Secret(PASSWORD)}  # noqa: RUF012  never changed
+    no_apex = "acmeproxy.pl lets a user write below its host only"
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> Any:
+        with servers.AcmeproxyPl(("web1", PASSWORD), "acme.example.net") as self.server:
+            yield
+            self.teardown_method()
+
+    def served(self, owner: Name) -> RRset:
+        return RRset(super().served(owner).values, getattr(self, "planted_ttl", 1))
+
+    def wrong(self) -> HTTPReq:
+        return make(self.server.url, username="web1", password=Secret(PASSWORD + "x"))
+
+
+class TestCanonical(Servers):
+    """One value for each name."""
+
+    given = {"single_value": True, "username": "web1", "password": Secret(PASSWORD)}  # noqa: RUF012  never changed
+    no_apex = "canonical's server takes only names that start with _acme-challenge."
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> Any:
+        with servers.Canonical(("web1", PASSWORD)) as self.server:
+            yield
+            self.teardown_method()
+
+    def owner(self, number: int) -> Name:
+        return dns.name.from_text(f"_acme-challenge.host{number}", self.zone)
+
+    def wrong(self) -> HTTPReq:
+        return make(self.server.url, username="web1", password=Secret(PASSWORD + "x"))

@@ -1,0 +1,147 @@
+"""Certbot in directories of its own: its runs, what they left, and what they said."""
+
+import contextlib
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cryptography import x509
+
+from tests.e2e.lab import Lab
+
+PATIENCE_S = 30.0  # for something that must happen; a loaded machine takes several times the usual
+INTERVAL_S = 0.01
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Look until CONDITION holds; fail naming WHAT when it never does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never seen: {what}"
+        time.sleep(INTERVAL_S)
+
+
+class Run(subprocess.Popen[str]):
+    """A Certbot that runs; ``end`` waits for it, ``output`` is what it printed."""
+
+    output = ""
+
+    def end(self, code: int | None = 0) -> str:
+        """Wait, and check the exit code (None: any); both streams as one text."""
+        with contextlib.suppress(ValueError):  # ended before
+            self.output = self.communicate(timeout=90)[0]
+        assert code is None or self.returncode == code, f"exit {self.returncode}:\n{self.output}"
+        return self.output
+
+
+class Certbot:
+    """The real Certbot with config, work and logs directories of one test."""
+
+    def __init__(self, lab: Lab, home: str) -> None:
+        self.lab = lab
+        self.home = home
+        self.directory = lab.directory / home
+        self.runs: list[Run] = []
+
+    def start(self, *arguments: str, cwd: Path | None = None, home: str | None = None) -> Run:
+        """Start Certbot with the lab's directories and server."""
+        run = Run(
+            self.lab.certbot_command(*arguments, home=home or self.home),
+            env=self.lab.certbot_environment(),
+            cwd=cwd or self.lab.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.runs.append(run)
+        return run
+
+    def run(self, *arguments: str, code: int | None = 0, cwd: Path | None = None, home: str | None = None) -> str:
+        """Run Certbot to its end; what it printed."""
+        return self.start(*arguments, cwd=cwd, home=home).end(code)
+
+    def certonly(self, credentials: Path, *names: str, authenticator: str = "dns-delegate") -> list[str]:
+        """The arguments that ask for a certificate for NAMES of the customer's."""
+        full = [name if "." in name.removeprefix("*.") else f"{name}.customer.test" for name in names]
+        return [
+            "certonly",
+            f"--authenticator={authenticator}",
+            f"--{authenticator}-credentials={credentials}",
+            *(word for name in full for word in ("-d", name)),
+        ]
+
+    def issue(
+        self,
+        credentials: Path,
+        *names: str,
+        options: tuple[str, ...] = (),
+        code: int | None = 0,
+        authenticator: str = "dns-delegate",
+        home: str | None = None,
+    ) -> str:
+        """Ask for a certificate; what Certbot printed."""
+        arguments = self.certonly(credentials, *names, authenticator=authenticator)
+        return self.run(*arguments, *options, code=code, home=home)
+
+    def on_terminal(self, *arguments: str) -> tuple[int, str]:
+        """Run Certbot with a terminal for its three streams: the exit code, and all that was shown."""
+        main, side = pty.openpty()
+        with subprocess.Popen(
+            self.lab.certbot_command(*arguments, home=self.home),
+            env=self.lab.certbot_environment(),
+            cwd=self.lab.directory,
+            stdin=side,
+            stdout=side,
+            stderr=side,
+        ) as process:
+            os.close(side)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: the other side is closed
+                while chunk := os.read(main, 65536):
+                    shown += chunk
+            os.close(main)
+        return process.returncode, shown.decode()
+
+    def names(self, lineage: str) -> set[str]:
+        """What the lineage's certificate is for."""
+        certificate = x509.load_pem_x509_certificate(self.file(f"config/live/{lineage}/cert.pem").read_bytes())
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        return set(extension.value.get_values_for_type(x509.DNSName))
+
+    def versions(self, lineage: str) -> int:
+        """How many certificates the lineage has had."""
+        return len(list(self.file(f"config/archive/{lineage}").glob("cert*.pem")))
+
+    def file(self, name: str) -> Path:
+        """A file below this test's directory."""
+        return self.directory / name
+
+    @property
+    def state(self) -> Path:
+        """The suite's own directory."""
+        return self.file("work/dns-delegate")
+
+    def journals(self) -> list[str]:
+        """The text of every journal."""
+        texts = []
+        for path in sorted(self.state.glob("pending/*.json")):
+            with contextlib.suppress(FileNotFoundError):
+                texts.append(path.read_text())
+        return texts
+
+    def log(self) -> str:
+        """Certbot's own log of the latest run."""
+        return self.file("logs/letsencrypt.log").read_text()
+
+    def texts(self) -> Iterator[tuple[str, bytes]]:
+        """Everything these runs printed, logged and stored."""
+        for number, run in enumerate(self.runs):
+            yield f"output of run {number}", run.output.encode()
+        for folder in self.lab.directory.glob(f"{self.home}*"):
+            for path in folder.rglob("*"):
+                if path.is_file() and not path.is_symlink():
+                    yield str(path), path.read_bytes()

@@ -1,0 +1,251 @@
+"""acme-dns and getlocalcert as http-apis.md sections 1 and 2 describe them, on loopback: HTTP, and DNS for TXT.
+
+``python -m tests.servers.acme_dns`` runs it until interrupted, for other clients.
+"""
+
+import json
+import re
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from secrets import token_urlsafe
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+
+from tests.servers.http import Reply, Request, Server
+
+
+@dataclass
+class Row:
+    value: str = ""
+    updated: int = 0
+
+
+@dataclass
+class Stored:
+    """An account with its two rows."""
+
+    username: str
+    password: str
+    subdomain: str
+    fulldomain: str
+    allowfrom: list[str]
+    rows: list[Row] = field(default_factory=lambda: [Row(), Row()])
+
+    @property
+    def values(self) -> list[str]:
+        return [row.value for row in self.rows if row.value]
+
+
+def forbidden() -> Reply:
+    return Reply(401, {"error": "forbidden"})
+
+
+class AcmeDNS(Server):
+    """The server; ``with AcmeDNS() as server``.
+
+    :param now: Unix time; its whole seconds stamp the rows.
+    """
+
+    def __init__(
+        self,
+        domain: str = "auth.example.org",
+        *,
+        now: Callable[[], float] = time.time,
+        disable_registration: bool = False,
+        tls: Any = None,
+    ) -> None:
+        super().__init__(None, tls)
+        self.domain = domain
+        self.accounts: dict[str, Stored] = {}
+        self.disable_registration = disable_registration
+        self.updates: list[tuple[str, str]] = []
+        self.fault: Callable[[Request], Reply | None] = lambda _: None
+        """Answers in the server's place, before (None: not) it does anything."""
+        self.lose_answer: Callable[[Request], bool] = lambda _: False
+        """Does the work, and hangs up instead of answering."""
+        self._now = now
+        self._rows = threading.Lock()
+
+    def handle(self, request: Request) -> Reply:
+        fault = self.fault(request)
+        if fault is not None:
+            return fault
+        reply = self._route(request)
+        return Reply(misbehave=lambda _: None) if self.lose_answer(request) else reply
+
+    def _route(self, request: Request) -> Reply:
+        if request.path.endswith("/") and request.path != "/":
+            return Reply(301, "", {"Location": request.path.rstrip("/")})
+        handler = {
+            "/register": self._register,
+            "/update": self._update,
+            "/health": lambda _: Reply(200),
+        }.get(request.path)
+        if handler is None or (request.path == "/register" and self.disable_registration):
+            return Reply(404, "404 page not found\n")
+        if request.method != ("GET" if request.path == "/health" else "POST"):
+            return Reply(405, "Method Not Allowed\n")
+        return handler(request)
+
+    def _register(self, request: Request) -> Reply:
+        allowed: list[str] = []
+        if request.body:
+            try:
+                allowed = _lower_keys(request.json()).get("allowfrom", [])
+            except ValueError:
+                return Reply(400, {"error": "malformed_json_payload"})
+        cleaned = [entry.replace("[", "").replace("]", "") for entry in allowed]
+        try:
+            if any("/" not in entry or not ip_network(entry, strict=False) for entry in cleaned):
+                raise ValueError
+        except ValueError:
+            return Reply(400, {"error": "invalid_allowfrom_cidr"})
+        return Reply(201, self._as_json(self.create(cleaned)))
+
+    def _as_json(self, account: Stored) -> dict[str, Any]:
+        fields = ("username", "password", "fulldomain", "subdomain", "allowfrom")
+        return {name: getattr(account, name) for name in fields}
+
+    def create(self, allowfrom: list[str] | None = None) -> Stored:
+        subdomain = str(uuid.uuid4())
+        fulldomain = f"{subdomain}.{self.domain}"
+        account = Stored(str(uuid.uuid4()), token_urlsafe(30), subdomain, fulldomain, allowfrom or [])
+        with self._rows:
+            self.accounts[subdomain] = account
+        return account
+
+    def _update(self, request: Request) -> Reply:
+        user, key = request.headers.get("X-Api-User", ""), request.headers.get("X-Api-Key", "")
+        try:
+            body = _lower_keys(request.json())
+            uuid.UUID(user)
+        except ValueError:
+            return forbidden()
+        account = next((a for a in self.accounts.values() if (a.username, a.password) == (user, key)), None)
+        if len(key) != 40 or account is None or body.get("subdomain") != account.subdomain:
+            return forbidden()
+        peer = ip_address("127.0.0.1")
+        if account.allowfrom and not any(peer in ip_network(net, strict=False) for net in account.allowfrom):
+            return forbidden()
+        value = body.get("txt", "")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{43}", value):
+            return Reply(400, {"error": "bad_txt"})
+        self.store(account, value)
+        return Reply(200, {"txt": value})
+
+    def store(self, account: Stored, value: str) -> None:
+        """Into the row with the smallest timestamp; of two equal ones, the victim is the one that hurts."""
+        with self._rows:
+            oldest = min(row.updated for row in account.rows)
+            candidates = [row for row in account.rows if row.updated == oldest]
+            victim = candidates[0]
+            if len(candidates) > 1 and account.rows[1].value:
+                last = self.updates[-1][1] if self.updates else ""
+                victim = next((row for row in candidates if row.value == last), candidates[0])
+            victim.value, victim.updated = value, int(self._now())
+            self.updates.append((account.subdomain, value))
+
+    def txt(self, name: str) -> list[str]:
+        """What DNS answers: only the first label counts."""
+        account = self.accounts.get(name.partition(".")[0].lower())
+        return [] if account is None else account.values
+
+
+class GetLocalCert(AcmeDNS):
+    """getlocalcert's compatible service: other statuses, no duplicates, opaque keys."""
+
+    BASE = "/api/v1/acme-dns-compat"
+
+    def __init__(self) -> None:
+        super().__init__("localhostcert.net")
+        self.api = f"{self.url}{self.BASE}"
+
+    def _route(self, request: Request) -> Reply:
+        user, key = request.headers.get("X-Api-User"), request.headers.get("X-Api-Key")
+        account = next((a for a in self.accounts.values() if (a.username, a.password) == (user, key)), None)
+        if request.path == "/api/v1/check":
+            if account is None:
+                return Reply(401, {"error": "Unauthorized"})
+            return Reply(200, {"status": "ok", "domain": account.fulldomain + "."})
+        if request.path == f"{self.BASE}/register":
+            if self.disable_registration:
+                return Reply(420, {"error": "Throttled"})
+            return Reply(201, {**self._as_json(self.create()), "server_url": self.api, "allowfrom": []})
+        if request.path != f"{self.BASE}/update":
+            return Reply(404, {"error": "Not found"})
+        if key is None:
+            return Reply(400, {"error": "missing header"})
+        if account is None:
+            return Reply(401, {"error": "Unauthorized"})
+        body = request.json()
+        if body["subdomain"] != account.subdomain:
+            return Reply(404, {"error": "Not found"})
+        if not re.fullmatch(r"[A-Za-z0-9_-]{43}", body["txt"]):
+            return Reply(500, "unhandled")
+        if body["txt"] not in account.values:
+            self.store(account, body["txt"])
+        return Reply(200, {"txt": body["txt"]})
+
+
+def _lower_keys(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise ValueError("no object")
+    return {key.lower(): value for key, value in body.items()}
+
+
+class DNS:
+    """The server's DNS side on UDP: TXT only, NXDOMAIN for anything else at an account's name."""
+
+    def __init__(self, server: AcmeDNS, port: int = 0) -> None:
+        self._server = server
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.settimeout(0.1)
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "DNS":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.closing.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        while not self._server.closing.is_set():
+            try:
+                wire, peer = self._socket.recvfrom(4096)
+            except TimeoutError:
+                continue
+            query = dns.message.from_wire(wire)
+            self._socket.sendto(self._answer(query).to_wire(), peer)
+
+    def _answer(self, query: dns.message.Message) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        question = query.question[0]
+        values = self._server.txt(question.name.to_text()) if question.rdtype == dns.rdatatype.TXT else []
+        if question.name.to_text().lower().rstrip(".").endswith(self._server.domain):
+            response.flags |= dns.flags.AA
+        if values:
+            response.answer.append(dns.rrset.from_text(question.name, 1, "IN", "TXT", *(f'"{v}"' for v in values)))
+        else:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response
+
+
+if __name__ == "__main__":
+    with AcmeDNS() as running, DNS(running) as names:
+        print(json.dumps({"url": running.url, "dns": f"127.0.0.1:{names.port}"}), flush=True)
+        sys.stdin.read()

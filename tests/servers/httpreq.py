@@ -1,0 +1,113 @@
+"""Servers of lego's httpreq protocol, as different as they are (http-apis.md section 4), on loopback."""
+
+import json
+import re
+import threading
+from base64 import b64encode
+from collections.abc import Callable
+
+from tests.servers.http import Reply, Request, Server
+
+
+class HTTPReqServer(Server):
+    """lego-httpreq-server's kind: keeps every value, answers 200 with nothing to read.
+
+    :param credentials: user and password of basic authentication; None: nobody is asked.
+    """
+
+    def __init__(self, credentials: tuple[str, str] | None = None) -> None:
+        super().__init__()
+        self.records: dict[str, list[str]] = {}
+        self.fault: Callable[[Request], Reply | None] = lambda _: None
+        self.records_lock = threading.Lock()
+        self._credentials = credentials
+
+    def is_allowed(self, request: Request) -> bool:
+        if self._credentials is None:
+            return True
+        expected = "Basic " + b64encode(":".join(self._credentials).encode()).decode()
+        return request.headers.get("Authorization") == expected
+
+    def handle(self, request: Request) -> Reply:
+        reply = self.fault(request)
+        if reply is not None:
+            return reply
+        with self.records_lock:
+            return self.route(request)
+
+    def route(self, request: Request) -> Reply:
+        if not self.is_allowed(request):
+            return Reply(401, "Unauthorized\n")
+        verb = request.path.removeprefix("/")
+        if verb not in {"present", "cleanup"}:
+            return Reply(404, "404 page not found\n")
+        if request.method != "POST":
+            return Reply(405, "Method Not Allowed\n")
+        try:
+            body = request.json()
+            owner, value = body["fqdn"], body["value"]
+        except (ValueError, KeyError, TypeError):
+            return Reply(400, "Bad Request\n")
+        return self.change(verb, owner, value)
+
+    def change(self, verb: str, owner: str, value: str) -> Reply:
+        values = self.records.setdefault(owner, [])
+        if verb == "present" and value not in values:
+            values.append(value)
+        if verb == "cleanup" and value in values:
+            values.remove(value)
+        return Reply(200)
+
+
+class Acmeproxy(HTTPReqServer):
+    """mdbraber's: echoes the JSON, says no with 500 in plain text."""
+
+    def __init__(self, allowed_domains: tuple[str, ...]) -> None:
+        super().__init__()
+        self._allowed_domains = allowed_domains
+
+    def change(self, verb: str, owner: str, value: str) -> Reply:
+        name = owner.rstrip(".").removeprefix("_acme-challenge.")
+        if not name.endswith(self._allowed_domains):
+            return Reply(500, f"Requested domain {name} not in allowed-domains\n")
+        super().change(verb, owner, value)
+        return Reply(200, {"fqdn": owner, "value": value})
+
+
+class AcmeproxyPl(HTTPReqServer):
+    """madcamel's: after the credentials everything is 200, and the text says what happened."""
+
+    def __init__(self, credentials: tuple[str, str], host: str) -> None:
+        super().__init__(credentials)
+        self._host = host
+        self.is_broken = False
+
+    def route(self, request: Request) -> Reply:
+        if not self.is_allowed(request):
+            return Reply(401, "Invalid credentials")
+        if request.path not in {"/present", "/cleanup"} or request.method != "POST":
+            return Reply(200, "")
+        try:
+            body = json.loads(request.body)
+        except ValueError:
+            return Reply(400, "Invalid JSON")
+        owner, value = body.get("fqdn", ""), body.get("value", "")
+        for text, what in ((owner, "fqdn"), (value, "value")):
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
+                return Reply(200, f"invalid characters in {what}")
+        if not owner.rstrip(".").endswith("." + self._host):
+            return Reply(401, "Invalid credentials")
+        if self.is_broken:
+            return Reply(200, "failed. check acmeproxy.pl logs")
+        self.change(request.path[1:], owner, value)
+        return Reply(200, f'success: {owner} "{value}"')
+
+
+class Canonical(HTTPReqServer):
+    """canonical/httprequest-lego-provider: one value for each name, names of one form, 204."""
+
+    def change(self, verb: str, owner: str, value: str) -> Reply:
+        if not owner.startswith("_acme-challenge."):
+            return Reply(400, {"fqdn": ["Enter a valid value."]})
+        self.records[owner] = [value] if verb == "present" else []
+        return Reply(204)
