@@ -20,6 +20,8 @@ from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.waits import PATIENCE
 
 TOPIC = "alias"
+OVERRIDES = "[overrides]"
+"""What a plan says of a CNAME that was set by hand."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class Seen:
 def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Finding]:
     """Every link outside the delegates, at every server of its zone."""
     owners = [planned.chain.start, *(a.target for a in planned.chain.aliases)] if planned else [wanted.owner]
-    overridden = survey.settings.override_of(wanted.identifier) is not None
-    for owner in owners[1:] if overridden else owners:
+    # Where an override decides, the customer's own CNAME does not matter.
+    is_by_hand = bool(planned and planned.chain.aliases and planned.chain.aliases[0].answered_by == OVERRIDES)
+    for owner in owners[1:] if is_by_hand else owners:
         if not survey.is_inside(owner):
             yield _at(survey, wanted, owner, Verdict.OK if planned else Verdict.NOTE)
 
@@ -118,8 +121,8 @@ def _read(outcomes: dict[tuple[Server, RdataType], Outcome], server: Server, own
     alias, texts = outcomes[server, RdataType.CNAME], outcomes[server, RdataType.TXT]
     if not isinstance(alias, Reply):
         return Seen(None, frozenset(), alias.reason)
-    if alias.rcode not in {"NOERROR", "NXDOMAIN"}:
-        return Seen(None, frozenset(), alias.rcode)
+    if alias.complaint:
+        return Seen(None, frozenset(), alias.complaint)
     if not alias.is_authoritative:
         return Seen(None, frozenset(), "no authority (lame)")
     try:

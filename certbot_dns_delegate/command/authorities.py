@@ -10,14 +10,14 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.command.finding import Finding, Verdict
 from certbot_dns_delegate.command.survey import Survey
+from certbot_dns_delegate.delegates import Delegate
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.answer import is_signed, rdatas_in, soa_in, txt_in
+from certbot_dns_delegate.lookup.cut import Cut
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply
 from certbot_dns_delegate.lookup.signatures import verify
-from certbot_dns_delegate.lookup.zone import Cut
 from certbot_dns_delegate.model import Server, Target
-from certbot_dns_delegate.settings import Delegate
 from certbot_dns_delegate.text import show, show_all
 from certbot_dns_delegate.waits import PATIENCE, Watch
 
@@ -150,7 +150,7 @@ def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
         return  # its servers hold the parent too, and never show where the cut is
     parent = {server.name for server in cut.servers}
     question = Question(target.zone.apex, RdataType.NS)
-    reply = survey.zones.ask(target.zone.servers, question, target.zone.apex)
+    reply = survey.asker.ask(Cut(target.zone.apex, target.zone.servers), question)
     hosts = rdatas_in(reply.message.answer, target.zone.apex, RdataType.NS)
     child = {rdata.target.to_text(omit_final_dot=True).lower() for rdata in hosts}
     if parent != child and cut.parent is not None:
@@ -195,7 +195,7 @@ def _signed(survey: Survey, target: Target, cut: Cut, looks: dict[Server, Look])
     parent = cut.parent if cut.apex == zone.apex else cut
     try:
         if parent is not None:
-            verify(survey.zones, zone, parent)
+            verify(survey.asker, zone, parent)
     except DelegateError as error:
         return Finding.of(error, apex, "DNSSEC")
     return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they fit the DS at the parent")

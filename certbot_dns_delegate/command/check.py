@@ -15,11 +15,11 @@ from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.render import Output, count
 from certbot_dns_delegate.command.survey import Survey
 from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.engine import WORKERS
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
 from certbot_dns_delegate.plan import Plan, Planned
-from certbot_dns_delegate.settings import Settings
 from certbot_dns_delegate.text import printable, show
 
 TOGETHER = 100

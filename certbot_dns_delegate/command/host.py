@@ -12,10 +12,10 @@ from certbot_dns_delegate.history import History
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.command.render import Output
+    from certbot_dns_delegate.delegates import Settings
     from certbot_dns_delegate.engine import Engine
     from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
     from certbot_dns_delegate.pending import Pending
-    from certbot_dns_delegate.settings import Settings
     from certbot_dns_delegate.writers import Writers
 
 
@@ -116,6 +116,11 @@ class Host:
         from certbot_dns_delegate.writers import Writers
 
         return Writers(lambda: self.recursive, self.state, self.output.warn, self.stop)
+
+    def end(self) -> None:
+        """Let go of what providers hold."""
+        if "writers" in self.__dict__:
+            self.writers.end()
 
     def engine(self) -> "Engine":
         """A run of its own over these settings."""

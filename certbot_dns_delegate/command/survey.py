@@ -8,12 +8,13 @@ from dns.name import Name
 
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.delegates import Delegate, Settings
 from certbot_dns_delegate.engine import QUESTIONS
+from certbot_dns_delegate.lookup.cut import Asker, Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.lookup.zone import Budget, Zones
+from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Zone
 from certbot_dns_delegate.plan import Plan, Planner, Router
-from certbot_dns_delegate.settings import Delegate, Settings
 
 EACH = 60
 """Questions more for each name than a plan may cost: the name's own servers are found too."""
@@ -29,7 +30,8 @@ class Survey:
         self._writers.know(settings)
         self.router = Router(settings, self.provider_of)
         budget = Budget(QUESTIONS[0] + (QUESTIONS[1] + EACH) * names)
-        self.zones = Zones(recursive, self.is_inside, budget)
+        self.zones = Zones(recursive, self.router.hidden_suffix, budget)
+        self.asker = Asker(budget)
 
     def provider_of(self, delegate: Delegate) -> Any:
         return self._writers.of(self.settings, delegate)

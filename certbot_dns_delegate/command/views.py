@@ -10,8 +10,8 @@ from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.survey import Survey
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import alias_in
-from certbot_dns_delegate.lookup.question import Question, Reply, extended_errors
-from certbot_dns_delegate.lookup.recursive import Resolver, ask_one
+from certbot_dns_delegate.lookup.question import Question, Reply
+from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.text import show
 from certbot_dns_delegate.waits import PATIENCE
 
@@ -26,14 +26,13 @@ def look(survey: Survey, wanted: Wanted, resolvers: Sequence[Resolver]) -> Itera
     is_silent = False
     for resolver in resolvers:
         question = Question(wanted.owner, RdataType.CNAME, recursion_desired=True)
-        outcome = ask_one(resolver, question, PATIENCE.total_seconds())
+        outcome = next(iter(resolver.put([question], PATIENCE.total_seconds())))
         if not isinstance(outcome, Reply):
             is_silent = True
             answers[outcome.reason].append(str(resolver))
-        elif outcome.rcode not in {"NOERROR", "NXDOMAIN"}:
+        elif outcome.complaint:
             is_silent = True
-            detail = extended_errors(outcome.message)
-            answers[f"{outcome.rcode}{f' ({detail})' if detail else ''}"].append(str(resolver))
+            answers[outcome.complaint].append(str(resolver))
         else:
             answers[_alias(outcome, wanted)].append(str(resolver))
     told = "; ".join(f"{', '.join(who)}: {answer}" for answer, who in answers.items())

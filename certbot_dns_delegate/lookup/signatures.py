@@ -9,21 +9,22 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import rrs_in
-from certbot_dns_delegate.lookup.question import Question
-from certbot_dns_delegate.lookup.zone import Cut, Zones
+from certbot_dns_delegate.lookup.cut import Asker, Cut
+from certbot_dns_delegate.lookup.question import Question, dig
 from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.text import printable, show
 
 
-def verify(zones: Zones, zone: Zone, parent: Cut) -> None:
+def verify(asker: Asker, zone: Zone, parent: Cut) -> None:
     """Check that the zone's keys are those the parent's DS names, and that they sign its SOA.
 
     :raises LookupFailed: saying what does not validate.
     """
     apex = zone.apex
-    trusted = zones.ask(parent.servers, Question(apex, RdataType.DS), parent.apex).message.answer
+    cut = Cut(apex, zone.servers, parent)
+    trusted = asker.ask(parent, Question(apex, RdataType.DS)).message.answer
     digests = [rdata for rr in rrs_in(trusted, apex, RdataType.DS) for rdata in rr]
-    answer = zones.ask(zone.servers, Question(apex, RdataType.DNSKEY, dnssec_ok=True), apex).message.answer
+    answer = asker.ask(cut, Question(apex, RdataType.DNSKEY, dnssec_ok=True)).message.answer
     keys, key_signatures = _rrset(answer, apex, RdataType.DNSKEY), _signatures(answer, apex, RdataType.DNSKEY)
     matching = [
         key
@@ -31,10 +32,10 @@ def verify(zones: Zones, zone: Zone, parent: Cut) -> None:
         for ds in digests
         if dns.dnssec.key_id(key) == ds.key_tag and dns.dnssec.make_ds(apex, key, ds.digest_type) == ds
     ]
-    hint = f"delv {show(apex)} SOA; compare the DS at the parent with the zone's DNSKEY"
+    hint = f"{dig(Question(apex, RdataType.SOA), program='delv')}; compare the DS at the parent with the zone's DNSKEY"
     if not matching:
         raise LookupFailed(f"no DNSKEY of {show(apex)} has the digest that its DS at the parent names", hint)
-    soa = zones.ask(zone.servers, Question(apex, RdataType.SOA, dnssec_ok=True), apex).message.answer
+    soa = asker.ask(cut, Question(apex, RdataType.SOA, dnssec_ok=True)).message.answer
     try:
         entry = dns.rrset.from_rdata_list(apex, 0, matching)
         dns.dnssec.validate(keys, key_signatures, {apex: entry.to_rdataset()})
@@ -48,7 +49,7 @@ def verify(zones: Zones, zone: Zone, parent: Cut) -> None:
 def _rrset(answer: list[dns.rrset.RRset], owner: Name, rdtype: RdataType) -> dns.rrset.RRset:
     found = rrs_in(answer, owner, rdtype)
     if not found:
-        raise LookupFailed(f"{show(owner)} shows no {rdtype.name}", f"dig +dnssec {show(owner)} {rdtype.name}")
+        raise LookupFailed(f"{show(owner)} shows no {rdtype.name}", dig(Question(owner, rdtype), "+dnssec"))
     return dns.rrset.from_rdata_list(owner, found[0].ttl, [rdata for rr in found for rdata in rr])
 
 
