@@ -42,6 +42,18 @@ class Delegate:
         """
         return None if self.targets is None else _fill_in(self.targets, identifier, f"[{self.title}] targets")
 
+    def suggested_target(self, identifier: str) -> Name | None:
+        """The target to advise for ``identifier``: the only one it may use, else the name itself below the suffix.
+
+        None: the suffix is not known.
+
+        :raises PlanError: when that would be longer than a name can be.
+        """
+        if self.targets is not None or self.suffix is None:
+            return self.expected_target(identifier)
+        template = f"{{name}}.{self.suffix.to_text(omit_final_dot=True)}"
+        return _fill_in(template, identifier, f"[{self.title}] targets")
+
 
 @dataclass(frozen=True)
 class Settings:

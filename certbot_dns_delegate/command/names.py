@@ -1,5 +1,6 @@
 """The certificate names that a verb is about: from the command line, a file or a pipe, one at a time."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -16,6 +17,8 @@ from certbot_dns_delegate.command.verb import UsageError
 from certbot_dns_delegate.text import parse_name, printable
 
 PREFIX = "_acme-challenge"
+HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
+"""What a certificate can name (RFC 1034 section 3.5; the underscore for internal CAs): safe in any format."""
 LONGEST_LINE = 1024
 """Bytes: a domain name as text with every octet escaped, as \\\\DDD, needs no more (RFC 1035 section 2.3.4)."""
 
@@ -58,6 +61,8 @@ def parse(text: str) -> Wanted:
     else:
         raise ValueError(f"{bare} is an IP address, which has no name in DNS to put a challenge at")
     name = parse_name(bare).canonicalize()
+    if not HOST.fullmatch(name.to_text(omit_final_dot=True).replace("*", "")):
+        raise ValueError(f"{printable(text, 100)!r} has characters or hyphens where no certificate's name can")
     if name.labels[0] == PREFIX.encode():
         name = name.parent()
     if any(b"*" in label for label in name.labels):

@@ -47,15 +47,14 @@ def look(survey: Survey, wanted: Wanted, server: str, account: str | None) -> Fi
         return Finding(Verdict.OK, str(wanted), TOPIC, f"{show(found.at)} lets {issuers[0]} issue")
     seen = f"the CAA record of {show(found.at)} forbids {issuers[0]} to issue: {'; '.join(reasons)}"
     tag = "issuewild" if wanted.is_wildcard and any(r.tag == "issuewild" for r in found.records) else "issue"
-    hint = f"add  {record(found.at.to_text(), issuers[0], account, tag)}"
+    hint = f'add  {show(found.at)} 3600 IN CAA 0 {tag} "{value(issuers[0], account)}"'
     return Finding(Verdict.WARN, str(wanted), TOPIC, seen, hint)
 
 
-def record(owner: str, issuer: str, account: str | None, tag: str = "issue") -> str:
-    """A CAA record in zone-file form that lets one account of one CA issue by dns-01 alone."""
+def value(issuer: str, account: str | None) -> str:
+    """What lets one account of one CA issue, by dns-01 alone (RFC 8657)."""
     parameters = [f"accounturi={account}"] if account else []
-    value = "; ".join([issuer, *parameters, "validationmethods=dns-01"])
-    return f'{owner} 3600 IN CAA 0 {tag} "{value}"'
+    return "; ".join([issuer, *parameters, "validationmethods=dns-01"])
 
 
 @lru_cache

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from certbot_dns_delegate.command.verb import Verb
-from certbot_dns_delegate.schema import DURATION
+from certbot_dns_delegate.schema import DURATION, TEMPLATE
 
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -68,6 +68,29 @@ def _add_names(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_records(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--format", choices=("zone", "csv", "json"), default="zone", help="how to write them")
+    parser.add_argument("--delegate", metavar="TITLE", help="into this delegate (default: the first that may be used)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--template", metavar="NAME", type=argument(_target), help="targets, as {name}.acme.example.net, or with {hash}"
+    )
+    which.add_argument("--hash", action="store_true", help="one short label for each name, that does not tell it")
+    parser.add_argument("--ttl", metavar="SECONDS", type=argument(_positive), default=3600, help="(default: 3600)")
+    parser.add_argument("--missing", action="store_true", help="only what is not there yet")
+    parser.add_argument(
+        "--caa", action="store_true", help="also CAA: only this host's account may issue, and only by dns-01"
+    )
+
+
+def _target(text: str) -> str:
+    """A template with a word in it that tells names apart."""
+    word = "{hash}" if "{hash}" in text else "{name}"
+    TEMPLATE.parse(text.replace(word, "{name}"))
+    return text
+
+
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
         raise ValueError("must be a whole number above 0")
@@ -100,6 +123,16 @@ VERBS = (
         "certbot-dns-delegate check --all-lineages\n"
         "certbot-dns-delegate check --from names.txt --json | jq 'select(.verdict == \"fail\")'",
         _add_check,
+    ),
+    Verb(
+        "records",
+        "the CNAME records to add",
+        "Write the CNAME that each name needs, to a target of its own inside a delegate: the name itself below the"
+        " title, or\nwhat targets, --template or --hash say. With --caa the second lock: even who can write at the"
+        " target cannot then\nissue with another account.",
+        "certbot-dns-delegate records shop.example.com www.example.org --credentials delegate.ini\n"
+        "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini",
+        _add_records,
     ),
     Verb(
         "sweep",
