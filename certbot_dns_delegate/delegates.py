@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ class Delegate:
     settle: timedelta | None = None
     watch: Watch = Watch.AUTHORITATIVE
     watch_servers: tuple[tuple[str, int], ...] = ()
+    serving: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Our own networks: a name that leads elsewhere is no customer's any more."""
+    serving_grace: timedelta = timedelta(days=30)
+    """How long such a name is still renewed."""
 
     def serves(self, identifier: str) -> bool:
         """Whether a certificate name may use this delegate (``for``)."""

@@ -77,7 +77,12 @@ def parse(text: str) -> Wanted:
 
 
 def read(words: Iterable[str], file: str | None, output: Output) -> Iterator[Wanted | Unusable]:
-    """The names of the command line and of a file, as they come.
+    """The names of the command line and of a file, as they come; parameters and errors as for :func:`lines`."""
+    return (usable(text, where) for where, text in lines(words, file, output))
+
+
+def lines(words: Iterable[str], file: str | None, output: Output) -> Iterator[tuple[str, str]]:
+    """Where each name was read, and its text.
 
     :param file: a path, or ``-`` for standard input.
     :raises UsageError: when there are none, or the file cannot be opened.
@@ -85,11 +90,11 @@ def read(words: Iterable[str], file: str | None, output: Output) -> Iterator[Wan
     is_empty = True
     for word in words:
         is_empty = False
-        yield usable(word, "argument")
+        yield "argument", word
     if file is not None:
         for number, line in _lines(file, output):
             is_empty = False
-            yield usable(line, f"line {number}")
+            yield f"line {number}", line
     if is_empty:
         raise UsageError(f"no names in {printable(file)}" if file else "no names; hint: NAME, or --from FILE")
 

@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from certbot_dns_delegate.command.verb import Verb
-from certbot_dns_delegate.schema import DURATION, TEMPLATE
+from certbot_dns_delegate.schema import DURATION, NETWORKS, TEMPLATE
 
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -84,6 +85,22 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_monitor(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--since-last", action="store_true", help="only what is not as it was at the last look")
+    parser.add_argument("--resume", action="store_true", help="go on with the pass that was interrupted")
+    parser.add_argument(
+        "--serving",
+        metavar="NETWORKS",
+        type=argument(NETWORKS.parse),
+        help="our networks, comma separated: names without an address there are gone (default: as in the INI)",
+    )
+    parser.add_argument(
+        "--stale", metavar="TIME", type=argument(DURATION.parse), help="names not issued for so long, as 90d"
+    )
+    parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
+
+
 def _target(text: str) -> str:
     """A template with a word in it that tells names apart."""
     word = "{hash}" if "{hash}" in text else "{name}"
@@ -133,6 +150,17 @@ VERBS = (
         "certbot-dns-delegate records shop.example.com www.example.org --credentials delegate.ini\n"
         "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini",
         _add_records,
+    ),
+    Verb(
+        "monitor",
+        "watch the delegations of a fleet",
+        "Look at the delegation of each name, with any number of names in the same memory, and write one JSON object a"
+        " line.\nStates: ok, missing, elsewhere, dangling, loop, broken server, wildcard only, undelegated (was ours),"
+        " gone and never\narrived (no address in --serving), stale (not issued for --stale), no name. Since when is"
+        " remembered between runs.",
+        "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
+        "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
+        _add_monitor,
     ),
     Verb(
         "sweep",
