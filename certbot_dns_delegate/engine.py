@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -181,7 +182,11 @@ class Engine:
     def _publish(self, plan: Plan, pool: ThreadPoolExecutor) -> dict[int, Sequence[Sighting]]:
         self._journal = self._pending.start()
         standing = {(entry.zone, entry.owner, value) for entry in self._pending.all_open() for value in entry.values}
-        entries = [[self._entry(p, owner, plan, standing) for owner in p.values] for p in plan.publications]
+        present = {p.target.owner: p.target.present.values for p in plan.planned}
+        entries = [
+            [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
+            for publication in plan.publications
+        ]
         given = iter(self._journal.intend([entry for each in entries for entry in each]))
         for publication, each in zip(plan.publications, entries, strict=True):
             future = pool.submit(self._publish_one, publication)
@@ -193,10 +198,11 @@ class Engine:
         raise_all(errors)
         return {id(publication): future.result() for future, (publication, _) in self._publishing.items()}
 
-    def _entry(self, publication: Publication, owner: Name, plan: Plan, standing: set[tuple[str, str, str]]) -> Entry:
+    def _entry(
+        self, publication: Publication, owner: Name, there: frozenset[str], standing: set[tuple[str, str, str]]
+    ) -> Entry:
         zone, name, values = show(publication.zone.apex), show(owner), sorted(publication.values[owner])
         # A value that stands there and is in nobody's journal was put there by somebody else, and stays.
-        there = plan.present(owner).values
         before = tuple(value for value in values if value in there and (zone, name, value) not in standing)
         settings = self.settings
         return Entry(
@@ -223,9 +229,8 @@ class Engine:
     def _settle_publishing(self) -> list[DelegateError]:
         """Mark what became of each request that has ended; the errors of those that failed."""
         errors: list[DelegateError] = []
+        marks: dict[State, list[int]] = defaultdict(list)
         for future, (_, numbers) in self._publishing.items():
-            assert self._journal is not None
-            open_numbers = [n for n in numbers if self._journal.state(n) is State.INTENDED]
             if not future.done():
                 continue
             error = None if future.cancelled() else future.exception()
@@ -240,8 +245,11 @@ class Engine:
             elif error is not None:
                 errors.append(WriteError(f"{type(error).__name__}: {printable(str(error))}"))
                 log.debug("provider failed", exc_info=error)
-            if open_numbers and state is not State.INTENDED:
-                self._journal.mark(open_numbers, state)
+            marks[state] += numbers
+        if self._journal is not None:
+            for state in (State.STRUCK, State.PUBLISHED):
+                if new := [number for number in marks[state] if self._journal.state(number) is State.INTENDED]:
+                    self._journal.mark(new, state)
         return errors
 
     # Proving
@@ -284,8 +292,8 @@ class Engine:
                 name = show(owner)
                 self._ttls[name] = max(self._ttls.get(name, 0), sighting.rrset.ttl)
         if report.without_ipv6:
-            unasked = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
-            self._warn(f"this host has no IPv6: not asked were {unasked}")
+            without = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
+            self._warn(f"this host has no IPv6: not asked were {without}")
         for watcher in (watcher for watcher in report.out if watcher not in report.without_ipv6):
             self._warn(f"{watcher.server}, a server of {show(watcher.zone)}, {watcher.state}; the others were asked")
         outcome = "ok" if report.complete else "NotServed"

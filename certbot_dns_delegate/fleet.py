@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.files import create_private
+from certbot_dns_delegate.files import create_private, make_private
 from certbot_dns_delegate.text import printable, quoted
 
 BUSY_S = 30.0
@@ -79,7 +79,7 @@ class Fleet:
         :raises StateError: when the database cannot be used.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.path.parent)
             create_private(self.path)
             with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
                 version = database.execute("PRAGMA user_version").fetchone()[0]

@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.files import create_private
+from certbot_dns_delegate.errors import DelegateError, StateError
+from certbot_dns_delegate.files import create_private, make_private
 from certbot_dns_delegate.text import printable, quoted
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,19 @@ KEEP = timedelta(days=365)
 """How long rows are kept: one lineage's renewals of a year can then be compared."""
 BUSY_S = 10.0
 """Seconds to wait for another process that writes."""
+
+COLUMNS = ("at", "run", "phase", "outcome", "identifier", "owner", "delegate", "milliseconds", "detail")
+NUISANCES = (
+    sqlite3.Error,
+    OSError,
+    DelegateError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What a full disk, a damaged file or a hostile row can raise; not Exception, since Certbot's signals are one."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
@@ -93,14 +106,12 @@ class History:
 
     def record(self, events: Iterable[Event]) -> None:
         """Add rows and drop those older than :data:`KEEP`."""
-        rows = [
-            (e.at, e.run, e.phase, e.outcome, e.identifier, e.owner, e.delegate, e.milliseconds, json.dumps(e.detail))
-            for e in events
-        ]
         with self._quietly("written"), self._open() as database, database:
+            rows = [
+                [*(getattr(event, column) for column in COLUMNS[:-1]), json.dumps(event.detail)] for event in events
+            ]
             database.executemany(
-                "INSERT INTO event (at, run, phase, outcome, identifier, owner, delegate, milliseconds, detail)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})",  # noqa: S608  ours
                 rows,
             )
             database.execute("DELETE FROM event WHERE at < ?", (time.time() - KEEP.total_seconds(),))
@@ -170,7 +181,7 @@ class History:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         create_private(self.path)
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
             if _check_version(database) < VERSION:
@@ -181,7 +192,7 @@ class History:
     def _quietly(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+        except NUISANCES as error:
             log.warning("history %s could not be %s: %s", printable(str(self.path)), verb, printable(str(error)))
 
 
@@ -235,7 +246,7 @@ def _event(row: Sequence[Any]) -> Event:
     _, at, run, phase, outcome, identifier, owner, delegate, milliseconds, detail = row
     try:
         known = json.loads(detail)
-    except ValueError:
+    except (ValueError, RecursionError):
         known = {}
     is_ours = isinstance(known, dict)
     return Event(run, phase, outcome, identifier, owner, delegate, milliseconds, known if is_ours else {}, at)

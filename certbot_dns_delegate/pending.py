@@ -7,6 +7,7 @@ not do across containers. A line torn by a crash was never followed by a request
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import time
@@ -14,12 +15,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.files import check_trusted
+import dns.exception
+import dns.name
+
+from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.files import MOST, check_trusted, make_private
 from certbot_dns_delegate.text import printable, quoted
+
+log = logging.getLogger(__name__)
 
 AGAIN_AFTER_S = 300
 """Seconds after which a write of unknown outcome can no longer be carried out: the fudge of its TSIG (RFC 8945 section
@@ -61,7 +68,7 @@ class Entry:
 class Journal:
     """One run's file; lines are added, never changed."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: FileIO) -> None:
         self.path = path
         self._file = file
         self.entries: dict[int, tuple[Entry, State]] = {}
@@ -89,24 +96,31 @@ class Journal:
     def mark(self, numbers: Sequence[int], state: State) -> None:
         """Write down what became of entries.
 
-        :raises StateError: when it cannot be written.
+        Where that cannot be written, this run knows it all the same, and a later one withdraws the values once more,
+        which is harmless: so a full disk never keeps anything from being withdrawn.
         """
-        self._append([{"number": number, "state": state} for number in numbers])
         for number in numbers:
             self.entries[number] = (self.entries[number][0], state)
+        try:
+            self._append([{"number": number, "state": state} for number in numbers])
+        except StateError as error:
+            log.warning("%s", error)
 
     def close(self) -> None:
         """End the run: the file goes when nothing is left to withdraw, else it stays for a later one."""
-        if not self.open_entries:
-            self.path.unlink(missing_ok=True)
+        try:
+            if not self.open_entries:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s: %s", printable(str(self.path)), error.strerror)
         self._file.close()
 
     def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
         # The line break comes first: it ends a line that a full disk may have torn.
-        data = b"".join(b"\n" + json.dumps(line).encode() for line in lines)
+        data = memoryview(b"".join(b"\n" + json.dumps(line).encode() for line in lines))
         try:
-            self._file.write(data)
-            self._file.flush()
+            while data:
+                data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise StateError(
@@ -114,20 +128,35 @@ class Journal:
             ) from None
 
     def load(self) -> None:
-        """Read what an earlier run wrote; a torn last line, or one that is no entry of ours, is passed over."""
+        """Read what an earlier run wrote; a line torn by a crash, or one that is no entry of ours, is passed over."""
         self._file.seek(0)
-        for line in self._file.read().splitlines():
+        for line in self._file.readall().splitlines():
             try:
                 record = json.loads(line)
                 number, state = int(record.pop("number")), State(record.pop("state"))
-                if state is State.INTENDED:
-                    for name in ("values", "before"):
-                        record[name] = tuple(map(str, record[name]))
-                    self.entries[number] = (Entry(**record), state)
-                else:
-                    self.entries[number] = (self.entries[number][0], state)
-            except (ValueError, KeyError, TypeError, AttributeError):
+                entry = _entry(record) if state is State.INTENDED else self.entries[number][0]
+                self.entries[number] = (entry, state)
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
+
+
+def _entry(record: dict[str, Any]) -> Entry:
+    """:raises ValueError, TypeError: when the record is not what :meth:`Journal.intend` writes."""
+    for name in ("values", "before"):
+        record[name] = tuple(record[name])
+    entry = Entry(**record)
+    texts = (entry.authenticator, entry.credentials, entry.delegate, entry.zone, entry.owner)
+    if not all(isinstance(text, str) for text in (*texts, *entry.values, *entry.before)):
+        raise TypeError
+    if not isinstance(entry.written, int | float) or not 0 <= entry.written < 1e11:  # the year 5138
+        raise TypeError
+    try:
+        zone, owner = dns.name.from_text(entry.zone, None), dns.name.from_text(entry.owner, None)
+    except dns.exception.DNSException as error:
+        raise ValueError from error
+    if not (zone.is_absolute() and owner.is_subdomain(zone) and Path(entry.credentials).is_absolute()):
+        raise ValueError
+    return entry
 
 
 class Pending:
@@ -141,11 +170,13 @@ class Pending:
 
         :raises StateError: when the directory cannot be used.
         """
+        path = self.directory / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}.json"
         try:
             with self._locked():
-                path = self.directory / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}.json"
-                file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "r+b")
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+                file = FileIO(os.open(path, flags, 0o600), "r+")
+                # Not in vain and not for long: only who asks whether this run is alive can hold it, for a moment.
+                fcntl.flock(file, fcntl.LOCK_EX)
                 _sync(self.directory)
         except OSError as error:
             where = printable(str(self.directory))
@@ -155,20 +186,21 @@ class Pending:
         return Journal(path, file)
 
     def adopt_dead(self) -> list[Journal]:
-        """The journals of runs that are no longer alive, locked for us; empty ones are removed."""
+        """The journals of runs that are no longer alive, locked for us; empty ones are removed.
+
+        :raises OSError, StateError: when the directory cannot be used.
+        """
         journals = []
         with self._locked():
             for path in sorted(self.directory.glob("*.json")):
-                try:
-                    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), "r+b")
-                except OSError:
+                file = _open(path)
+                if file is None:
                     continue
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     file.close()  # alive
                     continue
-                check_trusted(path, os.fstat(file.fileno()))
                 journal = Journal(path, file)
                 journal.load()
                 if journal.open_entries:
@@ -186,25 +218,22 @@ class Pending:
         """What any run, alive or dead, has written and not withdrawn."""
         return self._read(lambda *_: True)
 
-    def _read(self, wanted: Callable[[Path, BinaryIO], bool]) -> Iterator[Entry]:
+    def _read(self, wanted: Callable[[Path, FileIO], bool]) -> Iterator[Entry]:
         for path in self.directory.glob("*.json"):
-            try:
-                with path.open("r+b") as file:
-                    if wanted(path, file):
-                        journal = Journal(path, file)
-                        journal.load()
-                        yield from journal.open_entries.values()
-            except OSError:
-                continue  # withdrawn and removed meanwhile
+            file = _open(path)
+            if file is None:
+                continue
+            with file:
+                if wanted(path, file):
+                    journal = Journal(path, file)
+                    journal.load()
+                    yield from journal.open_entries.values()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Between creating a journal and locking it nobody may take it for dead."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = self.directory.stat()
-        if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
-            where = printable(str(self.directory))
-            raise StateError(f"{where}: somebody else may write there", f"chmod 700 {quoted(self.directory)}")
+        for each in (self.directory.parent, self.directory):
+            make_private(each)
         descriptor = os.open(self.directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -213,7 +242,29 @@ class Pending:
             os.close(descriptor)
 
 
-def _is_locked(file: BinaryIO) -> bool:
+def _open(path: Path) -> FileIO | None:
+    """A journal that only this user or root can have written; None for anything else."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None  # withdrawn and removed meanwhile
+    except OSError as error:
+        log.warning("%s is left alone: %s", printable(str(path)), error.strerror)
+        return None
+    file = FileIO(descriptor, "r+")
+    status = os.fstat(descriptor)
+    try:
+        check_trusted(path, status)
+        if status.st_size > MOST:
+            raise SettingsError(f"{printable(str(path))}: larger than {MOST >> 20} MiB")
+    except SettingsError as error:
+        log.warning("no journal of ours: %s", error)
+        file.close()
+        return None
+    return file
+
+
+def _is_locked(file: FileIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

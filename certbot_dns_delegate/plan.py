@@ -51,10 +51,6 @@ class Plan:
     problems: tuple[tuple[Challenge, DelegateError], ...]
     publications: tuple[Publication, ...]
 
-    def present(self, owner: Name) -> RRset:
-        """What stood at a target when it was looked at."""
-        return next(p.target.present for p in self.planned if p.target.owner == owner)
-
 
 class Router:
     """Which delegate a name lies in."""

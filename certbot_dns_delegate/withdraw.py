@@ -1,5 +1,6 @@
 """Take away what was written, from the journals alone: this run's values, and those of runs that died."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -9,10 +10,14 @@ from typing import Any
 
 from dns.name import Name, from_text
 
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown
 from certbot_dns_delegate.model import Values
 from certbot_dns_delegate.pending import AGAIN_AFTER_S, Entry, Journal, State
 from certbot_dns_delegate.text import printable, show_all
+
+SINGLY_S = 30.0
+"""Seconds after which no further owner of a refused request is tried alone: at a dead server each would cost seconds;
+the others stay on record for a later run."""
 
 Key = tuple[str, str, str, str]
 """Authenticator, credentials path, delegate's title, zone."""
@@ -75,42 +80,44 @@ def withdraw_all(work: Mapping[Key, Batch], provider_for: ProviderFor, pool: Exe
         failed = future.result()
         for owner, error in failed.items():
             leftovers.append(Leftover(key[3], show_all([owner]), frozenset(work[key].values[owner]), error))
+        marks: dict[tuple[Journal, State], list[int]] = defaultdict(list)  # each is one sync to disk
         for journal, number, entry in work[key].entries:
-            if from_text(entry.owner) in failed:
+            if failed and from_text(entry.owner) in failed:
                 continue
             is_doubtful = journal.state(number) in {State.INTENDED, State.DOUBTFUL}
-            again = is_doubtful and now - entry.written < AGAIN_AFTER_S
-            try:
-                journal.mark([number], State.DOUBTFUL if again else State.WITHDRAWN)
-            except DelegateError as error:
-                leftovers.append(Leftover(entry.zone, entry.owner, entry.ours, error))
+            # By its amount: a clock that was set back must not keep an entry for ever.
+            again = is_doubtful and abs(now - entry.written) < AGAIN_AFTER_S
+            marks[journal, State.DOUBTFUL if again else State.WITHDRAWN].append(number)
+        for (journal, state), numbers in marks.items():
+            journal.mark(numbers, state)
     return leftovers
 
 
 def _withdraw(provider_for: ProviderFor, key: Key, values: Values) -> dict[Name, DelegateError]:
     """Withdraw in one request; when that is refused, owner by owner. The owners that stay, and why."""
     authenticator, credentials, title, zone_text = key
-    zone = from_text(zone_text)
     if not values:
         return {}
-    try:
-        provider = provider_for(authenticator, Path(credentials), title)
-    except DelegateError as error:
-        return dict.fromkeys(values, error)
-    failed = _attempt(provider, zone, values)
+
+    def attempt(part: Values) -> DelegateError | None:
+        try:
+            provider_for(authenticator, Path(credentials), title).withdraw(from_text(zone_text), part)
+        except DelegateError as error:
+            return error
+        except BaseException as error:  # noqa: BLE001  in a thread of the pool: whatever it is, the others must go on
+            return DelegateError(f"{type(error).__name__}: {printable(str(error))}")
+        return None
+
+    failed = attempt(values)
     if failed is None:
         return {}
-    if len(values) == 1:
+    # One that was not answered may have been carried out, and the next would not be answered either.
+    if len(values) == 1 or isinstance(failed, OutcomeUnknown):
         return dict.fromkeys(values, failed)
-    singly = {owner: _attempt(provider, zone, {owner: texts}) for owner, texts in values.items()}
-    return {owner: error for owner, error in singly.items() if error is not None}
-
-
-def _attempt(provider: Any, zone: Name, values: Values) -> DelegateError | None:
-    try:
-        provider.withdraw(zone, values)
-    except DelegateError as error:
-        return error
-    except Exception as error:  # noqa: BLE001  whatever one provider raises, the others' values must still go
-        return DelegateError(f"{type(error).__name__}: {printable(str(error))}")
-    return None
+    left: dict[Name, DelegateError] = {}
+    give_up_at = time.monotonic() + SINGLY_S
+    for owner, texts in values.items():
+        error = attempt({owner: texts}) if time.monotonic() < give_up_at else failed
+        if error is not None:
+            left[owner] = error
+    return left

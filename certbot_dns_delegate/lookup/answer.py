@@ -14,7 +14,7 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.model import RRset
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import show, show_all
 
 Section = Iterable[dns.rrset.RRset]
 
@@ -38,8 +38,9 @@ def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | N
     if not targets:
         return None
     if len(targets) > 1:
-        shown = ", ".join(show(target) for target in targets)
-        raise LookupFailed(f"{show(owner)} has several CNAMEs: {shown}", "leave one; a name can have but one")
+        raise LookupFailed(
+            f"{show(owner)} has several CNAMEs: {show_all(targets)}", "leave one; a name can have but one"
+        )
     by_dname = any(
         r.rdtype == RdataType.DNAME and owner != r.name and owner.is_subdomain(r.name) for r in message.answer
     )

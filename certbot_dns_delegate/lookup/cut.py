@@ -1,8 +1,7 @@
 """A zone cut: the servers that a zone is delegated to, and how they are asked."""
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dns.name import Name
@@ -50,6 +49,7 @@ class Asker:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._helpful: set[Server] = set()
+        self._silent: set[Server] = set()
 
     def ask(self, cut: Cut, question: Question) -> Reply:
         """The first answer with authority, or referral below ``cut``, that one of its servers gives.
@@ -66,12 +66,13 @@ class Asker:
         self._budget.spend(len(wanted))
         cuts = {question: cut for cut, question in wanted}
         answers: dict[Question, Reply | LookupFailed] = {}
-        seen: dict[Question, list[str]] = defaultdict(list)
-        asks = [
-            Ask(server, question, index * STAGGER_S)
-            for question, cut in cuts.items()
-            for index, server in enumerate(self._in_order(cut.servers))
-        ]
+        seen: dict[Question, list[str]] = {}
+        asks = []
+        for question, cut in cuts.items():
+            # Silent once, silent for the rest of the order: a hundred names shall not wait a hundred times.
+            seen[question] = [f"{server} said timeout" for server in cut.servers if server in self._silent]
+            order = self._in_order(server for server in cut.servers if server not in self._silent)
+            asks += [Ask(server, question, index * STAGGER_S) for index, server in enumerate(order)]
         for outcome in exchange(asks, PATIENCE_S):
             question = outcome.ask.question
             problem = _problem(outcome, cuts[question].apex)
@@ -81,6 +82,8 @@ class Asker:
                 if len(answers) == len(cuts):
                     break
             else:
+                if problem == "timeout":
+                    self._silent.add(outcome.ask.server)
                 seen[question].append(f"{outcome.ask.server} said {problem}")
         for question, cut in cuts.items():
             told = "; ".join(seen[question]) or "none has an address"
@@ -88,7 +91,7 @@ class Asker:
             answers.setdefault(question, LookupFailed(problem, dig(question, "+trace")))
         return answers
 
-    def _in_order(self, servers: Sequence[Server]) -> list[Server]:
+    def _in_order(self, servers: Iterable[Server]) -> list[Server]:
         return sorted(servers, key=lambda server: (server not in self._helpful, server.is_ipv6))
 
 

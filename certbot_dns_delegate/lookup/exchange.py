@@ -32,11 +32,13 @@ def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
     conversations: dict[Server, Conversation] = {}
     with selectors.DefaultSelector() as selector:
         try:
-            while later or _is_busy(conversations.values()):
+            while True:
                 now = time.monotonic()
                 for conversation in conversations.values():
                     yield from _expire(conversation, now)
-                if later and not _is_busy(conversations.values()):
+                if not any(c.waiting or c.outstanding for c in conversations.values()):
+                    if not later:
+                        return
                     # Who was asked first has failed already: there is nothing to wait for.
                     begin = min(begin, now - later[-1].ask.delay_s)
                 while later and begin + later[-1].ask.delay_s <= now:
@@ -61,10 +63,6 @@ def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
         finally:
             for conversation in conversations.values():
                 conversation.close()
-
-
-def _is_busy(conversations: Iterable[Conversation]) -> bool:
-    return any(c.waiting or c.outstanding for c in conversations)
 
 
 def _expire(conversation: Conversation, now: float) -> Iterator[Outcome]:

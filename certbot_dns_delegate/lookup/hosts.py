@@ -41,6 +41,7 @@ class Hosts:
         self._suffix_of = suffix_of
         self._addresses_of = addresses_of
         self._budget = budget
+        self._resolved: dict[Name, list[str]] = {}
 
     def servers(
         self,
@@ -57,12 +58,12 @@ class Hosts:
         servers: list[Server] = []
         outside = []
         for host in hosts[:MOST_HOSTS]:
-            found: Sequence[str] = addresses_in(additional, host)
             suffix = self._suffix_of(host)
-            if suffix is None and not host.is_subdomain(apex):
+            is_inside = host.is_subdomain(apex)
+            found: Sequence[str] = addresses_in(additional, host) if is_inside or suffix is not None else ()
+            if not found and suffix is None:
                 outside.append(host)
-                continue
-            if suffix is not None and not (found or host.is_subdomain(apex) or host in resolving):
+            elif not found and suffix is not None and not is_inside and host not in resolving:
                 found = self._inside(host, suffix, resolving | {host})
             servers += _at(host, found)
         return tuple(dict.fromkeys([*servers, *self._resolve(outside)]))
@@ -75,25 +76,19 @@ class Hosts:
             return []
 
     def _resolve(self, hosts: Sequence[Name]) -> list[Server]:
-        keys = [(host, rdtype) for host in hosts for rdtype in ADDRESS]
-        if not keys:
-            return []
-        self._budget.spend(len(keys))
-        # One try for all of them; a resolver may take long to say that it cannot find one.
-        answers = self._recursive.ask_all([], keys)
-        if not any(isinstance(reply, Reply) and reply.message.answer for reply in answers.values()):
-            answers = self._recursive.ask_all(keys)
-        servers: list[Server] = []
-        for host in hosts:
-            # A host name that is a CNAME (forbidden by RFC 2181 section 10.3, but resolvers follow it) is fine here.
-            rrs = [
-                rr
-                for rdtype in ADDRESS
-                if isinstance(r := answers.get((host, rdtype)), Reply)
-                for rr in r.message.answer
-            ]
-            servers += _at(host, [rdata.address for rr in rrs if rr.rdtype in ADDRESS for rdata in rr])
-        return servers
+        keys = [(host, rdtype) for host in hosts if host not in self._resolved for rdtype in ADDRESS]
+        if keys:
+            self._budget.spend(len(keys))
+            # One try for all of them: a resolver may take long to say that it cannot find one.
+            answers = self._recursive.ask_all([], keys)
+            if not any(isinstance(reply, Reply) and reply.message.answer for reply in answers.values()):
+                answers = self._recursive.ask_all(keys)
+            for host in {host for host, _ in keys}:
+                replies = [reply for rdtype in ADDRESS if isinstance(reply := answers.get((host, rdtype)), Reply)]
+                # A host name that is a CNAME (forbidden by RFC 2181 section 10.3, but resolvers follow it) is fine.
+                rrs = [rr for reply in replies for rr in reply.message.answer if rr.rdtype in ADDRESS]
+                self._resolved[host] = [rdata.address for rr in rrs for rdata in rr]
+        return [server for host in hosts for server in _at(host, self._resolved[host])]
 
 
 def host_name(name: Name) -> str:

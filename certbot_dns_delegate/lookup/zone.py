@@ -140,8 +140,9 @@ class Zones:
                 raise LookupFailed(f"{reply.ask.server} names no servers for {show(above)}", dig(Question(*ns)))
             return self._first_cut(soa.name)
         # Hosts inside a delegate only by glue, which the referral from above has if this reply does not.
-        hosts = [host for host in hosts if host.is_subdomain(above) or self._suffix_of(host) is None]
-        cut = Cut(above, self._hosts.servers(hosts, reply.message.additional, above))
+        additional = reply.message.additional
+        hosts = [host for host in hosts if self._suffix_of(host) is None or addresses_in(additional, host)]
+        cut = Cut(above, self._hosts.servers(hosts, additional, above))
         if cut.servers or above == dns.name.root:
             self._cuts[above] = cut
             return cut

@@ -12,9 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 MOST = 1 << 20
 """Bytes of a decompressed body that are read: 3000 zones of a PowerDNS list fit, and nothing that could hurt."""
@@ -93,20 +91,17 @@ class _Watched:
         super().endheaders(*arguments, **keywords)  # type: ignore[misc]
 
 
-class _PlainConnection(_Watched, HTTPConnection):
-    pass
+def _watch_pools(manager: Any) -> None:
+    # From the classes that the manager has: a SOCKS proxy's are others.
+    manager.pool_classes_by_scheme = {
+        scheme: pool if issubclass(pool.ConnectionCls, _Watched) else _watched_pool(pool)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
 
 
-class _TLSConnection(_Watched, HTTPSConnection):
-    pass
-
-
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TLSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+def _watched_pool(pool: Any) -> type:
+    connection = type(f"Watched{pool.ConnectionCls.__name__}", (_Watched, pool.ConnectionCls), {})
+    return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
 class Adapter(HTTPAdapter):
@@ -114,11 +109,11 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
         super().init_poolmanager(*arguments, **keywords)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+        _watch_pools(self.poolmanager)
 
     def proxy_manager_for(self, *arguments: Any, **keywords: Any) -> Any:
         manager = super().proxy_manager_for(*arguments, **keywords)
-        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+        _watch_pools(manager)
         return manager
 
 

@@ -37,6 +37,40 @@ class Run(subprocess.Popen[str]):
         return self.output
 
 
+class Terminal:
+    """A program on a terminal of its own."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], cwd: Path) -> None:
+        self.main, side = pty.openpty()
+        self.process = subprocess.Popen(
+            command, env=environment, cwd=cwd, stdin=side, stdout=side, stderr=side, start_new_session=True
+        )
+        os.close(side)
+        self.shown = b""
+
+    def read_until(self, text: str) -> None:
+        """Read until TEXT has been shown; fail when the program ends before."""
+        while text.encode() not in self.shown:
+            assert self.read(), f"never shown: {text}\n{self.shown.decode()}"
+
+    def read(self) -> bytes:
+        """What is shown next; nothing when the program has ended."""
+        try:
+            chunk = os.read(self.main, 65536)
+        except OSError:  # EIO: the other side is closed
+            chunk = b""
+        self.shown += chunk
+        return chunk
+
+    def end(self, code: int = 0) -> str:
+        """Read to the end; all that was shown."""
+        while self.read():
+            pass
+        os.close(self.main)
+        assert self.process.wait() == code, self.shown.decode()
+        return self.shown.decode()
+
+
 class Certbot:
     """The real Certbot with config, work and logs directories of one test."""
 
@@ -87,24 +121,10 @@ class Certbot:
         arguments = self.certonly(credentials, *names, authenticator=authenticator)
         return self.run(*arguments, *options, code=code, home=home)
 
-    def on_terminal(self, *arguments: str) -> tuple[int, str]:
-        """Run Certbot with a terminal for its three streams: the exit code, and all that was shown."""
-        main, side = pty.openpty()
-        with subprocess.Popen(
-            self.lab.certbot_command(*arguments, home=self.home),
-            env=self.lab.certbot_environment(),
-            cwd=self.lab.directory,
-            stdin=side,
-            stdout=side,
-            stderr=side,
-        ) as process:
-            os.close(side)
-            shown = b""
-            with contextlib.suppress(OSError):  # EIO: the other side is closed
-                while chunk := os.read(main, 65536):
-                    shown += chunk
-            os.close(main)
-        return process.returncode, shown.decode()
+    def start_on_terminal(self, *arguments: str) -> "Terminal":
+        """Start Certbot with a terminal for its three streams."""
+        command = self.lab.certbot_command(*arguments, home=self.home)
+        return Terminal(command, self.lab.certbot_environment(), self.lab.directory)
 
     def names(self, lineage: str) -> set[str]:
         """What the lineage's certificate is for."""

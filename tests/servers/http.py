@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import select
 import socket
 import ssl
 import threading
@@ -189,6 +190,24 @@ class Dripping:
         connection.sendall(self._start)
         while not self._server.closing.wait(0.05):
             connection.sendall(b"x")
+
+
+class Tunnel:
+    """What a proxy does after CONNECT: bytes both ways until one side is done."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def __call__(self, connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self._port), timeout=10) as onward:
+            sides = {connection: onward, onward: connection}
+            while True:
+                for side in select.select(list(sides), [], [], 10)[0]:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    sides[side].sendall(data)
 
 
 class Silent:

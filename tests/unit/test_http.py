@@ -456,6 +456,21 @@ def test_a_tls_tunnel_through_a_proxy_that_refuses_it_is_refused(
         assert proxy.requests[0].method == "CONNECT"
 
 
+def test_a_tls_tunnel_through_a_proxy_is_watched_like_any_connection(
+    monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    """The request arrives at the service; one that left and got no answer is of unknown outcome."""
+    with Server(answers(Reply(), Reply(misbehave=servers.hang_up)), certificates.context()) as server:
+        tunnel = servers.Tunnel(server.port)
+        with Server(lambda _: Reply(misbehave=tunnel)) as proxy:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+            one = client(server, ca_bundle=certificates.ca)
+            assert one.call("POST", "x", json={}).status == 200
+            with pytest.raises(OutcomeUnknown, match="through the proxy of the environment: the connection broke"):
+                one.call("POST", "x", json={})
+        assert [request.method for request in server.requests] == ["POST", "POST"]
+
+
 def test_cookies_are_not_kept() -> None:
     """A login that sets a cookie changes nothing."""
     with Server(lambda _: Reply(200, "", {"Set-Cookie": "a=b"})) as server:

@@ -99,6 +99,11 @@ class Lab(Clients):
             self.powerdns_lua.api_key,
         ]
 
+    def plant(self, owner: str) -> None:
+        """Let the resolver look for a name's TXT too early, so that it remembers that there is none."""
+        dns.query.udp(dns.message.make_query(absolute(owner), "TXT"), self.resolver, timeout=10)
+        self.unbound.forget_questions()
+
     def update(
         self,
         zone: str,

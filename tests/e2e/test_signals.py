@@ -1,0 +1,88 @@
+"""A signal at any moment leads to withdrawal and to Certbot's own exit, never on to the CA (rule 17)."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.gate import Gate
+from tests.e2e.lab import Lab
+from tests.e2e.runs import Certbot, Run, until
+from tests.servers import Server, Silent
+
+Interrupt = Callable[[Run], None]
+
+
+@contextmanager
+def planning(lab: Lab, certbot: Certbot) -> Iterator[Run]:
+    """The resolver has been asked for the chain, and is silent."""
+    with Server({}, behaviour=Silent(), recursive=True) as resolver:
+        option = f"--dns-delegate-resolvers={resolver.address}@{resolver.port}"
+        run = certbot.start(*certbot.certonly(lab.credentials("fast.bind.test"), "fast"), option)
+        until(resolver.asked, "a question")
+        yield run
+
+
+@contextmanager
+def publishing(lab: Lab, certbot: Certbot) -> Iterator[Run]:
+    """The UPDATE is on record and about to leave, or has left; the server does not answer before the signal."""
+    with lab.bind.suspended():
+        run = certbot.start(*certbot.certonly(lab.credentials("fast.bind.test"), "fast"))
+        until(lambda: any("intended" in text for text in certbot.journals()), "the journal")
+        yield run
+
+
+@contextmanager
+def watching(lab: Lab, certbot: Certbot) -> Iterator[Run]:
+    """One server does not serve the values."""
+    with Gate(lab, "fast.bind.test") as gate:
+        credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": gate.settings})
+        run = certbot.start(*certbot.certonly(credentials, "fast"))
+        until(gate.is_reached, "the watch")
+        yield run
+
+
+@contextmanager
+def settling(lab: Lab, certbot: Certbot) -> Iterator[Run]:
+    """All servers serve the values, and the profile wants more time."""
+    credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": {"settle": "60s"}})
+    run = certbot.start(*certbot.certonly(credentials, "fast"))
+    log = certbot.file("logs/letsencrypt.log")
+    until(lambda: log.exists() and "waiting 60 s more" in log.read_text(), "the settling")
+    yield run
+
+
+@contextmanager
+def validating(lab: Lab, certbot: Certbot) -> Iterator[Run]:
+    """The CA is about to look."""
+    output = lab.ca.directory / "output"
+    seen = output.stat().st_size
+    with Gate(lab, "fast.bind.test") as gate:
+        credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": gate.settings})
+        run = certbot.start(*certbot.certonly(credentials, "fast"))
+        until(gate.is_reached, "the watch")
+        with lab.unbound.suspended():
+            gate.open()
+            until(lambda: b"Pulled a task" in output.read_bytes()[seen:], "the CA at work")
+            yield run
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGINT, 1, "Exiting due to user request."), (signal.SIGTERM, -signal.SIGTERM, "")],
+)
+@pytest.mark.parametrize("phase", [planning, publishing, watching, settling, validating])
+def test_signal(
+    lab: Lab, certbot: Certbot, phase: Callable[..., Iterator[Run]], number: int, code: int, words: str
+) -> None:
+    """Certbot ends as it does without us, the values are withdrawn, and the CA is not asked."""
+    with phase(lab, certbot) as run:  # type: ignore[attr-defined]
+        run.send_signal(number)
+        if phase is not publishing:
+            run.end(code)
+    output = run.end(code)
+    assert words in output
+    assert "Traceback" not in output
+    assert certbot.journals() == []
+    assert phase is validating or not lab.ipv6 or lab.resolver_queries(by_ca=True) == []
