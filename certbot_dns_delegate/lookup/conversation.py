@@ -25,7 +25,7 @@ class Pending:
         self.started = 0.0
         self.repeated = False
         self.use_edns = True
-        self.needs_tcp = False
+        self.needs_tcp = ask.by_tcp
         self.is_truncated = False
         self.renew()
 
