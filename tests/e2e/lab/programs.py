@@ -28,6 +28,7 @@ PACKAGES = {
     "pdnsutil": "pdns-server",
     "unbound": "unbound",
     "pebble": "pebble",
+    "lego": "lego",
 }
 PDNS_MODULE = "libgsqlite3backend.so"  # of pdns-backend-sqlite3: a module, found in module-dir, not on the path
 
@@ -108,8 +109,9 @@ def setup() -> list[str]:
     HOME.mkdir(exist_ok=True)
     with locked(HOME / "lock"):
         notes = [note for program, module in GO_PROGRAMS.items() if (note := build(program, module))]
-        if absent := missing():
-            fetch(absent)
+        if missing():
+            shutil.rmtree(DEBIAN, ignore_errors=True)  # it is unpacked anew as a whole
+            fetch(missing())
         for program in PACKAGES:
             free(program)
     return notes
