@@ -20,6 +20,7 @@ PACKAGES = {
     "dnssec-keygen": "bind9-utils",
     "tsig-keygen": "bind9-utils",
     "dig": "bind9-dnsutils",
+    "dnsperf": "dnsperf",
     "nsupdate": "bind9-dnsutils",
     "knotd": "knot",
     "knotc": "knot",
@@ -110,7 +111,7 @@ def setup() -> list[str]:
     with locked(HOME / "lock"):
         notes = [note for program, module in GO_PROGRAMS.items() if (note := build(program, module))]
         if missing():
-            shutil.rmtree(DEBIAN, ignore_errors=True)  # it is unpacked anew as a whole
+            shutil.rmtree(DEBIAN, ignore_errors=True)  # unpacked for an older list
             fetch(missing())
         for program in PACKAGES:
             free(program)
@@ -181,7 +182,6 @@ def fetch(absent: Sequence[str]) -> None:
     shutil.rmtree(unpacking, ignore_errors=True)
     for archive in sorted((state / "cache/archives").glob("*.deb")):
         run(["dpkg-deb", "-x", str(archive), str(unpacking)], variables, names)
-    shutil.rmtree(DEBIAN, ignore_errors=True)
     unpacking.rename(DEBIAN)
     shutil.rmtree(state)
     if still := missing():
