@@ -137,7 +137,11 @@ class Engine:
         work = batches(journals, alive)
         with ThreadPoolExecutor(WORKERS, "dns-delegate") as pool:
             self._stop.clear()
-            leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
+            try:
+                leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
+            except BaseException:
+                self._stop.set()  # or leaving the pool would wait for what its threads wait for
+                raise
         left = {(leftover.zone, leftover.owners) for leftover in leftovers}
         for (_, _, title, zone), batch in work.items():
             for owner in batch.values:

@@ -29,6 +29,7 @@ PACKAGES = {
     "pdnsutil": "pdns-server",
     "unbound": "unbound",
     "pebble": "pebble",
+    "lego": "lego",
 }
 PDNS_MODULE = "libgsqlite3backend.so"  # of pdns-backend-sqlite3: a module, found in module-dir, not on the path
 
