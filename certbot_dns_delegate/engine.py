@@ -26,10 +26,10 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Publication, Sighting
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
-from certbot_dns_delegate.report import not_served
+from certbot_dns_delegate.report import nobody_to_ask, not_served
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import printable, show
-from certbot_dns_delegate.waits import STALE_AT_MOST, Profile, profile_of
+from certbot_dns_delegate.waits import STALE_AT_MOST, Profile, Watch, profile_of
 from certbot_dns_delegate.watchers import watchers_for
 from certbot_dns_delegate.withdraw import Leftover, batches, withdraw_all
 from certbot_dns_delegate.writers import Writers
@@ -275,7 +275,10 @@ class Engine:
             seen = published[id(publication)]
             resolvers = self._recursive().resolvers
             addresses = self._writers.addresses(self.settings)
-            watchers += watchers_for(publication, delegate, profile, seen, resolvers, addresses)
+            made = watchers_for(publication, delegate, profile, seen, resolvers, addresses)
+            if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
+                raise nobody_to_ask(publication.zone.apex)
+            watchers += made
         if watchers:
             zones = {watcher.zone for watcher in watchers}
             report = watch(watchers, pool, {z: limits[z] for z in zones}, self.tell.progress)
