@@ -103,6 +103,8 @@ class Planner:
         for suffix in self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else ():
             pool.submit(self._zones.prepare, suffix)
         starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
+        if not self._settings.overrides and all(delegate.suffix for delegate in self._settings.delegates):
+            self._follower.foresee([challenge.owner for challenge in starts.values()], pool)
         futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
         planned, problems = [], []
         for challenge in challenges:

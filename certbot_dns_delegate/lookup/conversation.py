@@ -27,9 +27,9 @@ class Pending:
         self.use_edns = True
         self.needs_tcp = ask.by_tcp
         self.is_truncated = False
-        self.renew()
 
     def renew(self) -> None:
+        """Render it; not before it is sent, since most questions to a zone's further servers never are."""
         self.message = self.ask.question.message(edns=self.use_edns)
         self.wire = self.message.to_wire()
 
@@ -57,6 +57,7 @@ class Conversation:
     # Sending
 
     def send(self, pending: Pending, now: float) -> None:
+        pending.renew()
         while pending.message.id in self.outstanding:
             pending.renew()
         pending.started = pending.started or now
