@@ -15,6 +15,8 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
+from certbot_dns_delegate.fleet import Fleet
+from certbot_dns_delegate.gate import Gate
 from certbot_dns_delegate.history import Event, History, new_run
 from certbot_dns_delegate.lookup.answer import soa_in
 from certbot_dns_delegate.lookup.cut import Budget
@@ -76,6 +78,7 @@ class Engine:
         self._warned: set[str] = set()
         self._pending = Pending(state / "pending")
         self._history = History(state / "history.sqlite3")
+        self._fleet = Fleet(state / "fleet.sqlite3")
         self._events: list[Event] = []
         self._journal: Journal | None = None
         self._publishing: dict[Future[Sequence[Sighting]], tuple[Publication, list[int]]] = {}
@@ -166,6 +169,10 @@ class Engine:
         recursive = self._recursive()
         zones = Zones(recursive, router.hidden_suffix, budget)
         plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
+        gate = Gate(
+            self.settings, recursive, lambda name: router.hidden_suffix(name) is not None, self._fleet, self._warn
+        )
+        plan = gate.apply(plan)
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
             if first and first[0].is_wildcard:

@@ -114,7 +114,7 @@ class Planner:
             except DelegateError as error:
                 problems.append((challenge, error))
         planned, too_many = self._within_capacity(planned)
-        return Plan(tuple(planned), (*problems, *too_many), _publications(planned))
+        return Plan(tuple(planned), (*problems, *too_many), publications_of(planned))
 
     def _plan_one(self, challenge: Challenge) -> tuple[Chain, Target]:
         override = self._settings.override_of(challenge.identifier)
@@ -226,7 +226,8 @@ class Planner:
         return within, problems
 
 
-def _publications(planned: Sequence[Planned]) -> tuple[Publication, ...]:
+def publications_of(planned: Sequence[Planned]) -> tuple[Publication, ...]:
+    """What is to be written for these, one publication for each delegate and zone."""
     values: dict[tuple[str, Name], dict[Name, set[str]]] = defaultdict(lambda: defaultdict(set))
     zones: dict[tuple[str, Name], Zone] = {}
     for each in planned:
