@@ -52,7 +52,7 @@ to it; the longest match wins.
    url = https://auth.example.org
    accounts = /etc/letsencrypt/acme-dns-accounts.json
 
-   # which certificate names may use this delegate, and the only target each of them may use
+   # who may use it, and the only target of each
    [customers.example.net]
    provider = powerdns
    url = https://dns.internal:8081

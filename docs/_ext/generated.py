@@ -58,9 +58,14 @@ def profiles() -> Iterator[str]:
     yield from [".. list-table::", "   :header-rows: 1", "   :widths: 18 12 12 58", ""]
     rows = [("provider", "``timeout``", "``settle``", "where the numbers come from")]
     for name, profile in waits.PROFILES.items():
-        rows.append((f"``{name}``", seconds(profile.timeout), seconds(profile.settle), sources.get(name, "as above")))
+        rows.append((f"``{name}``", seconds(profile.timeout), seconds(profile.settle), escape(sources[name])))
     rows.append(
-        ("any other", seconds(waits.DEFAULT.timeout), seconds(waits.DEFAULT.settle), docstrings(waits)["DEFAULT"])
+        (
+            "any other",
+            seconds(waits.DEFAULT.timeout),
+            seconds(waits.DEFAULT.settle),
+            escape(docstrings(waits)["DEFAULT"]),
+        )
     )
     for row in rows:
         yield from table_row(row)
@@ -72,7 +77,7 @@ def constants(module: str) -> Iterator[str]:
     for name, text in docstrings(waits).items():
         value = getattr(waits, name)
         if name.isupper() and hasattr(value, "total_seconds"):
-            yield from entry(f"{seconds(value)} : ``{name}``", " ".join(text.split()))
+            yield from entry(f"{seconds(value)} : ``{name}``", escape(" ".join(text.split())))
 
 
 def error_tree() -> Iterator[str]:

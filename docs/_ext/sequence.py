@@ -14,8 +14,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 LINE = re.compile(r"(?P<by>[\w. ]+?) (?P<arrow>--?>) (?P<to>[\w. ]+?): (?P<words>.+)")
-LANE, ROW, HEAD, MARGIN = 190, 38, 44, 90
-"""Pixels: between two participants, between two lines, above the first line, beside the outer participants."""
+WIDTH, LANE, ROW, HEAD, MARGIN = 730, 190, 38, 44, 70
+"""Pixels: of a page's column, between two participants at most, between two lines, above the first line, beside the
+outer participants."""
 
 
 class Sequence(SphinxDirective):
@@ -50,8 +51,9 @@ def draw(title: str, lines: list[str]) -> str:
             raise ValueError(f"no line of a sequence: {line}")
         steps.append(match or line[2:])
     who = list(dict.fromkeys(step[side] for step in steps if not isinstance(step, str) for side in ("by", "to")))
-    at = {name: MARGIN + LANE * number for number, name in enumerate(who)}
-    width, height = 2 * MARGIN + LANE * (len(who) - 1), HEAD + ROW * len(steps) + 16
+    lane = min(LANE, (WIDTH - 2 * MARGIN) // (len(who) - 1))
+    at = {name: MARGIN + lane * number for number, name in enumerate(who)}
+    width, height = 2 * MARGIN + lane * (len(who) - 1), HEAD + ROW * len(steps) + 16
     parts = [f"<title>{escape(title)}</title>"]
     for name, x in at.items():
         parts.append(f'<line class="lane" x1="{x}" y1="30" x2="{x}" y2="{height - 4}"/>')
