@@ -53,6 +53,10 @@ matrix: $(VENV)/packaging
 	$(LAB) setup
 	$(BIN)/python -m tests.packaging.matrix
 
+docs: $(VENV)/ready
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 # The virtual environment, made anew when what it holds has changed.
 $(VENV)/ready: setup.cfg pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
