@@ -22,7 +22,7 @@ unit: $(VENV)/ready
 
 demo: $(VENV)/ready
 	@$(LAB) setup > /dev/null
-	@$(LAB) run -- $(BIN)/python -m tests.demo
+	@$(LAB) run -- $(BIN)/python -m tests.demo $(if $(STANDALONE),--standalone)
 
 rules: $(VENV)/ready
 	$(LAB) setup
@@ -31,6 +31,10 @@ rules: $(VENV)/ready
 bench: $(VENV)/ready
 	$(LAB) setup
 	$(LAB) run -- $(BIN)/python -m tests.bench
+
+fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.fuzz.authority
+	$(BIN)/python -m tests.fuzz.replies
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist

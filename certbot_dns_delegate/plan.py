@@ -190,10 +190,8 @@ class Planner:
             if not delegate.serves(challenge.identifier):
                 continue
             try:
-                target = delegate.expected_target(challenge.identifier)
-                if target is None and delegate.suffix is not None:
-                    target = dns.name.from_text(challenge.identifier, delegate.suffix)
-            except (PlanError, dns.name.NameTooLong):
+                target = delegate.suggested_target(challenge.identifier)
+            except PlanError:
                 continue
             if target is not None:
                 return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
