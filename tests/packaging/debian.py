@@ -20,13 +20,13 @@ def prepare(place: Path, wheel: Path) -> None:
     if not unpacked.exists():
         unpack(unpacked)
     shutil.rmtree(place, ignore_errors=True)
-    # Without pip: Debian's python3 may lack ensurepip. Another pip installs for it.
-    subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", str(place)], check=True)
+    # What the system has already was not downloaded. Debian's python3 may lack ensurepip: another pip installs for it.
+    subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", str(place)], check=True)
     site_packages = next(place.glob("lib/python3.*/site-packages"))
     (site_packages / "debian.pth").write_text(f"{unpacked / 'usr/lib/python3/dist-packages'}\n")
     # What Debian's Certbot does not depend on; its dnspython is too old.
     pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, str(wheel), "dnspython>=2.6.1", "zope.interface>=5.5"], check=True)
+    subprocess.run([*pip, str(wheel), "dnspython>=2.6.1", "zope-interface>=5.5"], check=True)
     script = place / "bin/certbot"
     script.write_text(f"#!{place / 'bin/python'}\nimport sys\nfrom certbot.main import main\nsys.exit(main())\n")
     script.chmod(0o755)

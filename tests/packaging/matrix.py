@@ -40,9 +40,9 @@ def prepare() -> None:
         for python, certbot in itertools.product(PYTHONS, CERTBOTS):
             print(f"preparing Python {python}, Certbot {certbot}", flush=True)
             place = HOME / f"{python}-{certbot}"
-            pythons.environment(place, pythons.find(python), *CERTBOTS[certbot])
-            pythons.install(place, str(wheel), *CERTBOTS[certbot])
+            pythons.environment(place, pythons.find(python))
             pythons.install(place, "--force-reinstall", "--no-deps", str(wheel))  # the version stays, its content not
+            pythons.install(place, str(wheel), *CERTBOTS[certbot])
         debian.prepare(HOME / "debian", wheel)
 
 
