@@ -12,7 +12,11 @@ BIN = Path(sys.executable).parent
 SCHEMAS = {
     ".github/dependabot.yml": "vendor.dependabot",
     ".github/workflows/ci.yml": "vendor.github-workflows",
+    ".github/ISSUE_TEMPLATE/bug.yml": "vendor.github-issue-forms",
+    ".github/ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",
+    ".github/ISSUE_TEMPLATE/provider.yml": "vendor.github-issue-forms",
     "container/compose.yaml": "vendor.compose-spec",
+    "snap/snapcraft.yaml": "vendor.snapcraft",
 }
 
 
@@ -38,3 +42,8 @@ def test_dockerfile() -> None:
 def test_shell() -> None:
     """shellcheck has nothing to say about the scripts."""
     lint("shellcheck", "snap/hooks/post-refresh", ".ci/run")
+
+
+def test_changelog() -> None:
+    """The fragments make a changelog."""
+    lint("towncrier", "build", "--draft", "--version", "1.0")
