@@ -45,59 +45,104 @@ class DelegateError(errors.PluginError):
 
 
 class SettingsError(DelegateError):
-    """The INI file, or a file it names, cannot be used as it is."""
+    """The INI file, or a file it names, cannot be used as it is.
+
+    Every problem of the file is told with its line and section. Mend them all; nothing was asked or written.
+    """
 
 
 class StateError(DelegateError):
-    """Our own state cannot be written or read; raised before the first write to DNS."""
+    """Our own state cannot be written or read; raised before the first write to DNS.
+
+    The directory is missing, full, read-only or somebody else's: the hint shows the command that tells which.
+    """
 
 
 class LookupFailed(DelegateError):
-    """A question got no usable answer from any server that could know."""
+    """A question got no usable answer from any server that could know.
+
+    SERVFAIL, REFUSED, silence or nonsense, from every resolver or server in turn; never taken for "no CNAME". Ask again
+    with the ``dig`` command of the hint; choose other resolvers with ``--<authenticator>-resolvers``.
+    """
 
 
 class PlanError(DelegateError):
-    """A name cannot be published; nothing was written for it."""
+    """A name cannot be published; nothing was written for it.
+
+    Also raised itself: no zone or too small a capacity for the order's values. The hint names the setting.
+    """
 
 
 class NotDelegated(PlanError):
-    """No CNAME leads from where the CA looks into a delegate."""
+    """No CNAME leads from where the CA looks into a delegate.
+
+    Add the record that the hint shows to the zone of the certificate's name.
+    """
 
 
 class ChainLoop(PlanError):
-    """The CNAMEs lead back to a name that was already passed."""
+    """The CNAMEs lead back to a name that was already passed.
+
+    Correct the CNAME that leads back; the message shows the whole chain.
+    """
 
 
 class ChainTooLong(PlanError):
-    """More CNAMEs than a CA's resolver is sure to follow."""
+    """More CNAMEs than a CA's resolver is sure to follow.
+
+    At most eight are followed. Point the first one nearer to the end.
+    """
 
 
 class ChainEndsOutside(PlanError):
-    """The chain ends in a zone that is none of the delegates, or in a name that does not exist."""
+    """The chain ends in a zone that is none of the delegates, or in a name that does not exist.
+
+    Either the CNAME is wrong, or the delegate has no section here. Where a wildcard answered, add the real CNAME.
+    """
 
 
 class TargetNotAllowed(PlanError):
-    """``for`` or ``targets`` of the delegate forbid this name this target."""
+    """``for`` or ``targets`` of the delegate forbid this name this target.
+
+    If the name is meant to use it, change the setting; if not, somebody has pointed a CNAME at another's target.
+    """
 
 
 class WriteError(DelegateError):
-    """A provider did not do what it was asked."""
+    """A provider did not do what it was asked.
+
+    Also raised itself, for a failure that no better word exists for.
+    """
 
 
 class Refused(WriteError):
-    """The service said no: nothing was written."""
+    """The service said no: nothing was written.
+
+    The server's own words are in the message; key, policy, zone or quota, as the hint says.
+    """
 
 
 class NoEffect(WriteError):
-    """The service said yes, but does not serve what it was asked to write."""
+    """The service said yes, but does not serve what it was asked to write.
+
+    A policy that denies in silence, a quota, a CNAME at the target, or a zone cut above it: the hint names which to
+    look for.
+    """
 
 
 class OutcomeUnknown(WriteError):
-    """The request left and no answer came back, or one that proves nothing: it may have been done."""
+    """The request left and no answer came back, or one that proves nothing: it may have been done.
+
+    It is taken for done: the values are withdrawn at the end of the run, and later again. Look at the service.
+    """
 
 
 class NotServed(DelegateError):
-    """The authoritative servers do not all serve the values in the time given."""
+    """The authoritative servers do not all serve the values in the time given.
+
+    The table shows each server's last answer and SOA serial. Mend the one that lags (NOTIFY, transfer), or give it more
+    time with ``timeout``. The CA was not asked, so no failed validation was spent.
+    """
 
 
 class SeveralProblems(DelegateError):

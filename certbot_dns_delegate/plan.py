@@ -189,17 +189,14 @@ class Planner:
         for delegate in self._settings.delegates:
             if not delegate.serves(challenge.identifier):
                 continue
-            provider = self._provider_of(delegate)
             try:
-                target = delegate.expected_target(challenge.identifier)
-                if target is None and hasattr(provider, "target_of"):
-                    target = provider.target_of(challenge.identifier)
-                    if target is None:
-                        return f"certbot-dns-delegate register {challenge.identifier}"
-                if target is None and delegate.suffix is not None:
-                    target = dns.name.from_text(challenge.identifier, delegate.suffix)
-            except (PlanError, dns.name.NameTooLong):
+                target = delegate.suggested_target(challenge.identifier)
+            except PlanError:
                 continue
+            if delegate.targets is None and hasattr(provider := self._provider_of(delegate), "target_of"):
+                target = provider.target_of(challenge.identifier)
+                if target is None:
+                    return f"certbot-dns-delegate register {challenge.identifier}"
             if target is not None:
                 return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"

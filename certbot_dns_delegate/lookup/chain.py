@@ -56,11 +56,11 @@ class Follower:
                 raise LookupFailed(f"{error.problem} (chain so far: {chain})", error.hint) from error
             if alias is None:
                 return followed
-            chain = _extended(chain, alias)
+            chain = extended(chain, alias)
 
     def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
         owner = chain.target
-        below = None if chain.aliases else _below(owner)
+        below = None if chain.aliases else name_below(owner)
         beside = [(below, RdataType.CNAME)] if below else []
         replies = self._recursive.ask_all([(owner, RdataType.CNAME)], beside)
         reply = replies[owner, RdataType.CNAME]
@@ -83,14 +83,14 @@ class Follower:
         if link is None:
             return followed, None
         target, is_dname = link
-        below = None if is_dname else _below(owner)
+        below = None if is_dname else name_below(owner)
         # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
         if below and alias_in(self._zones.find(below, suffix).reply.message, below) == link:
             return followed, None
         return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
 
 
-def _below(owner: Name) -> Name | None:
+def name_below(owner: Name) -> Name | None:
     """A name below ``owner`` that nobody chose: a wildcard that answers for ``owner`` answers for it too, and a CNAME
     of ``owner`` itself keeps it from doing so (RFC 4592 section 3.3.1). None where it would be too long."""
     try:
@@ -99,12 +99,16 @@ def _below(owner: Name) -> Name | None:
         return None
 
 
-def _extended(chain: Chain, alias: Alias) -> Chain:
-    extended = replace(chain, aliases=(*chain.aliases, alias))
+def extended(chain: Chain, alias: Alias) -> Chain:
+    """The chain with one link more.
+
+    :raises ChainLoop, ChainTooLong: with the chain.
+    """
+    longer = replace(chain, aliases=(*chain.aliases, alias))
     if alias.target == chain.start or any(alias.target == passed.target for passed in chain.aliases):
         hint = f"remove one of these CNAMEs, for example the one at {show(alias.owner)}"
-        raise ChainLoop(f"the CNAMEs run in a circle: {extended}", hint)
-    if len(extended.aliases) > MOST_ALIASES:
+        raise ChainLoop(f"the CNAMEs run in a circle: {longer}", hint)
+    if len(longer.aliases) > MOST_ALIASES:
         hint = f"let {show(chain.start)} point nearer to the end"
-        raise ChainTooLong(f"more than {MOST_ALIASES} CNAMEs in a row, which CAs may not follow: {extended}", hint)
-    return extended
+        raise ChainTooLong(f"more than {MOST_ALIASES} CNAMEs in a row, which CAs may not follow: {longer}", hint)
+    return longer

@@ -25,7 +25,7 @@ class Pending:
         self.started = 0.0
         self.repeated = False
         self.use_edns = True
-        self.needs_tcp = False
+        self.needs_tcp = ask.by_tcp
         self.is_truncated = False
         self.renew()
 
@@ -46,8 +46,8 @@ class Conversation:
         self.udp_failure = ""
         self.tcp: socket.socket | None = None
         self.tcp_failure = ""
-        self.tcp_open = False
         self.tcp_replies = 0
+        self.tcp_reopened = False
         self.tcp_out = bytearray()
         self.tcp_in = bytearray()
         self.malformed = False
@@ -153,10 +153,12 @@ class Conversation:
         if code:
             self._fail_tcp(_reason(OSError(code, os.strerror(code))))
             return
-        self.tcp_open = True
         try:
             sent = tcp.send(self.tcp_out)
         except BlockingIOError:
+            return
+        except (ConnectionResetError, BrokenPipeError):
+            self._end_tcp()
             return
         except OSError as error:
             self._fail_tcp(_reason(error))
@@ -170,6 +172,8 @@ class Conversation:
             chunk = tcp.recv(65536)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            chunk = b""
         except OSError as error:
             self._fail_tcp(_reason(error))
             return
@@ -190,16 +194,9 @@ class Conversation:
 
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
-        try:
-            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
-        except dns.message.Truncated as error:
-            # Also where it was cut in the middle of a record, which is otherwise malformed.
-            message = error.message()  # type: ignore[no-untyped-call]
-        except dns.exception.DNSException:
-            self.malformed = True
-            return None
-        pending = self.outstanding.get(message.id)
-        if pending is None or not pending.message.is_response(message):
+        message = read(wire)
+        pending = None if message is None else self.outstanding.get(message.id)
+        if message is None or pending is None or not pending.message.is_response(message):
             self.malformed = True
             return None
         return pending, message
@@ -207,10 +204,11 @@ class Conversation:
     # Ending
 
     def _end_tcp(self) -> None:
-        """The server closed the connection; some do so after a few answers."""
-        again = [p for p in self.outstanding.values() if p.needs_tcp or p.repeated] if self.tcp_replies else []
+        """The server closed the connection: some do so after a few answers, and a reset may have eaten those."""
+        is_worth_it = self.tcp_replies > 0 or not self.tcp_reopened
+        self.tcp_reopened = True
         self._fail_tcp("connection closed")
-        if again:
+        if is_worth_it and (again := [p for p in self.outstanding.values() if p.needs_tcp or p.repeated]):
             self.tcp_failure = ""
             self.tcp_replies = 0
             for pending in again:
@@ -218,7 +216,6 @@ class Conversation:
 
     def _fail_tcp(self, reason: str) -> None:
         self.tcp_failure = reason
-        self.tcp_open = False
         self.tcp_out.clear()
         self.tcp_in.clear()
         if self.tcp is not None:
@@ -242,6 +239,17 @@ class Conversation:
         for each in (self.udp, self.tcp):
             if each is not None:
                 each.close()
+
+
+def read(wire: bytes) -> dns.message.Message | None:
+    """The message, with one RR in each RRset; None where it is malformed."""
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
+    except dns.message.Truncated as error:
+        # Also where it was cut in the middle of a record, which is otherwise malformed.
+        return error.message()  # type: ignore[no-untyped-call, no-any-return]
+    except dns.exception.DNSException:
+        return None
 
 
 def _reason(error: OSError) -> str:

@@ -15,6 +15,7 @@ POWERDNS = "127.0.53.30"
 POWERDNS_LUA = "127.0.53.31"  # where a Lua policy replaces every other check
 ACME_DNS = "127.0.53.40"
 STANDALONE = "127.0.53.60"  # for a listener that a test brings
+RECIPES = "127.0.53.61"  # for the servers of the documentation's recipes, one after the other
 RESOLVER = "127.0.53.53"
 CA = "127.0.53.80"
 DEAD = "127.0.53.99"  # nothing listens here
@@ -27,7 +28,7 @@ IPV6 = {
     RESOLVER: "fd53::53",
 }
 
-ADDRESSES = (ROOT, CUSTOMER, LINKS, BIND, LAGGING, NSD, KNOT, POWERDNS, POWERDNS_LUA, ACME_DNS, RESOLVER, CA)
+ADDRESSES = (ROOT, CUSTOMER, LINKS, BIND, LAGGING, NSD, KNOT, POWERDNS, POWERDNS_LUA, ACME_DNS, RECIPES, RESOLVER, CA)
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916  # linux/sockios.h
 IFF_UP = 1  # linux/if.h

@@ -1,0 +1,90 @@
+"""The pages as Sphinx reads them, and every block of commands or configuration in them."""
+
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from docutils import nodes
+
+CHECKOUT = Path(__file__).parents[2]
+DOCS = CHECKOUT / "docs"
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One literal block."""
+
+    page: str
+    language: str
+    text: str
+    name: str = ""
+    """What ``:name:`` calls it."""
+    classes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.language} block {self.name or self.text.splitlines()[0]!r}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What ``make docs`` makes, in a directory of its own."""
+
+    html: Path
+    doctrees: Path
+
+    def documents(self) -> Iterator[tuple[str, nodes.document]]:
+        """Every page by its name."""
+        for file in sorted(self.doctrees.rglob("*.doctree")):
+            yield str(file.relative_to(self.doctrees).with_suffix("")), pickle.loads(file.read_bytes())
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block of every page, and of the README."""
+        for page, document in self.documents():
+            for block in document.findall(nodes.literal_block):
+                holder = block.parent if "caption" in str(block.parent[0].tagname) else block
+                names = [*holder["names"], *holder["ids"]]
+                language = block.get("language", "none")
+                yield Block(page, language, block.astext(), names[0] if names else "", tuple(block["classes"]))
+        for language, text in FENCE.findall((CHECKOUT / "README.md").read_text()):
+            yield Block("README", language or "none", text)
+
+
+def build(directory: Path) -> Built:
+    """Build the pages as ``make docs`` does: a warning is an error."""
+    built = Built(directory / "html", directory / "doctrees")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-W",
+            "--keep-going",
+            "-q",
+            "-b",
+            "html",
+            "-d",
+            built.doctrees,
+            DOCS,
+            built.html,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return built
+
+
+def named(name: str) -> str:
+    """The text of the block called ``name``, straight from the source of the how-to, without a build."""
+    source = (DOCS / "howto" / "least-privilege.rst").read_text()
+    found = re.search(
+        rf"^\.\. code-block:: \w+\n   :name: {name}\n(?:   :.*\n)*\n((?:   .*\n|\n)+)", source, re.MULTILINE
+    )
+    assert found, f"no block {name}"
+    return "".join(line[3:] + "\n" if line else "\n" for line in found[1].splitlines())
