@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m tests.e2e.lab
 
-.PHONY: test lint types unit demo rules bench fuzz docs clean
+.PHONY: test lint types unit demo rules bench fuzz docs dist snap packages matrix clean
 
 test: lint types unit
 
@@ -22,7 +22,7 @@ unit: $(VENV)/ready
 
 demo: $(VENV)/ready
 	@$(LAB) setup > /dev/null
-	@$(LAB) run -- $(BIN)/python -m tests.demo
+	@$(LAB) run -- $(BIN)/python -m tests.demo $(if $(STANDALONE),--standalone)
 
 rules: $(VENV)/ready
 	$(LAB) setup
@@ -36,10 +36,36 @@ docs: $(VENV)/ready
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
 
+fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.fuzz.authority
+	$(BIN)/python -m tests.fuzz.replies
+
+dist: $(VENV)/packaging
+	$(BIN)/python -m tests.packaging.dist dist
+
+snap: $(VENV)/packaging
+	$(BIN)/python -m tests.packaging.snap dist $(ARCH)
+
+# Builds sdist, wheel and snap, and tests them; not part of `test`, for it takes minutes.
+packages: $(VENV)/packaging
+	$(LAB) setup
+	$(BIN)/python -m tests.packaging.built
+	$(LAB) run -- $(BIN)/python -m pytest -o python_files='check_*.py' tests/packaging $(PYTEST)
+
+# Every supported Python, Certbot and dnspython.
+matrix: $(VENV)/packaging
+	$(LAB) setup
+	$(BIN)/python -m tests.packaging.matrix
+
 # The virtual environment, made anew when what it holds has changed.
 $(VENV)/ready: setup.cfg pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# What builds and checks packages besides.
+$(VENV)/packaging: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --editable '.[packaging]'
 	@touch $@
 
 clean:

@@ -14,6 +14,7 @@ from certbot.plugins import common
 if TYPE_CHECKING:
     from certbot_dns_delegate.engine import Engine
     from certbot_dns_delegate.lookup.watch import Watcher
+    from certbot_dns_delegate.model import Challenge
 
 log = logging.getLogger(__name__)
 
@@ -66,33 +67,35 @@ class Delegate(common.Plugin, interfaces.Authenticator):
                 setattr(self.config, self.dest("credentials"), absolute)
 
     def perform(self, achalls: list[achallenges.AnnotatedChallenge]) -> list[challenges.ChallengeResponse]:
-        from datetime import timedelta
-
-        import dns.name
-
-        from certbot_dns_delegate.model import Challenge
-
-        wanted = [
-            Challenge(
-                identifier=_identifier(achall),
-                owner=dns.name.from_text(achall.validation_domain_name(_identifier(achall))),
-                value=achall.validation(achall.account_key),
-            )
-            for achall in achalls
-        ]
-        seconds = self.conf("propagation-seconds")
-        if seconds is not None and seconds < 0:
-            raise errors.PluginError(f"--{self.option_name('propagation-seconds')} must not be negative: {seconds}")
-        self._engine = self._start()
+        self._engine = None  # an earlier order's
         try:
-            self._engine.perform(
-                wanted,
-                allow_subset=self.config.allow_subset_of_names,
-                timeout=None if seconds is None else timedelta(seconds=seconds),
-            )
+            self._perform(achalls)
+        except errors.Error:
+            raise  # ours and Certbot's own, a signal's among them
+        except Exception as error:
+            # A fault of ours or of a library: one sentence for people, the rest for the log.
+            log.debug("unexpected", exc_info=True)
+            from certbot_dns_delegate.text import printable
+
+            problem = f"{self.name}: unexpected {type(error).__name__}: {printable(str(error))}"
+            raise errors.PluginError(f"{problem}\nhint: please report it, with {self.config.logs_dir}") from None
         finally:
             self._show_progress("")
         return [achall.response(achall.account_key) for achall in achalls]
+
+    def _perform(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:
+        from datetime import timedelta
+
+        seconds = self.conf("propagation-seconds")
+        if seconds is not None and seconds < 0:
+            raise errors.PluginError(f"--{self.option_name('propagation-seconds')} must not be negative: {seconds}")
+        wanted = [_challenge(achall) for achall in achalls]
+        self._engine = self._start()
+        self._engine.perform(
+            wanted,
+            allow_subset=self.config.allow_subset_of_names,
+            timeout=None if seconds is None else timedelta(seconds=seconds),
+        )
 
     def cleanup(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:  # noqa: ARG002  the journal knows more
         if self._engine is None:
@@ -197,6 +200,27 @@ class Standalone(Delegate):
     """The same with no DNS server at all: this process answers for the delegate's zone while the order runs."""
 
     description = "As dns-delegate, answering for the delegated zone itself while the challenge runs."
+
+
+def _challenge(achall: Any) -> "Challenge":
+    """What is to be published for a challenge of Certbot's.
+
+    :raises PluginError: when there can be no such name.
+    """
+    import dns.exception
+    import dns.name
+
+    from certbot_dns_delegate.model import Challenge
+
+    identifier = _identifier(achall)
+    where = achall.validation_domain_name(identifier)
+    try:
+        owner = dns.name.from_text(where)
+    except dns.exception.DNSException as error:
+        raise errors.PluginError(
+            f"{where} is no name that DNS can hold: {error}\nhint: use an http-01 authenticator for {identifier}"
+        ) from None
+    return Challenge(identifier, owner, achall.validation(achall.account_key))
 
 
 def _identifier(achall: Any) -> str:

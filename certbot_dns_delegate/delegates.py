@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ class Delegate:
     settle: timedelta | None = None
     watch: Watch = Watch.AUTHORITATIVE
     watch_servers: tuple[tuple[str, int], ...] = ()
+    serving: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Our own networks: a name that leads elsewhere is no customer's any more."""
+    serving_grace: timedelta = timedelta(days=30)
+    """How long such a name is still renewed."""
 
     def serves(self, identifier: str) -> bool:
         """Whether a certificate name may use this delegate (``for``)."""
@@ -41,6 +46,18 @@ class Delegate:
         :raises PlanError: when that would be longer than a name can be.
         """
         return None if self.targets is None else _fill_in(self.targets, identifier, f"[{self.title}] targets")
+
+    def suggested_target(self, identifier: str) -> Name | None:
+        """The target to advise for ``identifier``: the only one it may use, else the name itself below the suffix.
+
+        None: the suffix is not known.
+
+        :raises PlanError: when that would be longer than a name can be.
+        """
+        if self.targets is not None or self.suffix is None:
+            return self.expected_target(identifier)
+        template = f"{{name}}.{self.suffix.to_text(omit_final_dot=True)}"
+        return _fill_in(template, identifier, f"[{self.title}] targets")
 
 
 @dataclass(frozen=True)

@@ -79,3 +79,11 @@ def make_private(directory: Path) -> None:
         raise StateError(
             f"{printable(str(directory))}: somebody else may write there", f"chmod 700 {quoted(directory)}"
         )
+
+
+def create_private(path: Path) -> None:
+    """See that ``path`` is a file that only this user may read, before somebody else's code opens it by name.
+
+    :raises OSError: when it cannot be made, or is a symbolic link.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))

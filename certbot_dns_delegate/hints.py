@@ -4,22 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from certbot_dns_delegate.lookup.watch import WatchReport
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import printable, quoted
 
-# The texts of Boulder (va/dns.go, bdns/problem.go, va/caa.go); matched loosely, since they are no contract.
+# The texts of Boulder (va/dns.go, bdns/problem.go, va/caa.go); matched loosely, since they are no contract. The first
+# that matches counts.
 TABLE = {
+    "ratelimited": "too many failures: wait until the time it names; five failed validations an hour are the limit",
     "secondary validation": "the CA saw it from one place but not from all: servers that differ, or an anycast site "
     "that lags; set a longer settle, and see that every authoritative server is reachable from abroad",
     "no txt record": "the CA's resolver found the name but no TXT: another view answers it (split horizon), or a server"
     " outside the zone's NS set did",
     "incorrect txt": "the CA saw older values: a secondary that lags, or a cache; wait for the TTL of the old record",
+    "caa record": "a CAA record of the certified name (not of the CNAME's target) forbids this CA, or this account or"
+    " method",
     "dnssec": "DNSSEC does not validate for the CA, which must insist on it: check DS and RRSIG along the chain",
     "nxdomain": "the name did not exist for the CA: a server that lags, or a negative answer in its cache; try again"
     " when the SOA minimum of the zone has passed",
     "servfail": "the CA's resolver failed: DNSSEC, a lame delegation, or too long a chain; see https://unboundtest.com",
     "timed out": "the CA could not reach the authoritative servers: a firewall, geo-blocking, or rate limiting",
-    "caa": "a CAA record of the certified name (not of the CNAME's target) forbids this CA, or this account or method",
-    "rate": "too many failures: wait until the time it names; five failed validations an hour are the limit",
 }
 
 
@@ -30,11 +32,11 @@ def hint_for_failures(failures: Sequence[tuple[str, Any]], report: WatchReport |
     """
     lines = []
     for identifier, error in failures:
-        text = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower()
-        advice = next(
-            (advice for key, advice in TABLE.items() if key in text), "run: certbot-dns-delegate check " + identifier
-        )
-        lines.append(f"{printable(identifier)}: {advice}.")
+        # Without the name itself: one that has "dnssec" in it says nothing about DNSSEC.
+        told = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower().replace(identifier.lower(), "")
+        check = f"run: certbot-dns-delegate check {quoted(identifier)}"
+        advice = next((advice for key, advice in TABLE.items() if key in told), check)
+        lines.append(f"{printable(identifier)}: {advice}")
     return "\n".join([_seen(report), *dict.fromkeys(lines)])
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import secrets
 import sqlite3
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from certbot_dns_delegate.errors import DelegateError, StateError
-from certbot_dns_delegate.files import make_private
+from certbot_dns_delegate.files import create_private, make_private
 from certbot_dns_delegate.text import printable, quoted
 
 log = logging.getLogger(__name__)
@@ -148,11 +147,31 @@ class History:
                     for column, name in (_columns(database, wanted.names) if wanted.names else [("", "")])
                 ]
         except (sqlite3.Error, OSError) as error:
-            hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
-            raise StateError(f"history {printable(str(self.path))}: {printable(str(error))}", hint) from None
+            raise self._unusable(error) from None
         rows = {row[0]: row for part in parts for row in part}
         newest = sorted(rows.values(), key=lambda row: (row[1], row[0]), reverse=True)[:most]
         return [(row[0], _event(row)) for row in newest]
+
+    def last_planned(self, identifiers: Sequence[str]) -> dict[str, float]:
+        """When each certificate name was last planned without a problem, seconds since the epoch.
+
+        :raises StateError: as :meth:`page`.
+        """
+        query = (
+            "SELECT at FROM event WHERE identifier = ? AND phase = 'plan' AND outcome = 'ok' ORDER BY at DESC LIMIT 1"
+        )
+        if not self.path.exists():
+            return {}
+        try:
+            with self._read() as database:
+                found = ((name, database.execute(query, (name,)).fetchone()) for name in identifiers)
+                return {name: float(row[0]) for name, row in found if row is not None}
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> StateError:
+        hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
+        return StateError(f"history {printable(str(self.path))}: {printable(str(error))}", hint)
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
@@ -163,8 +182,7 @@ class History:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         make_private(self.path.parent)
-        # Created before SQLite does, so that it is never readable by others.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        create_private(self.path)
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
             if _check_version(database) < VERSION:
                 database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -4,7 +4,6 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from certbot_dns_delegate.errors import StateError
@@ -24,10 +23,10 @@ class FileLock:
         self.path = path
         self._descriptor: int | None = None
 
-    def acquire(self, wait: Callable[[float], bool], patience: float) -> bool:
+    def acquire(self, wait: Callable[[float], object], patience: float) -> bool:
         """Take the lock.
 
-        :param wait: waits so many seconds, true when the run ends instead.
+        :param wait: waits so many seconds; what it raises when the run ends instead is passed on.
         :param patience: seconds after which to give up.
         :returns: false when another process held it all the time.
         :raises StateError: when the file cannot be made.
@@ -39,13 +38,22 @@ class FileLock:
             why = f"{printable(str(self.path))}: cannot be locked: {error.strerror}"
             raise StateError(why, f"ls -ld {quoted(self.path.parent)}") from None
         until = time.monotonic() + patience
-        while True:
-            with suppress(BlockingIOError):
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            if time.monotonic() >= until or wait(STEP):
+        is_held = False
+        try:
+            while not (is_held := self._try()) and time.monotonic() < until:
+                wait(STEP)
+        finally:
+            if not is_held:
                 self.release()
-                return False
+        return is_held
+
+    def _try(self) -> bool:
+        assert self._descriptor is not None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def touch(self) -> None:
         """Remember this moment for whoever holds the lock next."""

@@ -15,6 +15,7 @@ from certbot_dns_delegate.schema import (
     DURATION,
     HOSTS,
     NAME,
+    NETWORKS,
     PATH,
     PATTERNS,
     TEMPLATE,
@@ -40,6 +41,8 @@ COMMON = (
     Key("settle", DURATION, "Time to wait after they agree."),
     Key("watch", choice(*Watch), "Who is asked whether the values are there.", default=Watch.AUTHORITATIVE),
     Key("watch_servers", HOSTS, "Servers to ask instead of the zone's NS set."),
+    Key("serving", NETWORKS, "Our networks: a name without an address in them is no longer, or not yet, a customer's."),
+    Key("serving_grace", DURATION, "How long such a name is renewed all the same.", default="30d"),
 )
 
 
@@ -163,6 +166,8 @@ class _Reader:
             settle=options["settle"],
             watch=Watch(options["watch"]),
             watch_servers=options["watch_servers"] or (),
+            serving=options["serving"] or (),
+            serving_grace=options["serving_grace"],
         )
 
     def _contradictions(self, provider: Any, options: Mapping[str, Any], suffix: Name | None) -> Iterable[str]:

@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, _end)
     output = Output(sys.stdout, sys.stderr, is_json=arguments.json)
     verb: Verb = arguments.verb
+    host = Host.of(arguments, output)
     try:
-        is_well = verb.run(arguments, Host.of(arguments, output), output)
+        is_well = verb.run(arguments, host, output)
         output.flush()
     except UsageError as error:
         parser.exit(2, f"certbot-dns-delegate {verb.name}: {error}\n")
@@ -53,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except Ended as ended:
         return 128 + int(ended.args[0])
+    finally:
+        host.end()
     return 0 if is_well else 1
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.fleet import Fleet
 from certbot_dns_delegate.history import History
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.command.render import Output
+    from certbot_dns_delegate.delegates import Settings
     from certbot_dns_delegate.engine import Engine
     from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
     from certbot_dns_delegate.pending import Pending
-    from certbot_dns_delegate.settings import Settings
     from certbot_dns_delegate.writers import Writers
 
 
@@ -31,6 +32,7 @@ class Host:
     resolver_list: str | None
     output: "Output"
     stop: threading.Event = field(default_factory=threading.Event)
+    _loaded: "dict[tuple[str, Path], Settings]" = field(default_factory=dict)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace, output: "Output") -> "Host":
@@ -59,6 +61,10 @@ class Host:
     def history(self) -> History:
         return History(self.state / "history.sqlite3")
 
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.state / "fleet.sqlite3")
+
     @cached_property
     def settings(self) -> "Settings":
         """The settings of the chosen authenticator.
@@ -66,11 +72,37 @@ class Host:
         :raises UsageError: when nothing says which file holds them.
         :raises SettingsError: with everything that is wrong in it.
         """
-        from certbot_dns_delegate import settings
+        return self.load(self.authenticator, self.credentials or self._credentials_on_record())
 
-        if self.credentials is None:
-            raise UsageError("which INI file? hint: --credentials FILE")
-        return settings.load(self.credentials, self.authenticator, self.output.warn)
+    def load(self, authenticator: str, path: Path | None) -> "Settings":
+        """The settings in a file, read once.
+
+        :raises SettingsError: with everything that is wrong in it, or when there is no path.
+        """
+        from certbot_dns_delegate import settings
+        from certbot_dns_delegate.errors import SettingsError
+
+        if path is None:
+            raise SettingsError("no credentials file is on record for it", f"--{authenticator}-credentials FILE")
+        key = (authenticator, path)
+        if key not in self._loaded:
+            self._loaded[key] = settings.load(path, authenticator, self.output.warn)
+        return self._loaded[key]
+
+    def _credentials_on_record(self) -> Path:
+        """The file that Certbot's renewal files name, where they all name the same."""
+        from certbot_dns_delegate.command import lineages
+
+        found = {
+            lineage.credentials
+            for lineage in lineages.read(self.config_dir, self.output)
+            if lineage.authenticator == self.authenticator and lineage.credentials is not None
+        }
+        if len(found) != 1:
+            known = ", ".join(sorted(map(str, found)))
+            seen = f"Certbot's renewal files name several: {known}" if found else "Certbot has none on record"
+            raise UsageError(f"which INI file for {self.authenticator}? {seen}; hint: --credentials FILE")
+        return found.pop()
 
     @cached_property
     def resolvers(self) -> "tuple[Resolver, ...]":
@@ -89,6 +121,11 @@ class Host:
         from certbot_dns_delegate.writers import Writers
 
         return Writers(lambda: self.recursive, self.state, self.output.warn, self.stop)
+
+    def end(self) -> None:
+        """Let go of what providers hold."""
+        if "writers" in self.__dict__:
+            self.writers.end()
 
     def engine(self) -> "Engine":
         """A run of its own over these settings."""

@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from certbot_dns_delegate.command.verb import Verb
-from certbot_dns_delegate.schema import DURATION
+from certbot_dns_delegate.schema import DURATION, NETWORKS, TEMPLATE
 
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -45,6 +46,68 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--before", metavar="ROW", type=argument(_positive), help="only rows older than this one")
 
 
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--all-lineages", action="store_true", help="the names of every certificate that uses this")
+    parser.add_argument(
+        "--wait",
+        metavar="TIME",
+        nargs="?",
+        type=argument(DURATION.parse),
+        const=DURATION.parse("1h"),
+        help="first wait, at most so long (default: 1h), until all servers give the CNAMEs: the moment to order",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="also publish and withdraw a probe value, and try how wide the key is"
+    )
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="certificate names, also *.example.com")
+    parser.add_argument(
+        "--from", dest="file", metavar="FILE", help="read names, one a line; -: standard input; # begins a comment"
+    )
+
+
+def _add_records(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--format", choices=("zone", "csv", "json"), default="zone", help="how to write them")
+    parser.add_argument("--delegate", metavar="TITLE", help="into this delegate (default: the first that may be used)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--template", metavar="NAME", type=argument(_target), help="targets, as {name}.acme.example.net, or with {hash}"
+    )
+    which.add_argument("--hash", action="store_true", help="one short label for each name, that does not tell it")
+    parser.add_argument("--ttl", metavar="SECONDS", type=argument(_positive), default=3600, help="(default: 3600)")
+    parser.add_argument("--missing", action="store_true", help="only what is not there yet")
+    parser.add_argument(
+        "--caa", action="store_true", help="also CAA: only this host's account may issue, and only by dns-01"
+    )
+
+
+def _add_monitor(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--since-last", action="store_true", help="only what is not as it was at the last look")
+    parser.add_argument("--resume", action="store_true", help="go on with the pass that was interrupted")
+    parser.add_argument(
+        "--serving",
+        metavar="NETWORKS",
+        type=argument(NETWORKS.parse),
+        help="our networks, comma separated: names without an address there are gone (default: as in the INI)",
+    )
+    parser.add_argument(
+        "--stale", metavar="TIME", type=argument(DURATION.parse), help="names not issued for so long, as 90d"
+    )
+    parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
+
+
+def _target(text: str) -> str:
+    """A template with a word in it that tells names apart."""
+    word = "{hash}" if "{hash}" in text else "{name}"
+    TEMPLATE.parse(text.replace(word, "{name}"))
+    return text
+
+
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
         raise ValueError("must be a whole number above 0")
@@ -67,6 +130,38 @@ def _moment(text: str) -> float:
 
 
 VERBS = (
+    Verb(
+        "check",
+        "see what would happen, and what would fail",
+        "Plan an order for the names without writing, and look at everything that could make it fail: the CNAMEs at"
+        " each\nserver of the customer, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
+        " Each finding is\none line: verdict, subject, what was seen, what to do.",
+        "certbot-dns-delegate check shop.example.com --credentials delegate.ini\n"
+        "certbot-dns-delegate check --all-lineages\n"
+        "certbot-dns-delegate check --from names.txt --json | jq 'select(.verdict == \"fail\")'",
+        _add_check,
+    ),
+    Verb(
+        "records",
+        "the CNAME records to add",
+        "Write the CNAME that each name needs, to a target of its own inside a delegate: the name itself below the"
+        " title, or\nwhat targets, --template or --hash say. With --caa the second lock: even who can write at the"
+        " target cannot then\nissue with another account.",
+        "certbot-dns-delegate records shop.example.com www.example.org --credentials delegate.ini\n"
+        "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini",
+        _add_records,
+    ),
+    Verb(
+        "monitor",
+        "watch the delegations of a fleet",
+        "Look at the delegation of each name, with any number of names in the same memory, and write one JSON object a"
+        " line.\nStates: ok, missing, elsewhere, dangling, loop, broken server, wildcard only, undelegated (was ours),"
+        " gone and never\narrived (no address in --serving), stale (not issued for --stale), no name. Since when is"
+        " remembered between runs.",
+        "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
+        "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
+        _add_monitor,
+    ),
     Verb(
         "sweep",
         "withdraw whatever a killed run left behind",

@@ -54,9 +54,9 @@ def txt_in(message: dns.message.Message, owner: Name) -> RRset:
     return RRset(values, max((rr.ttl for rr in rrs), default=0))
 
 
-def is_signed(message: dns.message.Message, owner: Name) -> bool:
-    """Whether an RRSIG over the TXT RRset of ``owner`` came with it."""
-    return any(r.rdtype == RdataType.RRSIG and r.covers == RdataType.TXT and r.name == owner for r in message.answer)
+def is_signed(message: dns.message.Message, owner: Name, covers: RdataType = RdataType.TXT) -> bool:
+    """Whether an RRSIG over an RRset of ``owner`` came with it, by default over its TXT."""
+    return any(r.rdtype == RdataType.RRSIG and r.covers == covers and r.name == owner for r in message.answer)
 
 
 def soa_in(message: dns.message.Message, owner: Name) -> dns.rrset.RRset | None:

@@ -1,7 +1,10 @@
 """Follow the CNAMEs from where the CA looks to where the value must stand (RFC 1034 section 3.6.2)."""
 
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import dns.name
@@ -16,6 +19,9 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Found, Zones
 from certbot_dns_delegate.model import Alias, Chain
 from certbot_dns_delegate.text import show
+
+Link = tuple[Reply | LookupFailed, Reply | None]
+"""What a resolver says about CNAME at a name, and about a name below it; the latter is not always asked for."""
 
 MOST_ALIASES = 8
 """CNAMEs in a row. Unbound and BIND give up beyond 11 (max-query-restarts), and a CA's limit is not published."""
@@ -40,6 +46,26 @@ class Follower:
         self._recursive = recursive
         self._zones = zones
         self._suffix_of = suffix_of
+        self._links: dict[Name, Link] = {}
+
+    def foresee(self, starts: Sequence[Name], pool: Executor) -> None:
+        """Ask about the first links of many chains together, then about the targets, so that :meth:`follow` is quick.
+
+        What fails here is asked for again, and told, by :meth:`follow`.
+        """
+        outside = [start for start in starts if self._suffix_of(start) is None]
+        self._links |= pool.submit(self._look_up, outside, first=True).result()
+        targets = [start for start in starts if start not in self._links]
+        for owner, (reply, _) in self._links.items():
+            with contextlib.suppress(LookupFailed):
+                link = alias_in(_usable(reply).message, owner)
+                targets += [link[0]] if link else []
+        inside: dict[Name, list[Name]] = defaultdict(list)
+        for target in dict.fromkeys(targets):
+            if (suffix := self._suffix_of(target)) is not None:
+                inside[suffix].append(target)
+        for future in [pool.submit(self._zones.foresee, suffix, owners) for suffix, owners in inside.items()]:
+            future.result()
 
     def follow(self, start: Name) -> Followed:
         """The whole chain from ``start``.
@@ -56,24 +82,28 @@ class Follower:
                 raise LookupFailed(f"{error.problem} (chain so far: {chain})", error.hint) from error
             if alias is None:
                 return followed
-            chain = _extended(chain, alias)
+            chain = extended(chain, alias)
 
     def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
         owner = chain.target
-        below = None if chain.aliases else _below(owner)
-        beside = [(below, RdataType.CNAME)] if below else []
-        replies = self._recursive.ask_all([(owner, RdataType.CNAME)], beside)
-        reply = replies[owner, RdataType.CNAME]
-        if isinstance(reply, LookupFailed):
-            raise reply
+        answer, below = self._links.get(owner) or self._look_up([owner], first=not chain.aliases)[owner]
+        reply = _usable(answer)
         link = alias_in(reply.message, owner)
         if link is None:
             return Followed(chain, None, reply.message.rcode() != dns.rcode.NXDOMAIN), None
         target, is_dname = link
-        is_wildcard = not is_dname and any(
-            isinstance(other := replies.get(key), Reply) and alias_in(other.message, key[0]) == link for key in beside
-        )
+        is_wildcard = not is_dname and below is not None and alias_in(below.message, below.ask.question.name) == link
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
+
+    def _look_up(self, owners: Sequence[Name], *, first: bool) -> dict[Name, Link]:
+        belows = {owner: name_below(owner) if first else None for owner in owners}
+        keys = [(owner, RdataType.CNAME) for owner in owners]
+        replies = self._recursive.ask_all(keys, [(below, RdataType.CNAME) for below in belows.values() if below])
+        links: dict[Name, Link] = {}
+        for owner, below in belows.items():
+            other = replies.get((below, RdataType.CNAME)) if below else None
+            links[owner] = replies[owner, RdataType.CNAME], other if isinstance(other, Reply) else None
+        return links
 
     def _ask_authority(self, chain: Chain, suffix: Name) -> tuple[Followed, Alias | None]:
         owner = chain.target
@@ -83,14 +113,20 @@ class Follower:
         if link is None:
             return followed, None
         target, is_dname = link
-        below = None if is_dname else _below(owner)
+        below = None if is_dname else name_below(owner)
         # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
         if below and alias_in(self._zones.find(below, suffix).reply.message, below) == link:
             return followed, None
         return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
 
 
-def _below(owner: Name) -> Name | None:
+def _usable(answer: Reply | LookupFailed) -> Reply:
+    if isinstance(answer, LookupFailed):
+        raise answer
+    return answer
+
+
+def name_below(owner: Name) -> Name | None:
     """A name below ``owner`` that nobody chose: a wildcard that answers for ``owner`` answers for it too, and a CNAME
     of ``owner`` itself keeps it from doing so (RFC 4592 section 3.3.1). None where it would be too long."""
     try:
@@ -99,12 +135,16 @@ def _below(owner: Name) -> Name | None:
         return None
 
 
-def _extended(chain: Chain, alias: Alias) -> Chain:
-    extended = replace(chain, aliases=(*chain.aliases, alias))
+def extended(chain: Chain, alias: Alias) -> Chain:
+    """The chain with one link more.
+
+    :raises ChainLoop, ChainTooLong: with the chain.
+    """
+    longer = replace(chain, aliases=(*chain.aliases, alias))
     if alias.target == chain.start or any(alias.target == passed.target for passed in chain.aliases):
         hint = f"remove one of these CNAMEs, for example the one at {show(alias.owner)}"
-        raise ChainLoop(f"the CNAMEs run in a circle: {extended}", hint)
-    if len(extended.aliases) > MOST_ALIASES:
+        raise ChainLoop(f"the CNAMEs run in a circle: {longer}", hint)
+    if len(longer.aliases) > MOST_ALIASES:
         hint = f"let {show(chain.start)} point nearer to the end"
-        raise ChainTooLong(f"more than {MOST_ALIASES} CNAMEs in a row, which CAs may not follow: {extended}", hint)
-    return extended
+        raise ChainTooLong(f"more than {MOST_ALIASES} CNAMEs in a row, which CAs may not follow: {longer}", hint)
+    return longer

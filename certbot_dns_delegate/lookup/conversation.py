@@ -25,11 +25,11 @@ class Pending:
         self.started = 0.0
         self.repeated = False
         self.use_edns = True
-        self.needs_tcp = False
+        self.needs_tcp = ask.by_tcp
         self.is_truncated = False
-        self.renew()
 
     def renew(self) -> None:
+        """Render it; not before it is sent, since most questions to a zone's further servers never are."""
         self.message = self.ask.question.message(edns=self.use_edns)
         self.wire = self.message.to_wire()
 
@@ -46,8 +46,10 @@ class Conversation:
         self.udp_failure = ""
         self.tcp: socket.socket | None = None
         self.tcp_failure = ""
-        self.tcp_open = False
         self.tcp_replies = 0
+        self.tcp_busy = False
+        self.tcp_queue: deque[Pending] | None = None
+        """Once the server has closed a connection: what waits until the question on its way by TCP is answered."""
         self.tcp_out = bytearray()
         self.tcp_in = bytearray()
         self.malformed = False
@@ -55,6 +57,7 @@ class Conversation:
     # Sending
 
     def send(self, pending: Pending, now: float) -> None:
+        pending.renew()
         while pending.message.id in self.outstanding:
             pending.renew()
         pending.started = pending.started or now
@@ -87,6 +90,13 @@ class Conversation:
     def _send_tcp(self, pending: Pending) -> None:
         if self.tcp_failure:
             return
+        if self.tcp_queue is not None and self.tcp_busy:
+            self.tcp_queue.append(pending)
+        else:
+            self._write(pending)
+
+    def _write(self, pending: Pending) -> None:
+        self.tcp_busy = True
         self.tcp_out += struct.pack("!H", len(pending.wire)) + pending.wire
         try:
             if self.tcp is None:
@@ -150,13 +160,18 @@ class Conversation:
 
     def _write_tcp(self, tcp: socket.socket) -> None:
         code = tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code in {errno.ECONNRESET, errno.EPIPE}:
+            self._end_tcp()
+            return
         if code:
             self._fail_tcp(_reason(OSError(code, os.strerror(code))))
             return
-        self.tcp_open = True
         try:
             sent = tcp.send(self.tcp_out)
         except BlockingIOError:
+            return
+        except (ConnectionResetError, BrokenPipeError):
+            self._end_tcp()
             return
         except OSError as error:
             self._fail_tcp(_reason(error))
@@ -170,6 +185,8 @@ class Conversation:
             chunk = tcp.recv(65536)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            chunk = b""
         except OSError as error:
             self._fail_tcp(_reason(error))
             return
@@ -186,20 +203,16 @@ class Conversation:
             found = self._match(wire)
             if found is not None:
                 self.tcp_replies += 1
+                self.tcp_busy = False
                 yield *found, "tcp"
+                if self.tcp_queue and not self.tcp_busy:
+                    self._write(self.tcp_queue.popleft())
 
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
-        try:
-            message = dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
-        except dns.message.Truncated as error:
-            # Also where it was cut in the middle of a record, which is otherwise malformed.
-            message = error.message()  # type: ignore[no-untyped-call]
-        except dns.exception.DNSException:
-            self.malformed = True
-            return None
-        pending = self.outstanding.get(message.id)
-        if pending is None or not pending.message.is_response(message):
+        message = read(wire)
+        pending = None if message is None else self.outstanding.get(message.id)
+        if message is None or pending is None or not pending.message.is_response(message):
             self.malformed = True
             return None
         return pending, message
@@ -207,18 +220,22 @@ class Conversation:
     # Ending
 
     def _end_tcp(self) -> None:
-        """The server closed the connection; some do so after a few answers."""
-        again = [p for p in self.outstanding.values() if p.needs_tcp or p.repeated] if self.tcp_replies else []
+        """The server closed the connection; from now on one question at a time.
+
+        Some servers answer only once or a few times, and a reset may have eaten what they said (RFC 7766 section 6.2).
+        """
+        is_worth_it = self.tcp_replies > 0 or self.tcp_queue is None
         self._fail_tcp("connection closed")
-        if again:
+        if is_worth_it and (again := [p for p in self.outstanding.values() if p.needs_tcp or p.repeated]):
             self.tcp_failure = ""
             self.tcp_replies = 0
+            self.tcp_queue = deque()
             for pending in again:
                 self._send_tcp(pending)
 
     def _fail_tcp(self, reason: str) -> None:
         self.tcp_failure = reason
-        self.tcp_open = False
+        self.tcp_busy = False
         self.tcp_out.clear()
         self.tcp_in.clear()
         if self.tcp is not None:
@@ -242,6 +259,17 @@ class Conversation:
         for each in (self.udp, self.tcp):
             if each is not None:
                 each.close()
+
+
+def read(wire: bytes) -> dns.message.Message | None:
+    """The message, with one RR in each RRset; None where it is malformed."""
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
+    except dns.message.Truncated as error:
+        # Also where it was cut in the middle of a record, which is otherwise malformed.
+        return error.message()  # type: ignore[no-untyped-call, no-any-return]
+    except dns.exception.DNSException:
+        return None
 
 
 def _reason(error: OSError) -> str:

@@ -44,11 +44,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question, whom to ask, and how many seconds after the others."""
+    """A question, whom to ask, how many seconds after the others, and by which transport."""
 
     server: Server
     question: Question
     delay_s: float = 0.0
+    by_tcp: bool = False
+    """Ask by TCP alone, to see whether the server serves it."""
 
 
 @dataclass(frozen=True)

@@ -169,10 +169,10 @@ class AccountFile:
             raise SettingsError(f"{shown}: {error}", hint) from None
 
     @contextmanager
-    def locked(self, wait: Callable[[float], bool]) -> Iterator[None]:
+    def locked(self, wait: Callable[[float], object]) -> Iterator[None]:
         """Nobody else adds an account meanwhile.
 
-        :param wait: waits so many seconds, true when the run ends instead.
+        :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
         :raises StateError: when the file's directory cannot be written, or somebody else does not finish.
         """
         lock = FileLock(self.path.with_name(self.path.name + ".lock"))

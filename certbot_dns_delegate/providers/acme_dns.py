@@ -60,9 +60,8 @@ class AcmeDNS:
         self._keys: dict[Name, Hashable] = {}
         """What was taken for an owner."""
         self._lock = threading.RLock()
-        self._stopped = threading.Event()
         beside = Path(f"{options['accounts']}.locks")
-        self._holds = Holds((beside, context.state), self._stopped.wait)
+        self._holds = Holds((beside, context.state), context.wait)
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
@@ -121,11 +120,8 @@ class AcmeDNS:
         # By memory alone: after a crash, or when the account file is gone, there is nothing to do.
         self._holds.release([self._keys[owner] for owner in values if owner in self._keys])
 
-    def close(self) -> None:
-        """Let go of every account, and end every wait."""
-        self._stopped.set()
-        for client in self._clients.values():
-            client.stop()
+    def end(self) -> None:
+        """Let go of every account."""
         self._holds.release()
 
     def probe(self) -> str:
@@ -168,7 +164,7 @@ class AcmeDNS:
             key = parse_name(normalise(name)).to_text(omit_final_dot=True)
         except ValueError as error:
             raise SettingsError(str(error)) from None
-        with self._file.locked(self._stopped.wait):
+        with self._file.locked(self._context.wait):
             with self._lock:
                 self._accounts = None
             target = self.target_of(key)
@@ -225,7 +221,7 @@ class AcmeDNS:
                 self._clients[url] = http.Client(
                     {**self._options, "url": url},
                     credentials=f"the account in {printable(str(self._options['accounts']))}",
-                    wait=self._stopped.wait,
+                    wait=self._context.wait,
                     warn=self._context.warn,
                 )
             return self._clients[url]
@@ -278,8 +274,8 @@ class AcmeDNS:
     def _let_a_second_pass(self, hold: Hold) -> None:
         # The first value must be newer than the last order's, else the second could push it out instead of them.
         age = hold.lock.touched()
-        if not hold.values and age is not None and age < TICK and self._stopped.wait(TICK - age):
-            raise Refused("the run ended before the update was sent")
+        if not hold.values and age is not None and age < TICK:
+            self._context.wait(TICK - age)
 
 
 _REGISTER = "certbot-dns-delegate register NAME"

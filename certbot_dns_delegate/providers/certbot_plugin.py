@@ -114,7 +114,7 @@ class CertbotPlugin:
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         texts = {_plain(owner): values[owner] for owner in sorted(values)}
-        with locked(self._lock(zone)), _one_at_a_time:
+        with locked(self._lock(zone), self._context.wait), _one_at_a_time:
             with self._guarded(Refused, f"cannot read {show(zone)}"):
                 present = self._writer.read(texts)
             with self._guarded(OutcomeUnknown, f"could not write in {show(zone)}"):
@@ -124,7 +124,7 @@ class CertbotPlugin:
     def withdraw(self, zone: Name, values: Values) -> None:
         texts = {_plain(owner): values[owner] for owner in sorted(values)}
         with (
-            locked(self._lock(zone)),
+            locked(self._lock(zone), self._context.wait),
             _one_at_a_time,
             self._guarded(OutcomeUnknown, f"could not clean up in {show(zone)}"),
         ):

@@ -51,7 +51,9 @@ class Cloudflare:
     def __init__(self, options: Options, context: Context) -> None:
         token: Secret = options["api_token"]
         header = {"Authorization": Secret(f"Bearer {token.reveal()}")}
-        client = http.Client(options, headers=header, secrets=[token], credentials="api_token", warn=context.warn)
+        client = http.Client(
+            options, headers=header, secrets=[token], credentials="api_token", wait=context.wait, warn=context.warn
+        )
         self._account = Account(client)
         self._zone_id: str | None = options["zone_id"] and http.segment(options["zone_id"])
 

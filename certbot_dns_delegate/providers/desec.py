@@ -40,7 +40,9 @@ class Desec:
         self._url = options["url"]
         token: Secret = options["token"]
         header = {"Authorization": Secret(f"Token {token.reveal()}")}
-        self._client = http.Client(options, headers=header, secrets=[token], credentials="token", warn=context.warn)
+        self._client = http.Client(
+            options, headers=header, secrets=[token], credentials="token", wait=context.wait, warn=context.warn
+        )
         self._lowest: dict[Name, int] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +85,7 @@ class Desec:
 
     def _edit(self, zone: Name, values: Values, change: Callable[[Name, Held], Held]) -> None:
         lock = lock_file(self._context.state, self.name, self._url, zone)
-        edit(_Domain(self._client, zone), tuple(values), change, lock=lock, wait=self._client.wait)
+        edit(_Domain(self._client, zone), tuple(values), change, lock=lock, wait=self._context.wait)
 
 
 class _Domain:

@@ -7,6 +7,8 @@ import struct
 import time
 
 import dns.exception
+import dns.flags
+import dns.message
 import dns.name
 import dns.rcode
 import dns.rdata
@@ -29,7 +31,8 @@ HINTS = {
     "NOTAUTH": "the server is not primary for this zone: name its primary in server =, and dig the zone's SOA there",
     "NOTAUTH unsigned": "the server does not serve this zone, or (Knot) wants a key: set tsig_name and tsig_secret",
     "REFUSED": "the key is accepted, but its policy does not allow TXT at this name, or the zone is frozen, static or a"
-    " secondary: check update-policy, and rndc thaw ZONE",
+    " secondary: check update-policy, and rndc thaw ZONE; on PowerDNS, the zone's ALLOW-DNSUPDATE-FROM",
+    "NOERROR unsigned": "is it the right server, or does something on the way answer for it?",
     "REFUSED unsigned": "no permission: check key name, secret, algorithm and clock (PowerDNS says only this for each"
     " of them), then whether the zone allows updates at all",
     "NOTZONE": "the name lies outside this zone: check zone =",
@@ -49,17 +52,21 @@ def explain(wire: bytes, what: str, server: str, error: Exception) -> WriteError
     :param error: what dnspython raised while reading it.
     """
     told = _tsig_error(wire)
-    rcode = dns.rcode.to_text(dns.rcode.Rcode(wire[3] & 0x0F)) if len(wire) > 3 else "nothing readable"
     if told is not None:
-        name, skew_s = told
+        rcode, name, skew_s = told
         detail = f", clocks differ by {skew_s} s" if skew_s is not None else ""
         return Refused(f"{what}: {server} said {rcode} with {name}{detail}", HINTS[name])
-    if isinstance(error, dns.exception.FormError) and rcode not in {"NOERROR", "nothing readable"}:
-        # An unsigned answer to a signed request: only a diagnosis, since anybody could have sent it.
-        return Refused(f"{what}: {server} said {rcode}, unsigned", hint_for(rcode, signed=False))
     if isinstance(error, dns.tsig.BadSignature | dns.tsig.BadTime):
         return OutcomeUnknown(f"{what}: the signature on the answer of {server} does not verify", HINTS["BADSIG"])
-    return OutcomeUnknown(f"{what}: {server} sent an answer that cannot be read ({printable(type(error).__name__)})")
+    said = _unsigned_rcode(wire)
+    if said is None:
+        kind = printable(type(error).__name__)
+        return OutcomeUnknown(f"{what}: {server} sent an answer that cannot be read ({kind})")
+    if said == "NOERROR":
+        problem = f"{what}: {server} said NOERROR, unsigned, which proves nothing"
+        return OutcomeUnknown(problem, HINTS["NOERROR unsigned"])
+    # An unsigned answer to a signed request: only a diagnosis, since anybody could have sent it.
+    return Refused(f"{what}: {server} said {said}, unsigned", hint_for(said, signed=False))
 
 
 def hint_for(rcode: str, *, signed: bool) -> str:
@@ -67,19 +74,27 @@ def hint_for(rcode: str, *, signed: bool) -> str:
     return HINTS.get(rcode if signed else f"{rcode} unsigned") or HINTS.get(rcode, "read the server's log")
 
 
-def _tsig_error(wire: bytes) -> tuple[str, int | None] | None:
-    """The error field of the reply's TSIG and, for BADTIME, by how many seconds the clocks differ."""
+def _unsigned_rcode(wire: bytes) -> str | None:
+    """The rcode of a well-formed reply without a signature; None of anything else."""
+    try:
+        message = dns.message.from_wire(wire, ignore_trailing=True)
+    except dns.exception.DNSException:
+        return None
+    return dns.rcode.to_text(message.rcode()) if message.flags & dns.flags.QR else None
+
+
+def _tsig_error(wire: bytes) -> tuple[str, str, int | None] | None:
+    """The rcode, the error field of the reply's TSIG and, for BADTIME, by how many seconds the clocks differ."""
     try:
         tsig = _unverified(wire)
     except (dns.exception.DNSException, struct.error):
         return None
-    if tsig is None:
-        return None
     names = {BADSIG: "BADSIG", BADKEY: "BADKEY", BADTIME: "BADTIME", BADTRUNC: "BADTRUNC"}
-    if tsig.error not in names:
+    if tsig is None or tsig.error not in names or not wire[2] & 0x80:
         return None
     is_clock = tsig.error == BADTIME and len(tsig.other) == 6
-    return names[tsig.error], round(int.from_bytes(tsig.other, "big") - time.time()) if is_clock else None
+    rcode = dns.rcode.to_text(dns.rcode.Rcode(wire[3] & 0x0F))
+    return rcode, names[tsig.error], round(int.from_bytes(tsig.other, "big") - time.time()) if is_clock else None
 
 
 def _unverified(wire: bytes) -> dns.rdtypes.ANY.TSIG.TSIG | None:

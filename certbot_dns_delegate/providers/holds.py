@@ -28,10 +28,10 @@ class Holds:
     """The things that one provider instance has, each by its key.
 
     :param directories: where the lock files go: the first that can be made and written.
-    :param wait: waits so many seconds, true when the run ends instead.
+    :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
     """
 
-    def __init__(self, directories: Sequence[Path], wait: Callable[[float], bool]) -> None:
+    def __init__(self, directories: Sequence[Path], wait: Callable[[float], object]) -> None:
         self._directories = directories
         self._wait = wait
         self._holds: dict[Hashable, Hold] = {}
@@ -63,9 +63,7 @@ class Holds:
             name = hashlib.sha256(repr(key).encode()).hexdigest()[:16] + ".lock"
             lock = FileLock(self._directory() / name)
             if not lock.acquire(self._wait, PATIENCE):
-                problem = (
-                    f"another order uses an account of this one, and did for {PATIENCE:g} s or until the run ended"
-                )
+                problem = f"another order uses an account of this one, and did for {PATIENCE:g} s"
                 raise Refused(problem, f"fuser -v {quoted(lock.path)}")
             taken.append(key)
             with self._lock:

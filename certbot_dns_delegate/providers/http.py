@@ -20,7 +20,7 @@ import requests
 from requests.utils import get_environ_proxies
 
 from certbot_dns_delegate import __version__
-from certbot_dns_delegate.errors import OutcomeUnknown, SettingsError, WriteError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, SettingsError, WriteError
 from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.providers.answer import THROTTLED, Answer, Redactor, segment
 from certbot_dns_delegate.providers.exchange import Channel, Exchange
@@ -40,6 +40,7 @@ CONNECTIONS = 10
 TRANSIENT = frozenset({500, 502, 503, 504})
 
 _chance = SystemRandom()
+_wait = threading.Event().wait
 
 
 def keys(
@@ -93,7 +94,7 @@ class Client:
     :param basic: user and password of basic authentication; wins over ``url``'s.
     :param secrets: further secrets that no text may show.
     :param credentials: which options hold the credentials, as they follow "check " in a hint.
-    :param wait: waits so many seconds and returns true when the run ends instead; None: :meth:`stop` ends it.
+    :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
     :raises SettingsError: when the settings cannot be used; nothing was sent.
     """
 
@@ -105,13 +106,12 @@ class Client:
         basic: tuple[str, Secret] | None = None,
         secrets: Iterable[Secret] = (),
         credentials: str = "the credentials",
-        wait: Callable[[float], bool] | None = None,
+        wait: Callable[[float], object] = _wait,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         for problem in validate(options, warn):
             raise SettingsError(problem)
-        self._stopped = threading.Event()
-        self.wait = wait or self._stopped.wait
+        self._wait = wait
         parts = urlsplit(options["url"])
         if basic is None and parts.username is not None:
             basic = (unquote(parts.username), Secret(unquote(parts.password or "")))
@@ -140,10 +140,6 @@ class Client:
     def base(self) -> str:
         """The URL without user-info."""
         return self._channel.base
-
-    def stop(self) -> None:
-        """End every wait between tries, now and from now on; an exchange under way ends by its own limits."""
-        self._stopped.set()
 
     def call(
         self,
@@ -213,12 +209,19 @@ class Client:
             # At least what the service asked for, never all clients of a minute at once.
             seconds = pause * _chance.uniform(0.5, 1) if wanted is None else wanted + _chance.uniform(0, 0.5)
             is_last = failures >= TRIES or seconds > budget or not (is_throttled or (is_passing and is_harmless))
-            if is_last or self.wait(seconds):
+            if is_last or not self._can_wait(seconds):
                 # What an earlier try may have done is not undone by a later one that was refused.
                 raise OutcomeUnknown(trouble.problem, trouble.hint) if is_doubtful else trouble
             budget -= seconds
             pause *= 2
             is_doubtful = is_doubtful or isinstance(trouble, OutcomeUnknown)
+
+    def _can_wait(self, seconds: float) -> bool:
+        try:
+            self._wait(seconds)
+        except DelegateError:  # the run is being ended: what went wrong before says more
+            return False
+        return True
 
 
 def _header_lines(headers: Mapping[str, str | Secret], basic: tuple[str, Secret] | None) -> dict[str, str]:

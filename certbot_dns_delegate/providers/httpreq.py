@@ -35,7 +35,9 @@ class HTTPReq:
         if options["single_value"]:
             self.limits = Limits(values_per_owner=1, replaces_rrset=True, is_idempotent=True)
         basic = (options["username"], options["password"]) if options["username"] is not None else None
-        self._client = http.Client(options, basic=basic, credentials="username and password", warn=context.warn)
+        self._client = http.Client(
+            options, basic=basic, credentials="username and password", wait=context.wait, warn=context.warn
+        )
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
@@ -81,10 +83,6 @@ class HTTPReq:
         """Look whether the server is there; it can refuse credentials here, but not confirm them."""
         answer = self._client.call("GET", "present", accept={400, 404, 405}, accept_html=True)
         return f"{self._client.base} is there ({answer.status}); whether it may write shows only when it writes"
-
-    def close(self) -> None:
-        """End every wait."""
-        self._client.stop()
 
     def _send(self, verb: str, owner: Name, text: str) -> None:
         body = {"fqdn": owner.canonicalize().to_text(), "value": text}

@@ -12,8 +12,8 @@ A provider class may also have, beside what :class:`IProvider` asks for:
     a static method for its flat file: takes the keys without our prefix, returns ``(ours, unknown)`` by key, so that a
     file written for another plugin can be used unchanged;
 ``begin()`` and ``end()``
-    called before the first question about a name inside the delegate, and when the run is over, whatever became of it;
-    each may be called several times;
+    called before the first question about a name inside the delegate, and when the run is over, whatever became of it:
+    what is held (a lock, a socket) goes; each may be called several times;
 ``REST``
     a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
 """
@@ -47,7 +47,8 @@ class Context:
     warn: Callable[[str], None] = lambda _: None
     """Tells the operator once, outside the error path."""
     wait: Callable[[float], object] = threading.Event().wait
-    """Waits so many seconds; the engine's own raises when the run is being ended by a signal."""
+    """Waits so many seconds, between tries or for a lock; the engine's own raises a
+    :exc:`~certbot_dns_delegate.errors.DelegateError` when the run is being ended, by a signal or a failure."""
     suffix: Name | None = None
     """What the delegate is for, at and below; None for a flat file whose service says itself what it serves."""
 

@@ -113,7 +113,7 @@ class Lexicon:
         text = _plain(zone)
         with (
             # Some of its providers read an RRset and replace it.
-            locked(lock_file(self._context.state, self.name, self._service, zone)),
+            locked(lock_file(self._context.state, self.name, self._service, zone), self._context.wait),
             # Whatever is raised behind the login, by the logout too: something may have been written.
             Guard(self._redact, lambda seen: self._unknown(f"could not {what} in {text}: {seen}")),
             ExitStack() as stack,

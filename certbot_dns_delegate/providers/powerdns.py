@@ -37,7 +37,11 @@ class PowerDns:
         self._context = context
         self._url = options["url"]
         self._client = http.Client(
-            options, headers={"X-API-Key": options["api_key"]}, credentials="api_key", warn=context.warn
+            options,
+            headers={"X-API-Key": options["api_key"]},
+            credentials="api_key",
+            wait=context.wait,
+            warn=context.warn,
         )
         self._path = f"api/v1/servers/{http.segment(options['server_id'])}"
         self._abilities = _Abilities()
@@ -84,7 +88,7 @@ class PowerDns:
         if zone.kind in SECONDARIES:
             raise Refused(f"{show(apex)} is a secondary zone here", "set url to the API of its primary")
         lock = lock_file(self._context.state, self.name, self._url, apex)
-        edit(zone, tuple(values), change, lock=lock, wait=self._client.wait)
+        edit(zone, tuple(values), change, lock=lock, wait=self._context.wait)
         if zone.why_partial and zone.is_changed:
             self._warn(apex, f"disabled TXT records at targets in {show(apex)} may be gone: {zone.why_partial}")
         if zone.is_serial_still and zone.kind != "Native":

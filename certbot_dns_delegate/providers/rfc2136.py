@@ -1,5 +1,6 @@
 """Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
 
+import random
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
@@ -101,8 +102,28 @@ class RFC2136:
         return None if soa is None else soa.name
 
     def probe(self) -> str:
+        """An UPDATE without updates: the server checks key and zone (RFC 2136 section 3.3), and nothing changes.
+
+        Where no zone is known, a signed query: the server checks the key alone.
+        """
+        suffix = self._context.suffix
+        zone = None if suffix is None else self.zone_of(suffix)
         with self._connect() as connection:
-            return f"{connection.server} accepts connections"
+            if zone is not None:
+                self._send(connection, self._update(zone), zone)
+                return f"{connection.server} takes updates of {show(zone)}"
+            if suffix is not None:
+                raise Refused(f"{connection.server} serves no zone that holds {show(suffix)}", HINTS["NOTAUTH"])
+            query = dns.message.make_query(dns.name.root, dns.rdatatype.SOA, flags=dns.flags.Flag(0))
+            query.use_tsig(self._key)
+            wire = connection.exchange(query)
+            try:
+                read(wire, query)
+            except dns.exception.DNSException as error:
+                if len(wire) > 3 and wire[3] & 0x0F == dns.rcode.NOTAUTH:
+                    raise explain(wire, "a signed query", str(connection.server), error) from None
+                return f"{connection.server} answers; the key will be checked with the first zone"  # Knot
+            return f"{connection.server} knows the key"
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         return [sighting for part in _parts(values) for sighting in self._publish_part(zone, part, ttl)]
@@ -189,7 +210,9 @@ class RFC2136:
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
     def _ask_all(self, connection: Connection, values: Values) -> dict[Name, dns.message.Message | None]:
-        queries = {owner: self._query(owner, dns.rdatatype.TXT) for owner in values}
+        # Answers are told apart by their id alone, so no two queries may have the same: of 300 random ones, two do.
+        ids = random.SystemRandom().sample(range(1 << 16), len(values))
+        queries = {owner: self._query(owner, dns.rdatatype.TXT, i) for owner, i in zip(values, ids, strict=True)}
         wires = connection.exchange_all(list(queries.values()))
         return {owner: self._read_query(wires[query.id], query) for owner, query in queries.items()}
 
@@ -201,8 +224,10 @@ class RFC2136:
             update.use_tsig(self._key)
         return update
 
-    def _query(self, owner: Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:
-        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0)
+    def _query(
+        self, owner: Name, rdtype: dns.rdatatype.RdataType, identifier: int | None = None
+    ) -> dns.message.Message:
+        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0, id=identifier)
         if self._key is not None and self._options["sign_query"]:
             query.use_tsig(self._key)
         return query

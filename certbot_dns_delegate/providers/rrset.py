@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import SystemRandom
-from threading import Event
 from typing import Protocol
 
 from dns.name import Name
@@ -95,13 +94,13 @@ def edit(
     change: Callable[[Name, Held], Held],
     *,
     lock: Path,
-    wait: Callable[[float], bool],
+    wait: Callable[[float], object],
 ) -> None:
     """Write until a look shows that nothing is left to change.
 
     :param change: what an RRset is to become; the same for one that it made.
     :param lock: the file of :func:`lock_file`.
-    :param wait: waits so many seconds; true: the run ends.
+    :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
     :raises Refused: when certainly nothing was written.
     :raises OutcomeUnknown: when something may have been.
     """
@@ -115,9 +114,9 @@ def edit(
     pause = 0.0
     with locked(lock, wait):
         for _ in range(TRIES):
-            if pause and wait(pause):
-                break
             try:
+                if pause:
+                    wait(pause)
                 changes = look()
                 if not changes:
                     return
@@ -163,14 +162,14 @@ def lock_file(state: Path, provider: str, url: str, zone: Name) -> Path:
 
 
 @contextmanager
-def locked(path: Path, wait: Callable[[float], bool] | None = None) -> Iterator[None]:
+def locked(path: Path, wait: Callable[[float], object]) -> Iterator[None]:
     """Hold the lock ``path`` against other threads and processes; it falls with the process.
 
-    :param wait: waits so many seconds, true when the run ends; None: nothing ends the waiting.
-    :raises Refused: when others held it for :data:`PATIENCE`, or the run ended.
+    :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
+    :raises Refused: when others held it for :data:`PATIENCE`.
     """
     lock = FileLock(path)
-    if not lock.acquire(wait or Event().wait, PATIENCE):
+    if not lock.acquire(wait, PATIENCE):
         raise Refused(f"another process has held {printable(str(path))} all the time", f"fuser -v {quoted(path)}")
     try:
         yield

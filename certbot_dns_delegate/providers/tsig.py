@@ -31,10 +31,20 @@ KEYS = (
     Key("tsig_key_file", PATH, "A file with the whole key, as tsig-keygen prints it."),
 )
 
+
+class SigningKey(dns.tsig.Key):
+    """dnspython's key, without showing its secret."""
+
+    def __repr__(self) -> str:
+        return f"<TSIG key {self.name} {self.algorithm}>"
+
+
+COMMENT = re.compile(r"""("[^"]*")|/\*.*?\*/|(?://|\#)[^\n]*""", re.DOTALL)
+"""The comments of named.conf; and what is quoted, where there are none."""
 STATEMENT = re.compile(
-    r"""key\s+"?(?P<name>[^\s"{;]+)"?\s*\{
-        (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w-]+)"?\s*;)
-        (?=[^}]*\bsecret\s+"(?P<secret>[^"]*)"\s*;)[^}]*\}\s*;""",
+    r"""\bkey\s+"?(?P<name>[^\s"{;]+)"?\s*\{
+        (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w.-]+)"?\s*;)
+        (?=[^}]*\bsecret\s+(?P<quote>"?)(?P<secret>[^";]*)(?P=quote)\s*;)[^}]*\}\s*;""",
     re.VERBOSE,
 )
 """A key statement of named.conf, its parts in any order."""
@@ -66,7 +76,7 @@ def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         warn(f"TSIG key algorithm {algorithm} is obsolete; hint: tsig-keygen -a hmac-sha256 NAME makes a better key")
 
 
-def make_key(options: Options, warn: Callable[[str], None]) -> dns.tsig.Key | None:
+def make_key(options: Options, warn: Callable[[str], None]) -> SigningKey | None:
     """The key to sign with; None where none is configured."""
     if options["tsig_key_file"] is not None:
         name, algorithm, secret = read_key_file(options["tsig_key_file"], warn)
@@ -74,7 +84,7 @@ def make_key(options: Options, warn: Callable[[str], None]) -> dns.tsig.Key | No
         name, algorithm, secret = options["tsig_name"], options["tsig_algorithm"], options["tsig_secret"]
     else:
         return None
-    return dns.tsig.Key(parse_name(name), secret.reveal(), ALGORITHMS[algorithm])
+    return SigningKey(parse_name(name), secret.reveal(), ALGORITHMS[algorithm])
 
 
 def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Secret]:
@@ -82,13 +92,14 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
 
     :raises SettingsError: when the file does not hold exactly one.
     """
-    statements = list(STATEMENT.finditer(read_trusted(path, warn)))
+    text = COMMENT.sub(lambda found: found[1] or " ", read_trusted(path, warn))
+    statements = list(STATEMENT.finditer(text))
     shown = printable(str(path))
     if len(statements) != 1:
         hint = f"tsig-keygen -a hmac-sha256 NAME > {quoted(path)}"
         raise SettingsError(f"{shown} holds {len(statements) or 'no'} key statements; it must hold one", hint)
     found = statements[0]
-    algorithm = found["algorithm"].lower().removesuffix(".sig-alg.reg.int")
+    algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")
     if algorithm not in ALGORITHMS:
         raise SettingsError(f"{shown}: algorithm {printable(algorithm, 40)!r} is none of {', '.join(ALGORITHMS)}")
     try:

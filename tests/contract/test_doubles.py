@@ -5,7 +5,6 @@ lego needs a CA; Pebble is told to believe everything, as only what lego says to
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,25 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dns.name
+import pyacmedns
 import pytest
 
 from certbot_dns_delegate.providers.accounts import parse
 from certbot_dns_delegate.providers.conformance import value
 from certbot_dns_delegate.schema import Secret
 from tests.contract.test_httpreq import make
+from tests.e2e.lab import programs
 from tests.servers import acme_dns, httpreq
 from tests.servers.http import make_certificates
 from tests.unit.test_acme_dns import House
-
-LAB = Path(__file__).parents[2] / ".lab"
-
-
-def _program(name: str, *places: str) -> str | None:
-    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *(str(LAB / place) for place in places)]))
-
-
-LEGO = _program("lego", "lego/usr/bin", "debian/usr/bin")
-PEBBLE = _program("pebble", "go/bin")
 
 
 @dataclass
@@ -44,21 +35,25 @@ class Lego:
     resolver_port: int
 
     def run(self, provider: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        assert LEGO is not None
         arguments = ["--server", self.url, "--path", str(self.directory), "--accept-tos", "--email", "a@example.com"]
         # Its own look-ups go where no name exists.
         arguments += ["--dns", provider, "--dns.disable-cp", "--dns.resolvers", f"127.0.0.1:{self.resolver_port}"]
         arguments += ["--dns-timeout", "1", "-d", "shop.example.com", "-d", "*.shop.example.com", "run"]
         variables = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "LEGO_CA_CERTIFICATES": str(self.ca)}
         return subprocess.run(
-            [LEGO, *arguments], env=variables | environment, capture_output=True, text=True, timeout=120, check=False
+            [programs.path("lego"), *arguments],
+            env=variables | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
 
 @pytest.fixture
 def lego(tmp_path: Path) -> Iterator[Lego]:
-    if LEGO is None or PEBBLE is None:
-        pytest.skip("lego or pebble is not installed: apt-get download lego; go install pebble")
+    if programs.find("lego") is None or programs.find("pebble") is None:
+        pytest.skip("lego or pebble is missing: python -m tests.e2e.lab setup")
     certificates = make_certificates(tmp_path)
     with socket.socket() as free, acme_dns.AcmeDNS() as empty, acme_dns.DNS(empty) as resolver:
         free.bind(("127.0.0.1", 0))
@@ -74,7 +69,7 @@ def lego(tmp_path: Path) -> Iterator[Lego]:
         (tmp_path / "pebble.json").write_text(json.dumps({"pebble": config}))
         variables = {"PATH": os.environ["PATH"], "PEBBLE_VA_ALWAYS_VALID": "1", "PEBBLE_VA_NOSLEEP": "1"}
         process = subprocess.Popen(
-            [PEBBLE, "-config", str(tmp_path / "pebble.json")],
+            [programs.path("pebble"), "-config", str(tmp_path / "pebble.json")],
             env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,7 +116,6 @@ def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
 
 def test_pyacmedns_works_with_the_acme_dns_double_and_with_our_account_file(tmp_path: Path) -> None:
     """It registers and updates there; its file is read by us, and it uses an account that we stored."""
-    pyacmedns = pytest.importorskip("pyacmedns", reason="pyacmedns, an unrelated client, is not installed")
     path = tmp_path / "accounts.json"
     with acme_dns.AcmeDNS() as server:
         client, storage = pyacmedns.Client(server.url), pyacmedns.Storage(str(path))

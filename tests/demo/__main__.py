@@ -1,4 +1,4 @@
-"""``python -m tests.demo``, inside the lab's namespaces: issue, look, renew, and leave nothing behind."""
+"""``python -m tests.demo [--standalone]``, inside the lab: issue, look, renew, and leave nothing behind."""
 
 import signal
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from subprocess import TimeoutExpired
 from types import FrameType
 
-from tests.demo import look
+from tests.demo import look, standalone
 from tests.e2e.lab import Lab
 from tests.e2e.lab.process import ServerError
 
@@ -24,7 +24,10 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="demo-") as directory, Lab(Path(directory)) as lab:
             print(f"A small internet on loopback: {len(lab.servers)} servers, ready after {lab.start_s:.1f} s.")
-            delegated(lab)
+            if "--standalone" in sys.argv[1:]:
+                standalone.delegated(lab, title)
+            else:
+                delegated(lab)
         if Path(directory).exists():
             raise look.Unexpected(f"{directory} is still there")
     except (look.Unexpected, ServerError, AssertionError, TimeoutExpired) as error:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,21 +73,24 @@ def settings(credentials: Path) -> Iterator[str]:
             yield f"{key}{equals} ..." if "secret" in key else line
 
 
-def run(lab: Lab, *arguments: str) -> Run:
-    """Run Certbot to its end."""
+def run(lab: Lab, *arguments: str, phases: Mapping[str, str] = PHASES) -> Run:
+    """Run Certbot to its end; PHASES explains each phase."""
     begun = time.time()
     done = lab.certbot(*arguments, home=HOME)
     took = time.time() - begun
     if done.returncode != 0:
         raise Unexpected(f"certbot {arguments[0]} ended with {done.returncode}\n{done.stdout}{done.stderr}")
-    phases = [*history(lab, begun), f"certbot    {took * 1000:6.0f} ms  the whole command, from its start to its end"]
+    lines = [
+        *history(lab, begun, phases),
+        f"certbot    {took * 1000:6.0f} ms  the whole command, from its start to its end",
+    ]
     files = list((lab.directory / HOME / "config" / "live").glob("*/cert.pem"))
     if len(files) != 1:
         raise Unexpected(f"one certificate was expected, there are {len(files)}")
-    return Run(phases, x509.load_pem_x509_certificate(files[0].read_bytes()))
+    return Run(lines, x509.load_pem_x509_certificate(files[0].read_bytes()))
 
 
-def history(lab: Lab, begun: float) -> Iterator[str]:
+def history(lab: Lab, begun: float, phases: Mapping[str, str]) -> Iterator[str]:
     """What the history database has about the run since BEGUN: one line for each phase."""
     file = lab.directory / HOME / "work" / "dns-delegate" / "history.sqlite3"
     with closing(sqlite3.connect(file)) as database:
@@ -96,16 +99,14 @@ def history(lab: Lab, begun: float) -> Iterator[str]:
             " FROM event WHERE at >= ? GROUP BY phase ORDER BY min(id)",
             (begun,),
         ).fetchall()
-    if [phase for phase, *_ in rows] != list(PHASES):
+    if [phase for phase, *_ in rows] != list(phases):
         raise Unexpected(f"the history has the phases {[phase for phase, *_ in rows]}")
     for phase, milliseconds, *outcomes, detail in rows:
         if outcomes != ["ok", "ok"]:
             raise Unexpected(f"{phase} ended with {outcomes}")
-        is_watch = phase == "watch"
-        asked = (
-            f" ({len(json.loads(detail)['servers'])} addresses; BIND notifies every 5 s at most)" if is_watch else ""
-        )
-        yield f"{phase:10} {milliseconds:6.0f} ms  {PHASES[phase]}{asked}"
+        servers = json.loads(detail)["servers"] if phase == "watch" else {}
+        asked = f" ({len(servers)} addresses; BIND notifies every 5 s at most)" if len(servers) > 1 else ""
+        yield f"{phase:10} {milliseconds:6.0f} ms  {phases[phase]}{asked}"
 
 
 def certificate(leaf: x509.Certificate) -> Iterator[str]:

@@ -1,9 +1,12 @@
 """The states of the world that transcripts start from, by name."""
 
+import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dns.name
@@ -72,9 +75,90 @@ def two_runs(lab: Lab, here: Path) -> dict[str, str]:
     return words
 
 
+def two_certificates(lab: Lab, here: Path) -> dict[str, str]:
+    """Certbot has a certificate from one of our authenticators and one from another plugin."""
+    words = nothing(lab, here)
+    home = {"config": here / "config", "work": here / "work"}
+    made = lab.certbot(
+        *("certonly", "-a", "dns-delegate", "--dns-delegate-credentials", words["INI"]),
+        *("-d", "single.customer.test", "--cert-name", "ours"),
+        home=str(here / "certbot"),
+    )
+    assert made.returncode == 0, made.stderr
+    (here / "certbot" / "config").rename(home["config"])
+    renewal = home["config"] / "renewal"
+    ours = renewal / "ours.conf"
+    ours.write_text(ours.read_text().replace(str(here / "certbot" / "config"), str(home["config"])))
+    (renewal / "theirs.conf").write_text("version = 5.8.0\n[renewalparams]\nauthenticator = webroot\n")
+    (renewal / "broken.conf").write_text("cert = /nowhere/cert.pem\n[renewalparams]\nauthenticator = dns-delegate\n")
+    return words
+
+
+def caa(lab: Lab, here: Path) -> dict[str, str]:
+    """CAA records of the customer, and a CA's directory that says how the CA is called there."""
+    words = nothing(lab, here)
+    issue = {
+        "caa.customer.test.": 'CAA 0 issue "other.test"',
+        "account.customer.test.": 'CAA 0 issue "ca.test; accounturi=https://ca.test/acct/1; validationmethods=dns-01"',
+        "method.customer.test.": 'CAA 0 issue "ca.test; validationmethods=http-01"',
+    }
+    names = [owner.partition(".")[0] for owner in issue]
+    aliases = {f"_acme-challenge.{name}.customer.test.": f"CNAME {name}.single.bind.test." for name in names}
+    lab.set_customer({**issue, **aliases})
+    return {**words, "CA": serve_directory({"meta": {"caaIdentities": ["ca.test"]}})}
+
+
+def lost_account(lab: Lab, here: Path) -> dict[str, str]:
+    """The same, and Certbot has an account of its own at that CA."""
+    words = caa(lab, here)
+    folder = here / "config" / "accounts" / words["CA"].removeprefix("http://") / "0123"
+    folder.mkdir(parents=True)
+    (folder / "regr.json").write_text('{"body": {}, "uri": "https://ca.test/acct/2"}')
+    return words
+
+
+def serve_directory(directory: dict[str, object]) -> str:
+    """The URL of an ACME directory, served as long as this process lives."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(directory).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}/dir"
+
+
+def soon(lab: Lab, here: Path) -> dict[str, str]:
+    """The customer adds the CNAME while the command is waiting for it."""
+
+    def add() -> None:
+        lab.set_customer({"_acme-challenge.late.customer.test.": "CNAME late.single.bind.test."})
+
+    threading.Timer(4, add).start()
+    return nothing(lab, here)
+
+
+def narrow_key(lab: Lab, here: Path) -> dict[str, str]:
+    """A key that may write TXT at one name only."""
+    return {"INI": str(lab.credentials("narrow.bind.test", name=f"{here.name}.ini"))}
+
+
 STATES: dict[str, Given] = {
     "nothing": nothing,
     "two runs": two_runs,
+    "two certificates, one of another plugin": two_certificates,
+    "CAA records": caa,
+    "CAA records, and an account": lost_account,
+    "a CNAME that comes in a moment": soon,
+    "a narrow key": narrow_key,
     "a killed run": killed_run,
     "a killed run whose delegate was removed from the file": killed_run_without_delegate,
 }

@@ -1,7 +1,6 @@
 """The one way to call an HTTP API, against real servers that misbehave."""
 
 import gzip
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError, WriteError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, WriteError
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.schema import Secret
 from tests.servers import http as servers
@@ -33,13 +32,11 @@ def options(url: str, **given: Any) -> dict[str, Any]:
 class Waits:
     """A clock's hand: remembers how long it was asked to wait, and does not."""
 
-    def __init__(self, is_stopped: bool = False) -> None:
+    def __init__(self) -> None:
         self.seconds: list[float] = []
-        self.is_stopped = is_stopped
 
-    def __call__(self, seconds: float) -> bool:
+    def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
-        return self.is_stopped
 
 
 def client(server: Server, **given: Any) -> http.Client:
@@ -224,30 +221,15 @@ def test_throttling_without_a_usable_time_ends_within_the_budget(after: str) -> 
 
 
 def test_the_end_of_the_run_ends_a_wait() -> None:
-    """stop() wakes a thread that waits between tries; what it ran into is raised."""
-    arrived = threading.Event()
+    """The engine's wait raises then; what the request ran into is raised, not that."""
 
-    def throttle(_: Request) -> Reply:
-        arrived.set()
-        return Reply(429, "", {"Retry-After": "100"})
+    def end(_: float) -> None:
+        raise DelegateError("the run is being ended")
 
-    with Server(throttle) as server:
-        one = http.Client(options(server.url))
-        raised: list[BaseException] = []
-
-        def call() -> None:
-            try:
-                one.call("GET", "x")
-            except Refused as error:
-                raised.append(error)
-
-        thread = threading.Thread(target=call)
-        thread.start()
-        assert arrived.wait(10)
-        one.stop()
-        thread.join(10)
-        assert not thread.is_alive()
-        assert len(raised) == 1
+    with Server(lambda _: Reply(429, "", {"Retry-After": "100"})) as server:
+        with pytest.raises(Refused, match="429"):
+            http.Client(options(server.url), wait=end).call("GET", "x")
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -20,12 +20,14 @@ from certbot_dns_delegate.errors import (
     TargetNotAllowed,
 )
 from certbot_dns_delegate.lookup.cut import Budget
-from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Limits, RRset
+from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.plan import Plan, Planner, Router
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.waits import Watch
+from tests.e2e.lab.lab import Lab
 from tests.servers import Behaviour, Silent, SlowBy, UdpDead
 from tests.unit.internet import Internet, name, resolver, suffix_of
 
@@ -114,7 +116,20 @@ def test_one_name_and_its_wildcard() -> None:
         assert len(net.resolver.asked(START, "CNAME")) == 1
     assert [p.values for p in planned.publications] == [{name(f"shop.{TITLE}"): frozenset({"one", "two"})}]
     assert [p.zone.apex for p in planned.publications] == [name(TITLE)]
-    assert planned.present(name(f"shop.{TITLE}")) == RRset(frozenset({"theirs"}), 300)
+    assert {p.target.present for p in planned.planned} == {RRset(frozenset({"theirs"}), 300)}
+
+
+def test_many_names_are_asked_about_once_each() -> None:
+    """Sixty names of a delegate cost one TXT question each, and two at the resolver, whatever their number."""
+    count = 60
+    with internet("\n".join(f"_acme-challenge.n{i} CNAME n{i}.{TITLE}" for i in range(count))) as net:
+        planned = plan(net, *(challenge(f"n{i}.customer.test") for i in range(count)))
+        net.assert_not_asked_inside(TITLE)
+        asked = [question.qname for question in net["ns.acme.example.test."].asked(qtype="TXT")]
+        at_resolver = net.resolver.asked(qtype="CNAME")
+    assert (len(planned.planned), planned.problems) == (count, ())
+    assert sorted(asked) == sorted(name(f"n{i}.{TITLE}") for i in range(count))
+    assert len(at_resolver) == 2 * count
 
 
 def test_names_over_delegates_and_zones() -> None:
@@ -415,3 +430,63 @@ def test_hostile_names_in_hints() -> None:
         error = only_problem(plan(net, Challenge("id.customer.test", start, "value")))
     assert r"_acme-challenge.`id`.a\032b\;\027.customer.test. has no CNAME" in error.problem
     assert str(error).replace("\n", "").isprintable()
+
+
+# The same against real servers: Unbound, BIND, Knot, PowerDNS.
+
+LAB = [
+    "acme.bind.test.",
+    "single.bind.test.",
+    "signed.bind.test.",
+    "acme.knot.test.",
+    "acme.pdns.test.",
+    "acme.corp.test.",
+]
+LAB_NAMES = {
+    "shop.customer.test": ("shop.acme.bind.test.", "acme.bind.test.", 3),
+    "knot.customer.test": ("knot.acme.knot.test.", "acme.knot.test.", 1),
+    "pdns.customer.test": ("pdns.acme.pdns.test.", "acme.pdns.test.", 1),
+    "signed.customer.test": ("signed.signed.bind.test.", "signed.bind.test.", 1),
+    "corp.customer.test": ("corp.acme.corp.test.", "corp.test.", 1),
+    "apex.customer.test": ("acme.bind.test.", "acme.bind.test.", 1),
+    "x.dname.customer.test": ("_acme-challenge.x.dname.acme.bind.test.", "acme.bind.test.", 0),
+    "x.wildin.customer.test": ("wildin.acme.bind.test.", "acme.bind.test.", 0),
+    "wild.single.bind.test": ("_acme-challenge.wild.single.bind.test.", "single.bind.test.", 0),
+    "eight.customer.test": ("eight.acme.bind.test.", "acme.bind.test.", 0),
+}
+LAB_PROBLEMS = {
+    "nine.customer.test": "more than 8 CNAMEs in a row",
+    "loop.customer.test": "the CNAMEs run in a circle",
+    "self.customer.test": "the CNAMEs run in a circle",
+    "none.customer.test": "has no CNAME, and it is not inside",
+    "outside.customer.test": "the chain ends at target.links.test., which is not inside",
+    "out.single.bind.test": "the chain ends at target.links.test., which is not inside",
+    "x.wildout.customer.test": "has no CNAME of its own; the wildcard of its zone answers",
+    "missing.customer.test": "the chain ends at missing.acme.nosuch.test., which does not exist",
+}
+
+
+def test_real_servers(lab: Lab) -> None:
+    """One order over four kinds of server: every chain, zone and problem, and no early question (rules 1 to 6)."""
+    lab.flush()
+    settings = Settings(Path("delegate.ini"), "dns-delegate", tuple(delegate(title) for title in LAB))
+    router = Router(settings, lambda _: Provider())
+    recursive = Recursive([Resolver(Address(lab.resolver))])
+    zones = Zones(recursive, router.hidden_suffix, Budget(500))
+    with ThreadPoolExecutor(32) as pool:
+        challenges = [challenge(each) for each in (*LAB_NAMES, *LAB_PROBLEMS)]
+        planned = Planner(settings, lambda _: Provider(), recursive, zones, router).plan(challenges, pool)
+    problems = {c.identifier: str(error) for c, error in planned.problems}
+    assert problems.keys() == LAB_PROBLEMS.keys()
+    assert [n for n, words in LAB_PROBLEMS.items() if words not in problems[n]] == []
+    found = {p.challenge.identifier: p for p in planned.planned}
+    for identifier, (owner, apex, links) in LAB_NAMES.items():
+        assert (found[identifier].target.owner, found[identifier].target.zone.apex) == (name(owner), name(apex))
+        assert links in {0, len(found[identifier].chain.aliases)}
+    assert [p.target.zone.is_signed for p in planned.planned if p.target.zone.apex == name("signed.bind.test.")] == [
+        True
+    ]
+    hosts = {server.name for server in found["shop.customer.test"].target.zone.servers}
+    assert hosts == {"ns1.bind.test", "ns2.bind.test", "ns3.bind.test"}
+    early = [q for q, _ in lab.resolver_queries() for title in LAB if name(q).is_subdomain(name(title))]
+    assert early == []

@@ -96,11 +96,8 @@ def insert_zone(database: sqlite3.Connection, name: str, text: str, key: str | N
             "INSERT INTO records (domain_id, name, type, content, ttl, auth) VALUES (?, ?, ?, ?, ?, 1)",
             (zone_id, owner.to_text(omit_final_dot=True).lower(), rdtype, content, ttl),
         )
-    metadata = [
-        ("NOTIFY-DNSUPDATE", "1"),
-        ("SOA-EDIT-DNSUPDATE", "INCREASE"),
-        ("ALLOW-DNSUPDATE-FROM", "127.0.0.0/8"),
-    ]
-    metadata += [("ALLOW-DNSUPDATE-FROM", "fd53::/64")] if network.has_ipv6() else []
-    metadata += [("TSIG-ALLOW-DNSUPDATE", key)] if key else []
+    metadata = [("NOTIFY-DNSUPDATE", "1"), ("SOA-EDIT-DNSUPDATE", "INCREASE")]
+    if key:  # an allowed address needs no key in a zone that names none
+        metadata += [("TSIG-ALLOW-DNSUPDATE", key), ("ALLOW-DNSUPDATE-FROM", "127.0.0.0/8")]
+        metadata += [("ALLOW-DNSUPDATE-FROM", "fd53::/64")] if network.has_ipv6() else []
     database.executemany(f"INSERT INTO domainmetadata (domain_id, kind, content) VALUES ({zone_id}, ?, ?)", metadata)

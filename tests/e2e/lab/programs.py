@@ -20,6 +20,7 @@ PACKAGES = {
     "dnssec-keygen": "bind9-utils",
     "tsig-keygen": "bind9-utils",
     "dig": "bind9-dnsutils",
+    "dnsperf": "dnsperf",
     "nsupdate": "bind9-dnsutils",
     "knotd": "knot",
     "knotc": "knot",
@@ -28,6 +29,7 @@ PACKAGES = {
     "pdnsutil": "pdns-server",
     "unbound": "unbound",
     "pebble": "pebble",
+    "lego": "lego",
 }
 PDNS_MODULE = "libgsqlite3backend.so"  # of pdns-backend-sqlite3: a module, found in module-dir, not on the path
 
@@ -108,8 +110,9 @@ def setup() -> list[str]:
     HOME.mkdir(exist_ok=True)
     with locked(HOME / "lock"):
         notes = [note for program, module in GO_PROGRAMS.items() if (note := build(program, module))]
-        if absent := missing():
-            fetch(absent)
+        if missing():
+            shutil.rmtree(DEBIAN, ignore_errors=True)  # unpacked for an older list
+            fetch(missing())
         for program in PACKAGES:
             free(program)
     return notes
@@ -179,7 +182,6 @@ def fetch(absent: Sequence[str]) -> None:
     shutil.rmtree(unpacking, ignore_errors=True)
     for archive in sorted((state / "cache/archives").glob("*.deb")):
         run(["dpkg-deb", "-x", str(archive), str(unpacking)], variables, names)
-    shutil.rmtree(DEBIAN, ignore_errors=True)
     unpacking.rename(DEBIAN)
     shutil.rmtree(state)
     if still := missing():

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parent
 VOLATILE = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}"), "<run>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?Z"), "<time>"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"\d{10}\.\d+"), "<time>"),
     (re.compile(r"(?<!\S) *\d+(\.\d+)? ms\b"), " <n> ms"),
     (re.compile(r'("milliseconds": )[\d.]+'), r"\1<n>"),

@@ -1,0 +1,206 @@
+"""``check``: the whole plan without writing, and everything that could make an issuance fail."""
+
+import argparse
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from certbot_dns_delegate.command import aliases, authorities, lineages, names, policy, targets, trial, views
+from certbot_dns_delegate.command.finding import Finding, Verdict
+from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.render import Output, count
+from certbot_dns_delegate.command.survey import Survey
+from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.delegates import Settings
+from certbot_dns_delegate.engine import WORKERS
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
+from certbot_dns_delegate.plan import Plan, Planned
+from certbot_dns_delegate.text import printable, show
+
+TOGETHER = 100
+"""Names of a stream that are planned together: as many as a certificate can have."""
+FIRST_STEP_S, LONGEST_STEP_S = 2.0, 30.0
+"""Between two looks of ``--wait``; each step is 1.5 times the one before."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Names that one certificate could have, and how it would be ordered."""
+
+    settings: Settings
+    server: str
+    account: str | None
+    """The URI of Certbot's account at that CA."""
+    resolvers: tuple[Resolver, ...]
+    wanted: tuple[Wanted, ...]
+
+
+def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
+    """Whether every name could be issued for."""
+    tally: Counter[Verdict] = Counter()
+    checked = 0
+    with ThreadPoolExecutor(WORKERS, "check") as pool:
+        for order in _orders(arguments, host, output, tally):
+            checked += len(order.wanted)
+            if arguments.wait is not None:
+                _wait(order, host, output, arguments.wait.total_seconds())
+            failed = set()
+            for finding in _examine(order, host, pool):
+                finding.show(output)
+                tally[finding.verdict] += 1
+                failed |= {finding.subject} if finding.verdict is Verdict.FAIL else set()
+            output.flush()
+            if arguments.write:
+                for wanted in order.wanted:
+                    if str(wanted) not in failed:
+                        for finding in trial.run(order.settings, host, order.resolvers, wanted):
+                            finding.show(output)
+                            tally[finding.verdict] += 1
+    words = {Verdict.OK: "ok", Verdict.NOTE: "noted", Verdict.WARN: "to mind", Verdict.FAIL: "failing"}
+    told = ", ".join(f"{tally[verdict]} {word}" for verdict, word in words.items() if tally[verdict])
+    output.text(f"{count(checked, 'name')}: {told or 'nothing to say'}")
+    return not tally[Verdict.FAIL]
+
+
+def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
+    if arguments.all_lineages:
+        if arguments.names or arguments.file:
+            raise UsageError("--all-lineages takes the names from Certbot; leave out NAME and --from")
+        yield from _lineages(host, output, tally)
+        return
+    usable = _usable(names.read(arguments.names, arguments.file, output), output, tally)
+    server = host.server or lineages.DEFAULT_SERVER
+    account = lineages.account_uri(host.config_dir, server)
+    while batch := tuple(dict.fromkeys(itertools.islice(usable, TOGETHER))):
+        yield Order(host.settings, server, account, host.resolvers, batch)
+
+
+def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Counter[Verdict]) -> Iterator[Wanted]:
+    for each in given:
+        if isinstance(each, Wanted):
+            yield each
+        else:
+            tally[Verdict.FAIL] += 1
+            Finding(Verdict.FAIL, each.text, "name", f"{each.where}: {each.problem}").show(output)
+
+
+def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
+    found = lineages.read(host.config_dir, output)
+    if not found:
+        where = printable(str(host.config_dir / "renewal"))
+        output.warn(f"{where} has no lineage that uses these authenticators")
+    for lineage in found:
+        given = (names.usable(name, lineage.title) for name in lineage.names)
+        wanted = tuple(dict.fromkeys(_usable(given, output, tally)))
+        try:
+            settings = host.load(lineage.authenticator, lineage.credentials)
+            resolvers = parse_resolvers(lineage.resolvers) if lineage.resolvers else host.resolvers
+        except DelegateError as error:
+            tally[Verdict.FAIL] += 1
+            Finding.of(error, printable(lineage.title), "settings").show(output)
+            continue
+        account = lineages.account_uri(host.config_dir, lineage.server, lineage.account)
+        yield Order(settings, lineage.server, account, resolvers, wanted)
+
+
+def _survey(order: Order, host: Host) -> Survey:
+    return Survey(order.settings, host, Recursive(order.resolvers), len(order.wanted))
+
+
+def _wait(order: Order, host: Host, output: Output, limit_s: float) -> None:
+    """Look again until every authoritative server gives the same CNAME for every name, or time is up.
+
+    The servers are asked first, and a resolver only when they agree, so that none remembers "no such name" meanwhile.
+    """
+    begin, step_s = time.monotonic(), FIRST_STEP_S
+    waiting = list(order.wanted)
+    while True:
+        survey = _survey(order, host)
+        waiting = [wanted for wanted in waiting if not _agree(survey, wanted)]
+        left_s = begin + limit_s - time.monotonic()
+        if not waiting or left_s <= 0:
+            output.progress("")
+            return
+        output.progress(f"waiting for the servers of {waiting[0]} ({len(waiting)} left, {left_s:.0f} s)")
+        host.stop.wait(min(step_s, left_s))
+        step_s = min(step_s * 1.5, LONGEST_STEP_S)
+
+
+def _agree(survey: Survey, wanted: Wanted) -> bool:
+    try:
+        seen = aliases.ask(survey.zone_around(wanted.owner).servers, wanted.owner).values()
+    except DelegateError:
+        return False
+    given = {each.alias for each in seen if not each.failure}
+    return len(given) == 1 and given != {None}
+
+
+def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
+    """All findings, in the order of the names; everything is asked at once."""
+    survey = _survey(order, host)
+    resolvers = tuple(dict.fromkeys([*order.resolvers, *system_resolvers()]))
+    early: dict[Wanted, list[Future[list[Finding]]]] = {
+        wanted: [
+            pool.submit(lambda w: [policy.look(survey, w, order.server, order.account)], wanted),
+            pool.submit(lambda w: list(views.look(survey, w, resolvers)), wanted),
+        ]
+        for wanted in order.wanted
+    }
+    plan = survey.plan(order.wanted, pool)
+    planned = {each.challenge.value: each for each in plan.planned}
+    problems = {challenge.value: error for challenge, error in plan.problems}
+    links = {
+        wanted: pool.submit(lambda w: list(aliases.look(survey, w, planned.get(str(w)))), wanted)
+        for wanted in order.wanted
+    }
+    shared = [pool.submit(list, each) for each in _shared(survey, plan)]
+    for wanted in order.wanted:
+        name = str(wanted)
+        if name in problems:
+            yield Finding.of(problems[name], name, "plan")
+        else:
+            yield from _chain(planned[name])
+        yield from links[wanted].result()
+        for future in early[wanted]:
+            yield from future.result()
+    yield from targets.look(survey, plan, list(host.pending.all_open()))
+    for each in shared:
+        yield from each.result()
+
+
+def _chain(planned: Planned) -> Iterator[Finding]:
+    name, chain, target = planned.challenge.value, planned.chain, planned.target
+    seen = f"{chain} in the zone {show(target.zone.apex)}, by [{printable(target.delegate)}]"
+    yield Finding(Verdict.OK, name, "plan", seen)
+    first = chain.aliases[:1]
+    if first and first[0].is_wildcard:
+        seen = (
+            f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name beside it"
+        )
+        hint = f"add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
+        yield Finding(Verdict.WARN, name, "wildcard", seen, hint)
+
+
+def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
+    """What is looked at once, however many names need it: each zone, each delegate's credentials."""
+    zones = {(each.target.delegate, each.target.zone.apex): each.target for each in plan.planned}
+    for (title, _), target in zones.items():
+        delegate = survey.settings.delegate(title)
+        assert delegate is not None
+        yield authorities.look(survey, delegate, target)
+    for title in dict.fromkeys(title for title, _ in zones):
+        yield _credentials(survey, title)
+
+
+def _credentials(survey: Survey, title: str) -> Iterator[Finding]:
+    delegate, subject = survey.settings.delegate(title), f"[{printable(title)}]"
+    assert delegate is not None
+    try:
+        yield Finding(Verdict.OK, subject, "credentials", survey.provider_of(delegate).probe())
+    except DelegateError as error:
+        yield Finding.of(error, subject, "credentials")

@@ -1,0 +1,135 @@
+"""The certificate names that a verb is about: from the command line, a file or a pipe, one at a time."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import BinaryIO
+
+import dns.name
+from dns.name import Name
+
+from certbot_dns_delegate.command.render import Output
+from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.text import parse_name, printable
+
+PREFIX = "_acme-challenge"
+HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
+"""What a certificate can name (RFC 1034 section 3.5; the underscore for internal CAs): safe in any format."""
+LONGEST_LINE = 1024
+"""Bytes: a domain name as text with every octet escaped, as \\\\DDD, needs no more (RFC 1035 section 2.3.4)."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One certificate name."""
+
+    identifier: str
+    """Lower case, A-labels, without ``*.`` and final dot."""
+    is_wildcard: bool
+    owner: Name
+    """Where the CA looks (dns-01)."""
+
+    def __str__(self) -> str:
+        return f"*.{self.identifier}" if self.is_wildcard else self.identifier
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """What was given instead of a name."""
+
+    text: str
+    where: str
+    problem: str
+
+
+def parse(text: str) -> Wanted:
+    """A certificate name as a person writes it; that of its challenge is taken for it.
+
+    :raises ValueError: saying why it is none.
+    """
+    stripped = text.strip()
+    is_wildcard = stripped.startswith("*.")
+    bare = stripped.removeprefix("*.")
+    try:
+        ip_address(bare)
+    except ValueError:
+        pass
+    else:
+        raise ValueError(f"{bare} is an IP address, which has no name in DNS to put a challenge at")
+    name = parse_name(bare).canonicalize()
+    if not HOST.fullmatch(name.to_text(omit_final_dot=True).replace("*", "")):
+        raise ValueError(f"{printable(text, 100)!r} has characters or hyphens where no certificate's name can")
+    if name.labels[0] == PREFIX.encode():
+        name = name.parent()
+    if any(b"*" in label for label in name.labels):
+        raise ValueError(f"{printable(text, 100)!r} has a * that is not its first label")
+    if len(name) < 3:  # with the root's
+        raise ValueError(f"{printable(text, 100)!r} has a single label, for which no public CA issues")
+    try:
+        owner = dns.name.from_text(PREFIX, name)
+    except dns.name.NameTooLong:
+        raise ValueError(f"{printable(text, 60)!r} is too long: {PREFIX} does not fit in front of it") from None
+    return Wanted(name.to_text(omit_final_dot=True), is_wildcard, owner)
+
+
+def read(words: Iterable[str], file: str | None, output: Output) -> Iterator[Wanted | Unusable]:
+    """The names of the command line and of a file, as they come; parameters and errors as for :func:`lines`."""
+    return (usable(text, where) for where, text in lines(words, file, output))
+
+
+def lines(words: Iterable[str], file: str | None, output: Output) -> Iterator[tuple[str, str]]:
+    """Where each name was read, and its text.
+
+    :param file: a path, or ``-`` for standard input.
+    :raises UsageError: when there are none, or the file cannot be opened.
+    """
+    is_empty = True
+    for word in words:
+        is_empty = False
+        yield "argument", word
+    if file is not None:
+        for number, line in _lines(file, output):
+            is_empty = False
+            yield f"line {number}", line
+    if is_empty:
+        raise UsageError(f"no names in {printable(file)}" if file else "no names; hint: NAME, or --from FILE")
+
+
+def usable(text: str, where: str) -> Wanted | Unusable:
+    """A name, or what is wrong with it.
+
+    :param where: where it was read.
+    """
+    try:
+        return parse(text)
+    except ValueError as error:
+        return Unusable(printable(text, 60), where, str(error))
+
+
+def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
+    """Numbered lines without empty ones and comments; of a line too long to be a name only the beginning."""
+    with _open(file, output) as stream:
+        number = 0
+        while piece := stream.readline(LONGEST_LINE):
+            number += 1
+            line = piece
+            while not piece.endswith(b"\n") and (piece := stream.readline(LONGEST_LINE)):
+                pass
+            text = line.decode("utf-8", "replace").partition("#")[0].strip()
+            if text:
+                yield number, text
+
+
+def _open(file: str, output: Output) -> BinaryIO | nullcontext[BinaryIO]:
+    if file == "-":
+        if sys.stdin.isatty():
+            output.err.write("reading names, one a line; Ctrl-D ends\n")
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise UsageError(f"--from {printable(file)}: {error.strerror}") from None

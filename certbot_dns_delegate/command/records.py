@@ -1,0 +1,178 @@
+"""``records``: the CNAMEs that names need, and the CAA records that narrow what a delegation allows."""
+
+import argparse
+import base64
+import csv
+import hashlib
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from dns.name import Name
+
+from certbot_dns_delegate.command import lineages, names, policy
+from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.render import Output
+from certbot_dns_delegate.command.survey import Survey
+from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.delegates import Delegate
+from certbot_dns_delegate.engine import WORKERS
+from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError, StateError
+from certbot_dns_delegate.text import parse_name, printable, show
+
+TOGETHER = 100
+"""Names that are looked up at once for ``--missing``."""
+HASHED = 20
+"""Octets of the digest in a label: 32 letters, and no two of 2**80 names alike."""
+COLUMNS = ("name", "owner", "ttl", "type", "value")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line to add to a zone."""
+
+    name: str
+    owner: str
+    ttl: int
+    type: str
+    value: str
+
+
+def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
+    """Whether a record could be given for every name."""
+    is_well = True
+    form = "json" if arguments.json else arguments.format
+    if form == "csv":
+        output.out.write(_row(COLUMNS))
+    lock = _lock(host) if arguments.caa else None
+    for wanted in _wanted(arguments, host, output):
+        if isinstance(wanted, Unusable):
+            output.err.write(f"{wanted.where}: {wanted.problem}\n")
+            is_well = False
+            continue
+        try:
+            records = [_cname(arguments, host, wanted), *([_caa(arguments, wanted, lock)] if lock else [])]
+        except DelegateError as error:
+            output.err.write(f"{error}\n")
+            is_well = False
+            continue
+        for record in records:
+            output.out.write(_line(record, form))
+    return is_well
+
+
+def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterator[Wanted | Unusable]:
+    """The names, each once though its wildcard is there too; with ``--missing`` those that are not delegated yet."""
+    seen: set[Name] = set()
+
+    def once() -> Iterator[Wanted | Unusable]:
+        for each in names.read(arguments.names, arguments.file, output):
+            if isinstance(each, Unusable):
+                yield each
+            elif each.owner not in seen:
+                seen.add(each.owner)
+                yield each
+
+    if not arguments.missing:
+        yield from once()
+        return
+    given = once()
+    with ThreadPoolExecutor(WORKERS, "records") as pool:
+        while batch := list(itertools.islice(given, TOGETHER)):
+            wanted = [each for each in batch if isinstance(each, Wanted)]
+            plan = Survey(host.settings, host, host.recursive, len(wanted)).plan(wanted, pool)
+            problems = {challenge.value: error for challenge, error in plan.problems}
+            for each in batch:
+                error = problems.get(str(each)) if isinstance(each, Wanted) else None
+                if isinstance(error, LookupFailed):
+                    yield Unusable(str(each), str(each), f"it is not known whether it is missing: {error}")
+                elif error is not None or isinstance(each, Unusable):
+                    yield each
+
+
+def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Record:
+    target = _target(arguments, _delegate(arguments, host, wanted), wanted)
+    return Record(str(wanted), show(wanted.owner), arguments.ttl, "CNAME", show(target))
+
+
+def _delegate(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Delegate:
+    if arguments.delegate is not None:
+        delegate = host.settings.delegate(arguments.delegate)
+        if delegate is None:
+            titles = ", ".join(printable(each.title) for each in host.settings.delegates)
+            raise UsageError(f"there is no delegate [{printable(arguments.delegate)}]; there are {titles}")
+        if not delegate.serves(wanted.identifier):
+            raise PlanError(f"{wanted} may not use the delegate [{delegate.title}] (for)")
+        return delegate
+    for delegate in host.settings.delegates:
+        if delegate.serves(wanted.identifier):
+            return delegate
+    raise PlanError(f"no delegate may be used by {wanted}", f"for = ..., {wanted.identifier}  in a delegate's section")
+
+
+def _target(arguments: argparse.Namespace, delegate: Delegate, wanted: Wanted) -> Name:
+    template = arguments.template
+    if arguments.hash:
+        if delegate.suffix is None:
+            raise UsageError(f"[{delegate.title}] names no zone; hint: --template {{hash}}.acme.example.net")
+        template = f"{{hash}}.{show(delegate.suffix)}"
+    if template is None:
+        suggested = delegate.suggested_target(wanted.identifier)
+        if suggested is None:
+            raise UsageError(f"[{delegate.title}] names no zone; hint: --template {{name}}.acme.example.net")
+        return suggested
+    try:
+        target = parse_name(template.replace("{name}", wanted.identifier).replace("{hash}", label_of(wanted)))
+    except ValueError as error:
+        raise PlanError(f"{template} gives no name for {wanted}: {error}", "--hash makes short ones") from None
+    expected = delegate.expected_target(wanted.identifier)
+    if expected is not None and expected != target:
+        raise UsageError(f"[{delegate.title}] lets {wanted} use {show(expected)} only (targets); leave out --template")
+    if delegate.suffix is not None and not target.is_subdomain(delegate.suffix):
+        raise UsageError(f"{show(target)} is not inside the delegate [{delegate.title}]")
+    return target
+
+
+def label_of(wanted: Wanted) -> str:
+    """A label that no other name has, and that does not show the name."""
+    digest = hashlib.sha256(wanted.identifier.encode()).digest()[:HASHED]
+    return base64.b32encode(digest).decode().lower()
+
+
+def _lock(host: Host) -> tuple[str, str]:
+    """The CA's own name and the account's URI, both needed for a CAA record that narrows."""
+    server = host.server or lineages.DEFAULT_SERVER
+    account = lineages.account_uri(host.config_dir, server)
+    if account is None:
+        where = printable(str(host.config_dir / "accounts"))
+        raise StateError(
+            f"{where} has no account, or several, for {printable(server)}", "certbot register, or --server"
+        )
+    issuers = policy.identities(server)
+    if not issuers:
+        raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
+    return issuers[0], account
+
+
+def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: tuple[str, str]) -> Record:
+    owner = show(wanted.owner.parent())
+    return Record(str(wanted), owner, arguments.ttl, "CAA", f'0 issue "{policy.value(*lock)}"')
+
+
+def _line(record: Record, form: str) -> str:
+    row = [getattr(record, column) for column in COLUMNS]
+    if form == "json":
+        return json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n"
+    if form == "csv":
+        return _row(row)
+    return f"{record.owner} {record.ttl} IN {record.type} {record.value}\n"
+
+
+def _row(cells: "list[object] | tuple[str, ...]") -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,96 @@
+"""``check --write``: a probe value goes out, is seen everywhere and comes back; then, how wide the key is."""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+
+import dns.name
+from dns.name import Name
+
+from certbot_dns_delegate.command.finding import Finding, Verdict
+from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.delegates import Settings
+from certbot_dns_delegate.engine import OUR_TTL, Engine, Tell
+from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError
+from certbot_dns_delegate.history import Wanted as Rows
+from certbot_dns_delegate.lookup.recursive import Resolver
+from certbot_dns_delegate.model import Challenge, Target
+from certbot_dns_delegate.pending import Entry, State
+from certbot_dns_delegate.text import printable, show
+
+PHASES = ("plan", "publish", "watch", "withdraw")
+
+
+def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: Wanted) -> Iterator[Finding]:
+    """A run as Certbot's would be, with a random value that no CA asks for."""
+    engine = Engine(settings, host.state, resolvers, Tell(host.output.warn))
+    begin = time.time()
+    challenge = Challenge(wanted.identifier, wanted.owner, secrets.token_urlsafe(32))
+    target = None
+    try:
+        target = engine.perform([challenge]).planned[0].target
+    except DelegateError as error:
+        yield Finding.of(error, str(wanted), "write")
+    finally:
+        leftovers = engine.cleanup()
+    for left in leftovers:
+        yield Finding.of(left.error, left.owners, "withdraw")
+    if target is None:
+        return
+    rows = [event for _, event in host.history.page(Rows(since=begin), 100) if event.run == engine.run]
+    took = {event.phase: event.milliseconds for event in rows}
+    phases = ", ".join(f"{phase} {took[phase]:.0f} ms" for phase in PHASES if phase in took)
+    yield Finding(
+        Verdict.OK, str(wanted), "write", f"a probe value at {show(target.owner)} went out and back: {phases}"
+    )
+    yield _width(settings, host, target)
+
+
+def _width(settings: Settings, host: Host, target: Target) -> Finding:
+    """Whether the credentials can write beside the target: what a thief of them would get."""
+    delegate = settings.delegate(target.delegate)
+    assert delegate is not None
+    sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
+    subject, zone = f"[{printable(delegate.title)}]", show(target.zone.apex)
+    try:
+        is_wide = _can_write(settings, host, target, sibling)
+    except DelegateError as error:
+        return Finding.of(error, subject, "key", Verdict.NOTE)
+    if is_wide:
+        seen = f"these credentials can write TXT at any name of {zone}: a thief of them can issue for every name there"
+        owner = show(target.owner)
+        hint = f"allow TXT at {owner} alone (BIND: update-policy {{ grant KEY name {owner} TXT; }})"
+        return Finding(Verdict.WARN, subject, "key", seen, hint)
+    return Finding(Verdict.OK, subject, "key", f"refused at another name of {zone}: it is narrow")
+
+
+def _can_write(settings: Settings, host: Host, target: Target, sibling: Name) -> bool:
+    """Try it, noted down before it is sent as any other write is.
+
+    :raises DelegateError: when that could not be found out, or the value could not be taken away again.
+    """
+    provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
+    apex, value = target.zone.apex, secrets.token_urlsafe(32)
+    values = {sibling: frozenset([value])}
+    journal = host.pending.start()
+    where = (settings.authenticator, str(settings.path), target.delegate, show(apex), show(sibling))
+    numbers = journal.intend([Entry(*where, (value,))])
+    is_wide = True
+    try:
+        try:
+            provider.publish(apex, values, max(OUR_TTL, provider.limits.lowest_ttl))
+        except Refused:
+            journal.mark(numbers, State.STRUCK)
+            return False
+        except NoEffect:
+            is_wide = False
+        except DelegateError as error:
+            if not isinstance(error, WriteError):
+                journal.mark(numbers, State.STRUCK)
+            raise
+        provider.withdraw(apex, values)
+        journal.mark(numbers, State.WITHDRAWN)
+        return is_wide
+    finally:
+        journal.close()

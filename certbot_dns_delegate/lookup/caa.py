@@ -1,0 +1,120 @@
+"""CAA as the CA reads it (RFC 8659, RFC 8657): which set counts for a name, and what it forbids.
+
+Where the RFC leaves a choice this follows Boulder (va/caa.go): an error on the way up hides what is above it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.errors import LookupFailed
+from certbot_dns_delegate.lookup.answer import alias_in
+from certbot_dns_delegate.lookup.question import Reply
+from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.text import printable
+
+METHOD = "dns-01"
+KNOWN = {"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
+"""Properties that a CA knows, so that their critical flag forbids nothing."""
+CRITICAL = 0b1000_0001
+"""Bit 0 of the RFC is the highest; Boulder takes the lowest for it too, as many records were written so."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One CAA record."""
+
+    flags: int
+    tag: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The CAA set that counts."""
+
+    at: Name
+    """The name where it stands."""
+    records: tuple[Record, ...]
+
+
+def climb(recursive: Recursive, name: Name) -> Found | None:
+    """The closest CAA set at ``name`` or above it; None when there is none.
+
+    :raises LookupFailed: when a nearer name cannot be asked, which a CA takes for a prohibition.
+    """
+    above = [name.split(depth)[1] for depth in range(len(name), 1, -1)]
+    replies = recursive.ask_all([(each, RdataType.CAA) for each in above])
+    for each in above:
+        reply = replies[each, RdataType.CAA]
+        if isinstance(reply, LookupFailed):
+            raise reply
+        records = _records(reply, each)
+        if records:
+            return Found(each, records)
+    return None
+
+
+def _records(reply: Reply, name: Name) -> tuple[Record, ...]:
+    # The resolver follows an alias, and what stands at its end counts.
+    end = name
+    for _ in reply.message.answer:
+        link = alias_in(reply.message, end)
+        if link is None:
+            break
+        end = link[0]
+    return tuple(
+        Record(rdata.flags, rdata.tag.decode("ascii", "replace"), rdata.value.decode("latin-1"))
+        for rrset in reply.message.answer
+        if rrset.rdtype == RdataType.CAA and rrset.name == end
+        for rdata in rrset
+    )
+
+
+def prohibitions(
+    records: Sequence[Record], issuers: Sequence[str], account: str | None, *, is_wildcard: bool
+) -> list[str]:
+    """Why a CA must not issue; nothing when one property lets it.
+
+    :param issuers: the CA's own domains (``caaIdentities`` of its directory).
+    :param account: the account's URI; None when it is not known, and then not compared.
+    """
+    for record in records:
+        if record.tag not in KNOWN and record.flags & CRITICAL:
+            return [f"the property {printable(record.tag, 40)} is critical and unknown to CAs"]
+    wild = [record for record in records if record.tag == "issuewild"]
+    relevant = wild if is_wildcard and wild else [record for record in records if record.tag == "issue"]
+    if not relevant:
+        return []
+    reasons = []
+    for record in relevant:
+        issuer, parameters = parse(record.value)
+        if issuer not in issuers:
+            reasons.append(f"{record.tag} is for {printable(issuer, 80) or 'nobody'}")
+            continue
+        reason = _parameters_forbid(parameters, account)
+        if not reason:
+            return []
+        reasons.append(reason)
+    return reasons
+
+
+def parse(value: str) -> tuple[str, list[tuple[str, str]]]:
+    """The issuer's domain and the parameters of an ``issue`` value."""
+    issuer, *rest = (part.strip() for part in value.split(";"))
+    pairs = [part.partition("=") for part in rest if part]
+    return issuer, [(tag.strip(), text.strip()) for tag, _, text in pairs]
+
+
+def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | None) -> str:
+    accounts = [text for tag, text in parameters if tag == "accounturi"]
+    methods = [text for tag, text in parameters if tag == "validationmethods"]
+    if len(accounts) > 1 or len(methods) > 1:
+        return "accounturi or validationmethods stands twice in one property, which nothing satisfies"
+    if account is not None and accounts and accounts[0] != account:
+        return f"accounturi is {printable(accounts[0], 120)}, and the account here is {printable(account, 120)}"
+    if methods and METHOD not in [method.strip() for method in methods[0].split(",")]:
+        return f"validationmethods is {printable(methods[0], 80)}, without {METHOD}"
+    return ""

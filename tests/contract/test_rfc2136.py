@@ -1,0 +1,514 @@
+"""RFC 2136: the contract, and every row of the diagnosis matrix, by BIND, Knot and PowerDNS and by doubles."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.update
+import pytest
+
+from certbot_dns_delegate import settings
+from certbot_dns_delegate.errors import DelegateError, NoEffect, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.lookup.answer import txt_in
+from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
+from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.providers.conformance import Conformance, value
+from certbot_dns_delegate.providers.diagnosis import HINTS
+from certbot_dns_delegate.writers import Writers
+from tests.e2e.lab import Lab, keys, namespace, network
+from tests.servers import (
+    AcceptsUpdatesWithoutEffect,
+    BadTime,
+    Behaviour,
+    DropsUpdateReply,
+    First,
+    FormErring,
+    NotImplementing,
+    OnQueries,
+    OnUpdates,
+    Refusing,
+    Replying,
+    Server,
+    UnsignedRefused,
+    UnsignedReply,
+    When,
+)
+
+pytestmark = pytest.mark.skipif(
+    not namespace.inside(), reason="needs port 53: python -m tests.e2e.lab run -- pytest tests/contract"
+)
+WRONG = "d3Jvbmcgc2VjcmV0IHdyb25nIHNlY3JldCB3cm9uZw=="
+TEXT = value("contract")
+BIND, KNOT, PDNS = network.BIND, network.KNOT, network.POWERDNS
+
+
+def make(lab: Lab, title: str, warn: Callable[[str], object] = str, **keys: str) -> Any:
+    """The provider of a delegate; a key set to "" is taken away."""
+    section = {"provider": "rfc2136", **keys}
+    if title in lab.delegates:
+        delegate = lab.delegates[title]
+        own = {"server": delegate.server, "tsig_name": delegate.key.name, "tsig_secret": delegate.key.secret}
+        section = {"tsig_algorithm": delegate.key.algorithm, **own, **section}
+    lines = [f"[{title}]", *(f"{key} = {text}" for key, text in section.items() if text)]
+    loaded = settings.load(lab.private_file("contract.ini", "\n".join(lines)), "dns-delegate", warn)
+    return writers(lab, warn).of(loaded, loaded.delegates[0])
+
+
+def writers(lab: Lab, warn: Callable[[str], object] = str) -> Writers:
+    """The providers of a run."""
+    recursive = Recursive(system_resolvers())
+    return Writers(lambda: recursive, lab.directory, warn, threading.Event())
+
+
+def name(text: str) -> dns.name.Name:
+    return dns.name.from_text(text)
+
+
+def publish(provider: Any, zone: str, owner: str, *texts: str) -> Any:
+    return provider.publish(name(zone), {name(owner): frozenset(texts or [TEXT])}, 1)
+
+
+def withdraw(provider: Any, zone: str, owner: str, *texts: str) -> None:
+    provider.withdraw(name(zone), {name(owner): frozenset(texts or [TEXT])})
+
+
+@pytest.fixture(autouse=True)
+def restored(lab: Lab) -> Iterator[None]:
+    """Each test leaves every zone as it was."""
+    before = lab.snapshot()
+    yield
+    lab.assert_unchanged(before)
+
+
+# The contract
+
+
+class Contract(Conformance):
+    """The suite for the zone of one server of the lab."""
+
+    title: ClassVar[str]
+    lab: Lab
+
+    @pytest.fixture(autouse=True)
+    def _lab(self, lab: Lab) -> None:
+        self.lab = lab
+        delegate = lab.delegates[self.title]
+        self.zone, self.secrets = name(delegate.zone), (delegate.key.secret,)
+
+    def provider(self) -> Any:
+        return make(self.lab, self.title)
+
+    def wrong(self) -> Any:
+        return make(self.lab, self.title, tsig_secret=WRONG)
+
+    def served(self, owner: dns.name.Name) -> RRset:
+        query = dns.message.make_query(owner, "TXT", flags=0)
+        reply = dns.query.tcp(query, self.lab.delegates[self.title].server, timeout=5, one_rr_per_rrset=True)
+        return txt_in(reply, owner)
+
+    def plant(self, owner: dns.name.Name, values: frozenset[str], ttl: int) -> None:
+        delegate = self.lab.delegates[self.title]
+        message = dns.update.UpdateMessage(self.zone, keyring=delegate.key.dnspython())
+        for text in values:
+            escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+            message.add(owner, ttl, "TXT", f'"{escaped}"')
+        assert dns.query.tcp(message, delegate.server, timeout=5).rcode() == dns.rcode.NOERROR
+        self._written.append((self.provider(), {owner: values}))
+
+
+class TestBind(Contract):
+    """BIND, whose zone has no parent on the same server."""
+
+    title = "acme.corp.test"
+
+
+class TestKnot(Contract):
+    """Knot, which serves the zone's parent too."""
+
+    title = "acme.knot.test"
+
+    def test_the_zone_of_a_target_is_known_and_of_another_name_not(self) -> None:
+        """A name beside the zone lies in its parent, which this server also serves."""
+        zone_of = self.provider().zone_of
+        assert zone_of(self.owner(0)) == self.zone
+        assert zone_of(name("x.notacme.knot.test.")) == name("knot.test.")
+        assert zone_of(name("outside.invalid.")) is None
+
+
+class TestPowerDNS(TestKnot):
+    """PowerDNS, likewise."""
+
+    title = "acme.pdns.test"
+
+    def test_the_zone_of_a_target_is_known_and_of_another_name_not(self) -> None:
+        """As Knot."""
+        zone_of = self.provider().zone_of
+        assert zone_of(self.owner(0)) == self.zone
+        assert zone_of(name("x.notacme.pdns.test.")) == name("pdns.test.")
+        assert zone_of(name("outside.invalid.")) is None
+
+
+# The diagnosis matrix: delegate, keys that differ, zone and owner written to, what is said, its hint
+
+SERVERS = {"acme.bind.test": BIND, "acme.knot.test": KNOT, "acme.pdns.test": PDNS}
+UNSIGNED = {"tsig_name": "", "tsig_secret": "", "tsig_algorithm": "", "unsigned": "true"}
+MATRIX = [
+    *(
+        (title, change, f"{title}.", f"m.{title}.", f"NOTAUTH with {said}", said)
+        for change, said in (
+            ({"tsig_name": "nobody"}, "BADKEY"),
+            ({"tsig_secret": WRONG}, "BADSIG"),
+            ({"tsig_algorithm": "hmac-sha512"}, "BADKEY"),
+        )
+        for title in ("acme.bind.test", "acme.knot.test")
+    ),
+    *(
+        ("acme.pdns.test", change, "acme.pdns.test.", "m.acme.pdns.test.", "REFUSED, unsigned", "REFUSED unsigned")
+        for change in ({"tsig_name": "nobody"}, {"tsig_secret": WRONG}, {"tsig_algorithm": "hmac-sha512"})
+    ),
+    ("acme.bind.test", UNSIGNED, "acme.bind.test.", "m.acme.bind.test.", "REFUSED", "REFUSED unsigned"),
+    ("acme.knot.test", UNSIGNED, "acme.knot.test.", "m.acme.knot.test.", "NOTAUTH", "NOTAUTH unsigned"),
+    ("acme.pdns.test", UNSIGNED, "acme.pdns.test.", "m.acme.pdns.test.", "REFUSED", "REFUSED unsigned"),
+    ("narrow.bind.test", {}, "narrow.bind.test.", "web2.narrow.bind.test.", "REFUSED", "REFUSED"),
+    ("acme.bind.test", {}, "nosuch.test.", "m.nosuch.test.", "NOTAUTH", "NOTAUTH"),
+    ("acme.knot.test", {}, "nosuch.test.", "m.nosuch.test.", "NOTAUTH, unsigned", "NOTAUTH unsigned"),
+    ("acme.pdns.test", {}, "nosuch.test.", "m.nosuch.test.", "REFUSED", "REFUSED"),
+    *((title, {}, f"{title}.", "m.elsewhere.test.", "NOTZONE", "NOTZONE") for title in SERVERS),
+    ("acme.bind.test", {}, "bind.test.", "m.bind.test.", "REFUSED", "REFUSED"),
+    ("acme.knot.test", {}, "knot.test.", "m.knot.test.", "NOTAUTH with BADKEY", "BADKEY"),
+    ("acme.pdns.test", {}, "pdns.test.", "m.pdns.test.", "REFUSED", "REFUSED"),
+]
+
+
+@pytest.mark.parametrize(("title", "change", "zone", "owner", "said", "hint"), MATRIX)
+def test_refusals(lab: Lab, title: str, change: dict[str, str], zone: str, owner: str, said: str, hint: str) -> None:
+    """What each server says is told with what it means there; nothing was written."""
+    provider = make(lab, title, **change)
+    server = lab.delegates[title].server
+    for call in (publish, withdraw):
+        with pytest.raises(Refused) as caught:
+            call(provider, zone, owner)
+        assert caught.value.problem == f"UPDATE of {zone}: {server} said {said}"
+        assert caught.value.hint == HINTS[hint]
+
+
+def test_knot_denies_by_badkey(lab: Lab) -> None:
+    """Knot says BADKEY also where its ACL denies the name; the hint says so."""
+    key = lab.knot_web1
+    provider = make(lab, "acme.knot.test", tsig_name=key.name, tsig_secret=key.secret)
+    with pytest.raises(Refused, match="NOTAUTH with BADKEY") as caught:
+        publish(provider, "acme.knot.test.", "web2.acme.knot.test.")
+    assert "on Knot it also means that the ACL does not allow this name or type" in caught.value.hint
+    publish(provider, "acme.knot.test.", "web1.acme.knot.test.")
+    withdraw(provider, "acme.knot.test.", "web1.acme.knot.test.")
+
+
+def test_silent_denials(lab: Lab) -> None:
+    """NOERROR without effect: a Lua policy of PowerDNS, a quota of BIND; the causes are told."""
+    lua = make(lab, "lua.pdns.test")
+    with pytest.raises(NoEffect) as caught:
+        publish(lua, "lua.pdns.test.", "web2.lua.pdns.test.")
+    server = lab.delegates["lua.pdns.test"].server
+    assert caught.value.problem == f"{server} said NOERROR to an UPDATE but does not serve web2.lua.pdns.test."
+    assert "PowerDNS Lua policy, BIND TXT(n) quota" in caught.value.hint
+    assert f"dig web2.lua.pdns.test. TXT @{server} +norec" in caught.value.hint
+    owner = "quota.narrow.bind.test."
+    quota = make(lab, "narrow.bind.test", tsig_name="quota", tsig_secret=lab.quota.secret)
+    texts = [value(f"quota {number}") for number in range(3)]
+    publish(quota, "narrow.bind.test.", owner, *texts[:2])
+    with pytest.raises(NoEffect):
+        publish(quota, "narrow.bind.test.", owner, texts[2])
+    withdraw(quota, "narrow.bind.test.", owner, *texts)
+
+
+@pytest.mark.parametrize("title", SERVERS)
+def test_cname_at_the_target(lab: Lab, title: str) -> None:
+    """A CNAME at the target is found out and told, where the servers say NOERROR and do nothing, or REFUSED."""
+    delegate, owner = lab.delegates[title], f"alias.{title}."
+    for change in ("add", "delete"):
+        message = dns.update.UpdateMessage(delegate.zone, keyring=delegate.key.dnspython())
+        if change == "add":
+            message.add(name(owner), 60, "CNAME", "target.links.test.")
+        else:
+            message.delete(name(owner), "CNAME")
+        assert dns.query.tcp(message, delegate.server, timeout=5).rcode() == dns.rcode.NOERROR
+        if change == "add":
+            with pytest.raises(Refused) as caught:
+                publish(make(lab, title), f"{title}.", owner)
+            told = f"{delegate.server} says that {owner} is a CNAME to target.links.test."
+            assert (caught.value.problem, caught.value.hint) == (told, HINTS["YXRRSET"])
+
+
+def test_too_many_records(lab: Lab) -> None:
+    """BIND fails beyond 100 records at one name; Knot and PowerDNS take them."""
+    texts = [value(f"record {number}") for number in range(101)]
+    with pytest.raises(Refused, match="said SERVFAIL") as caught:
+        publish(make(lab, "single.bind.test"), "single.bind.test.", "many.single.bind.test.", *texts)
+    assert "too many records (max-records-per-type)" in caught.value.hint
+    for title in ("acme.knot.test", "acme.pdns.test"):
+        provider, owner = make(lab, title), f"many.{title}."
+        (sighting,) = publish(provider, f"{title}.", owner, *texts)
+        assert sighting.rrset == RRset(frozenset(texts), 1)
+        withdraw(provider, f"{title}.", owner, *texts)
+
+
+def test_frozen_zones(lab: Lab) -> None:
+    """A frozen zone refuses, and the hint names the thaw."""
+    lab.bind.rndc("freeze", "single.bind.test")
+    lab.knot.control("zone-freeze", "acme.knot.test")
+    try:
+        for title in ("single.bind.test", "acme.knot.test"):
+            with pytest.raises(Refused, match="said REFUSED") as caught:
+                publish(make(lab, title), f"{title}.", f"frozen.{title}.")
+            assert "rndc thaw ZONE" in caught.value.hint
+    finally:
+        lab.bind.rndc("thaw", "single.bind.test")
+        lab.knot.control("zone-thaw", "acme.knot.test")
+
+
+# What only a double can be brought to
+
+KEY = keys.Key("double")
+ZONE, OWNER = "acme.double.test.", "web.acme.double.test."
+
+
+@contextmanager
+def double(lab: Lab, behaviour: Behaviour, **change: str) -> Iterator[tuple[Server, Any, list[str]]]:
+    """A misbehaving server, its provider, and what that warned of."""
+    warnings: list[str] = []
+    with Server({ZONE: ""}, behaviour=behaviour, keys=[KEY.dnspython()]) as server:
+        own = {"server": f"{server.address}@{server.port}", "tsig_name": KEY.name, "tsig_secret": KEY.secret}
+        yield server, make(lab, "acme.double.test", warnings.append, **{**own, **change}), warnings
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said", "hint"),
+    [
+        (OnUpdates(BadTime()), "NOTAUTH with BADTIME, clocks differ by", "BADTIME"),
+        (OnUpdates(UnsignedRefused()), "REFUSED, unsigned", "REFUSED unsigned"),
+        (OnUpdates(FormErring()), "FORMERR", "FORMERR"),
+        (OnUpdates(NotImplementing()), "NOTIMP", "NOTIMP"),
+        (OnUpdates(Replying(dns.rcode.YXDOMAIN)), "YXDOMAIN", "YXDOMAIN"),
+    ],
+)
+def test_further_refusals(lab: Lab, behaviour: Behaviour, said: str, hint: str) -> None:
+    """A clock an hour off, PowerDNS's unsigned REFUSED, no dynamic update, another writer who is always faster."""
+    with double(lab, behaviour) as (server, provider, _), pytest.raises(Refused) as caught:
+        publish(provider, ZONE, OWNER)
+    assert f"{server.address}@{server.port} said {said}" in caught.value.problem
+    assert caught.value.hint == HINTS[hint]
+
+
+def test_no_effect(lab: Lab) -> None:
+    """NOERROR is not proof: the value is looked for and missed."""
+    with double(lab, AcceptsUpdatesWithoutEffect()) as (_, provider, _), pytest.raises(NoEffect):
+        publish(provider, ZONE, OWNER)
+
+
+def test_unsigned_noerror_proves_nothing(lab: Lab) -> None:
+    """An unsigned NOERROR to a signed request may come from anybody: the outcome is unknown."""
+    with double(lab, OnUpdates(UnsignedReply())) as (_, provider, _), pytest.raises(OutcomeUnknown):
+        publish(provider, ZONE, OWNER)
+
+
+def test_reply_lost_once(lab: Lab) -> None:
+    """A connection that breaks before the answer is tried once more, since adding a value twice adds it once."""
+    with double(lab, First(1, DropsUpdateReply())) as (server, provider, _):
+        publish(provider, ZONE, OWNER)
+        assert server.zone(ZONE).texts(OWNER) == [TEXT]
+        assert len([q for q in server.questions if q.opcode == dns.opcode.UPDATE]) >= 2
+
+
+def test_reply_lost_always(lab: Lab) -> None:
+    """A reply that never comes leaves the outcome unknown, which is said."""
+    with double(lab, DropsUpdateReply()) as (server, provider, _):
+        with pytest.raises(OutcomeUnknown) as caught:
+            publish(provider, ZONE, OWNER)
+        assert "broke the connection before it answered" in caught.value.problem
+        assert "withdrawn now, and once more later" in caught.value.hint
+        assert server.zone(ZONE).texts(OWNER) == [TEXT]
+
+
+def test_view_by_key(lab: Lab) -> None:
+    """A server that chooses its view by key is read back with sign_query; without, a warning."""
+    view = OnQueries(When(lambda request: not request.signed, Refusing()))
+    with double(lab, view, sign_query="true") as (_, provider, warnings):
+        (sighting,) = publish(provider, ZONE, OWNER)
+        assert sighting.rrset.values == {TEXT}
+        assert warnings == []
+    with double(lab, view) as (_, provider, warnings):
+        assert publish(provider, ZONE, OWNER) == []
+        assert [w for w in warnings if "took the update but does not answer queries for it from here" in w]
+
+
+# Ways to the server
+
+
+@pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+def test_algorithms(lab: Lab, algorithm: str) -> None:
+    """Every TSIG algorithm; the old ones with a warning."""
+    warnings: list[str] = []
+    key = lab.wide[algorithm]
+    change = {"tsig_name": key.name, "tsig_secret": key.secret, "tsig_algorithm": algorithm}
+    provider = make(lab, "acme.bind.test", warnings.append, **change)
+    publish(provider, "acme.bind.test.", "algorithm.acme.bind.test.")
+    withdraw(provider, "acme.bind.test.", "algorithm.acme.bind.test.")
+    assert len(warnings) == (algorithm in {"hmac-md5", "hmac-sha1"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"server": f"127.0.53.99, {BIND}"},
+        {"server": "ns1.bind.test"},
+        {"server": f"[{network.IPV6[BIND]}]@53"},
+        {"transport": "udp"},
+    ],
+)
+def test_ways(lab: Lab, change: dict[str, str]) -> None:
+    """A dead server before the living one, a host name, IPv6, UDP."""
+    if "fd53" in str(change) and not lab.ipv6:
+        pytest.skip("no IPv6 outside namespaces")
+    provider = make(lab, "single.bind.test", **change)
+    publish(provider, "single.bind.test.", "way.single.bind.test.")
+    withdraw(provider, "single.bind.test.", "way.single.bind.test.")
+
+
+def test_server_inside_the_delegate(lab: Lab) -> None:
+    """A server whose name lies inside the delegate is looked up at the delegate's servers, not at the resolver."""
+    key = lab.wide["hmac-sha256"]
+    lab.flush()
+    provider = make(lab, "bind.test", server="ns1.bind.test", tsig_name=key.name, tsig_secret=key.secret)
+    publish(provider, "single.bind.test.", "inside.single.bind.test.")
+    withdraw(provider, "single.bind.test.", "inside.single.bind.test.")
+    assert [owner for owner, _ in lab.resolver_queries() if owner.endswith("bind.test.")] == []
+
+
+def test_source_address(lab: Lab) -> None:
+    """Updates leave from the configured address."""
+    provider = make(lab, "single.bind.test", source=network.CUSTOMER)
+    publish(provider, "single.bind.test.", "source.single.bind.test.")
+    withdraw(provider, "single.bind.test.", "source.single.bind.test.")
+    told = [line for line in lab.bind.log.read_text().splitlines() if "source.single.bind.test" in line]
+    assert len(told) == 2
+    assert all(f" {network.CUSTOMER}#" in line for line in told)
+
+
+def test_no_server(lab: Lab) -> None:
+    """Where no server takes a connection, each is named with its reason; nothing was sent."""
+    provider = make(lab, "single.bind.test", server=f"{network.DEAD}, {network.CA}@53, nosuch.customer.test")
+    with pytest.raises(Refused) as caught:
+        publish(provider, "single.bind.test.", "dead.single.bind.test.")
+    problem = caught.value.problem
+    assert problem.startswith("no server for updates can be reached: 127.0.53.99: Connection refused; 127.0.53.80: ")
+    assert "nosuch.customer.test: the system knows no address for it" in problem
+    assert caught.value.hint.startswith("nc -vz nosuch.customer.test 53")
+
+
+@contextmanager
+def tls_proxy(lab: Lab) -> Iterator[int]:
+    """TLS in front of BIND, with a certificate of the lab's own authority for update.test; yields its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*lab.authority.issue("update.test", BIND))
+    with socket.create_server((BIND, 0)) as listener:
+        thread = threading.Thread(target=accept, args=(listener, context))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def accept(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Serve one connection after the other until the listener is shut down."""
+    while True:
+        try:
+            plain, _ = listener.accept()
+        except OSError:
+            return
+        try:
+            with context.wrap_socket(plain, server_side=True) as near, socket.create_connection((BIND, 53)) as far:
+                while request := near.recv(65536):
+                    far.sendall(request)
+                    near.sendall(far.recv(65536))
+        except OSError:
+            continue  # a handshake that the client gave up
+
+
+def test_tls(lab: Lab) -> None:
+    """Over TLS the server's certificate must be of a trusted CA and show the configured name, or its address."""
+    with tls_proxy(lab) as port:
+        way = {"server": f"{BIND}@{port}", "transport": "tls"}
+        ca = {"tls_ca": str(lab.authority.file)}
+        for change in ({"tls_hostname": "update.test"}, {}):
+            provider = make(lab, "single.bind.test", **way, **ca, **change)
+            publish(provider, "single.bind.test.", "tls.single.bind.test.")
+            withdraw(provider, "single.bind.test.", "tls.single.bind.test.")
+        for change, words in (
+            ({**ca, "tls_hostname": "other.test"}, "Hostname mismatch, certificate is not valid for 'other.test'"),
+            ({}, "unable to get local issuer certificate"),
+        ):
+            with pytest.raises(Refused, match="its certificate does not verify") as caught:
+                publish(make(lab, "single.bind.test", **way, **change), "single.bind.test.", "t.single.bind.test.")
+            assert words in caught.value.problem
+    with pytest.raises(SettingsError, match="No such file"):
+        publish(make(lab, "single.bind.test", **way, tls_ca="none.pem"), "single.bind.test.", "t.single.bind.test.")
+
+
+def test_more_than_a_message(lab: Lab) -> None:
+    """An order too large for 64 KiB is parted; everything is written and withdrawn."""
+    provider = make(lab, "acme.knot.test")
+    values = {name(f"{'long' * 10}{n:04}.acme.knot.test."): frozenset({value(str(n))}) for n in range(700)}
+    before = lab.serial("acme.knot.test")
+    assert len(provider.publish(name("acme.knot.test."), values, 1)) == 700
+    provider.withdraw(name("acme.knot.test."), values)
+    assert lab.serial("acme.knot.test") - before == 4
+
+
+@pytest.mark.parametrize("title", SERVERS)
+def test_probe(lab: Lab, title: str) -> None:
+    """A probe tells whether key and zone are right; without a zone, whether the key is."""
+    zone, server = f"{title}.", lab.delegates[title].server
+    serial = lab.serial(zone)
+    assert make(lab, title).probe() == f"{server} takes updates of {zone}"
+    assert lab.serial(zone) == serial
+    assert probe_flat(lab, title, "wide").startswith(server)
+    if title == "acme.knot.test":  # which looks at no key where it has no zone
+        assert "the key will be checked with the first zone" in probe_flat(lab, title, "nobody")
+        return
+    with pytest.raises(Refused, match="a signed query: "):
+        probe_flat(lab, title, "nobody")
+
+
+def probe_flat(lab: Lab, title: str, key: str) -> str:
+    """What the provider of a flat file says, with a key of that name."""
+    flat = lab.flat_credentials(title)
+    flat.write_text(flat.read_text().replace("tsig_name = wide", f"tsig_name = {key}"))
+    loaded = settings.load(flat, "dns-delegate-rfc2136", str)
+    told = writers(lab).of(loaded, loaded.delegates[0]).probe()
+    assert isinstance(told, str)
+    return told
+
+
+def test_probe_elsewhere(lab: Lab) -> None:
+    """A server that does not serve the delegate is found out."""
+    provider = make(lab, "acme.knot.test", server=PDNS)
+    with pytest.raises(Refused, match=f"{PDNS} serves no zone that holds acme.knot.test."):
+        provider.probe()
+
+
+def test_several_problems_hold_no_secret(lab: Lab) -> None:
+    """Neither an error nor the provider shows the secret."""
+    provider = make(lab, "acme.bind.test", tsig_secret=WRONG)
+    with pytest.raises(DelegateError) as caught:
+        publish(provider, "acme.bind.test.", "s.acme.bind.test.")
+    assert WRONG not in f"{caught.value} {caught.value!r} {provider!r} {vars(provider)}"

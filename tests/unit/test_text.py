@@ -1,0 +1,63 @@
+"""Names and text at the edges."""
+
+from __future__ import annotations
+
+import pytest
+
+from certbot_dns_delegate.text import VALUE, parse_name, printable, quoted, show_all
+from tests.unit.internet import name
+
+NAMES = [
+    ("example.com", "example.com."),
+    (" Example.COM. ", "Example.COM."),
+    ("bücher.example", "xn--bcher-kva.example."),
+    ("faß.example", "xn--fa-hia.example."),
+    ("_acme-challenge.example.com", "_acme-challenge.example.com."),
+    (r"a\.b.example", r"a\.b.example."),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), NAMES)
+def test_names(text: str, shown: str) -> None:
+    """With or without the final dot; U-labels become A-labels."""
+    assert parse_name(text).to_text() == shown
+
+
+NO_NAMES = [
+    ("a..b", "'a..b' is not a domain name: A DNS label is empty."),
+    ("x" * 64 + ".test", f"'{'x' * 64}.test' is not a domain name: A DNS label is > 63 octets long."),
+    (".", "'.' names no domain"),
+    ("", "'' names no domain"),
+    ("a\\", "'a\\\\\\\\' is not a domain name: An escaped code in a text format of DNS name is invalid."),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), NO_NAMES)
+def test_no_names(text: str, sentence: str) -> None:
+    """The sentence says what is wrong."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  the whole text is compared
+        parse_name(text)
+    assert str(caught.value) == sentence.replace("\\\\\\\\", "\\\\")
+
+
+def test_names_in_stable_order() -> None:
+    """Sorted as DNSSEC sorts, from the right."""
+    assert show_all([name("b.test."), name("a.b.test."), name("a.test.")]) == "a.test., b.test., a.b.test."
+
+
+def test_printable() -> None:
+    """Controls, line ends and bidirectional marks are escaped; long text is cut."""
+    assert printable("a\x1b[0m\r\n\u202eb\x00") == r"a\x1b[0m\r\n\u202eb\x00"
+    assert printable("x" * 20, 10) == "xxxxxxx..."
+
+
+def test_quoted() -> None:
+    """One shell word, never cut."""
+    assert quoted("/etc/a b;$(id)") == "'/etc/a b;$(id)'"
+    assert len(quoted("/" + "x" * 1000)) == 1001
+
+
+def test_value() -> None:
+    """43 characters of base64url."""
+    assert VALUE.fullmatch("x" * 43)
+    assert not VALUE.fullmatch("x" * 42 + "=")
