@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import certbot_dns_delegate
-from certbot_dns_delegate import authenticators, errors, hints, history, pending, providers, settings, waits
+from certbot_dns_delegate import authenticators, errors, fleet, hints, history, pending, providers, settings, waits
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.providers import diagnosis
@@ -110,6 +110,13 @@ def history_schema() -> Iterator[str]:
     """The tables of the history."""
     yield from [".. code-block:: sql", ""]
     yield from textwrap.indent(history.SCHEMA.strip(), "   ").splitlines()
+    yield ""
+
+
+def fleet_schema() -> Iterator[str]:
+    """The tables of what is known of names."""
+    yield from [".. code-block:: sql", ""]
+    yield from textwrap.indent(fleet.SCHEMA.strip(), "   ").splitlines()
     yield ""
 
 
@@ -219,6 +226,7 @@ THINGS = {
     "ca-hints": ca_hints,
     "states": states,
     "history": history_schema,
+    "fleet": fleet_schema,
     "command": command,
     "verbs": verbs,
     "modules": modules,

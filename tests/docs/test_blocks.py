@@ -18,6 +18,7 @@ import dns.exception
 import dns.zone
 import dns.zonefile
 import pytest
+import yaml
 from certbot._internal import cli
 from certbot._internal.plugins import disco
 
@@ -34,7 +35,7 @@ PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
     *("chmod", "curl", "dig", "keymgr", "knotc", "ln", "named-checkconf", "openssl", "pdnsutil", "pip", "python3"),
-    *("rndc", "ss", "systemctl", "tsig-keygen"),
+    *("jq", "rndc", "ss", "systemctl", "tsig-keygen"),
 }
 """Other people's programs that the pages use; what they do is not tested here."""
 
@@ -129,6 +130,11 @@ def accounts(block: Block, here: Path) -> None:
 def as_json(block: Block, here: Path) -> None:
     """JSON is JSON."""
     assert json.loads(block.text)
+
+
+def as_yaml(block: Block, here: Path) -> None:
+    """YAML is YAML."""
+    assert yaml.safe_load(block.text)
 
 
 def zone(block: Block, here: Path) -> None:
@@ -242,6 +248,7 @@ HANDLERS: dict[str, Handler] = {
     "ini": ini,
     "json": as_json,
     "zone": zone,
+    "yaml": as_yaml,
     "shell": shell,
     "sh": shell,
     "bash": shell,
