@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from certbot_dns_delegate.engine import Engine
     from certbot_dns_delegate.lookup.watch import Watcher
     from certbot_dns_delegate.model import Challenge
+    from certbot_dns_delegate.registration import Terminal
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,19 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         loaded = settings.load(Path(self.conf("credentials")), self.name, log.warning)
         resolvers = parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
         state = Path(self.config.work_dir) / "dns-delegate"
-        return Engine(loaded, state, resolvers, Tell(log.warning, self._progress))
+        return Engine(loaded, state, resolvers, Tell(log.warning, self._progress, self._terminal()))
+
+    def _terminal(self) -> "Terminal | None":
+        if self.config.noninteractive_mode or not sys.stdin.isatty():
+            return None
+        from certbot.display import util as display_util
+
+        from certbot_dns_delegate.registration import Terminal
+
+        def ask(question: str) -> bool:
+            return display_util.yesno(question, force_interactive=True)
+
+        return Terminal(ask, display_util.notify, self._show_progress)
 
     def _ask_for_credentials(self) -> None:
         if self.conf("credentials"):

@@ -28,6 +28,7 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Publication, Sighting
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
+from certbot_dns_delegate.registration import Terminal, make_accounts
 from certbot_dns_delegate.report import nobody_to_ask, not_served
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import printable, show
@@ -55,6 +56,8 @@ class Tell:
 
     warn: Callable[[str], None] = log.warning
     progress: Callable[[float, Sequence[Watcher]], None] = lambda *_: None
+    terminal: Terminal | None = None
+    """Where somebody can be asked, and add a record while we wait."""
 
 
 class Engine:
@@ -99,7 +102,7 @@ class Engine:
         """
         pool = ThreadPoolExecutor(WORKERS, "dns-delegate")
         try:
-            plan = self.plan(challenges, pool)
+            plan = self._plan(challenges, pool)
             problems = [error for _, error in plan.problems]
             if problems and not (allow_subset and plan.planned):
                 raise_all(problems)
@@ -165,9 +168,8 @@ class Engine:
             only := self._provider_of(self.settings.delegates[0]), "begin"
         ):
             only.begin()  # before anything else; of several delegates only those that a name leads to
-        budget = Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))
         recursive = self._recursive()
-        zones = Zones(recursive, router.hidden_suffix, budget)
+        zones = Zones(recursive, router.hidden_suffix, _budget(challenges))
         plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
         gate = Gate(
             self.settings, recursive, lambda name: router.hidden_suffix(name) is not None, self._fleet, self._warn
@@ -187,6 +189,17 @@ class Engine:
             where = {"identifier": challenge.identifier, "owner": show(challenge.owner)}
             self._note("plan", type(error).__name__, begin, detail={"error": str(error)}, **where)
         return plan
+
+    def _plan(self, challenges: Sequence[Challenge], pool: ThreadPoolExecutor) -> Plan:
+        """A plan to be carried out; accounts that names lack are made."""
+        plan = self.plan(challenges, pool)
+        zones = Zones(self._recursive(), Router(self.settings, self._provider_of).hidden_suffix, _budget(challenges))
+        wait_s, terminal = self._writers.wait, self.tell.terminal
+        plan, settings = make_accounts(plan, self.settings, self._provider_of, zones, wait_s, terminal)
+        if settings is self.settings:
+            return plan
+        self.settings = settings
+        return self.plan(challenges, pool)
 
     # Publishing
 
@@ -382,3 +395,7 @@ class Engine:
         events, self._events = self._events, []
         if events:
             self._history.record(events)
+
+
+def _budget(challenges: Sequence[Challenge]) -> Budget:
+    return Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))

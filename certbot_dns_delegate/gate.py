@@ -67,9 +67,7 @@ class Gate:
     def _look(self, watched: Mapping[str, Delegate], remember: bool) -> dict[str, Known]:
         names = {parse_name(identifier): identifier for identifier in watched}
         asked = [name for name in names if not self._is_inside(name)]
-        found = addresses_of_all(
-            self._recursive, asked, lambda name, seen: is_here(seen, watched[names[name]].serving)
-        )
+        found = addresses_of_all(self._recursive, asked, lambda name, seen: is_here(seen, watched[names[name]].serving))
         now = time.time()
         with self._fleet.open() as database:
             known = self._fleet.known(database, list(watched))

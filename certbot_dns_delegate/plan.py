@@ -195,6 +195,10 @@ class Planner:
                 target = delegate.suggested_target(challenge.identifier)
             except PlanError:
                 continue
+            if delegate.targets is None and hasattr(provider := self._provider_of(delegate), "target_of"):
+                target = provider.target_of(challenge.identifier)
+                if target is None:
+                    return f"certbot-dns-delegate register {challenge.identifier}"
             if target is not None:
                 return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"

@@ -51,7 +51,7 @@ class Writers:
         with self._lock:
             if key not in self._providers:
                 context = Context(
-                    delegate.title, self.addresses(settings), self._state, self._warn, self._wait, delegate.suffix
+                    delegate.title, self.addresses(settings), self._state, self._warn, self.wait, delegate.suffix
                 )
                 make = providers.load(delegate.provider)
                 with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
@@ -81,7 +81,8 @@ class Writers:
             if hasattr(provider, "end"):
                 provider.end()
 
-    def _wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """What :attr:`~certbot_dns_delegate.providers.interface.Context.wait` says."""
         if self._stop.wait(seconds):
             raise DelegateError("the run is being ended")
 

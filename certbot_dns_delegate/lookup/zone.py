@@ -200,14 +200,15 @@ class Zones:
             # The apex is what the resolver was asked for in the first place, above every delegate.
             self._told[ds] = self._recursive.ask(apex, RdataType.DS)
         wanted = [(at, question) for at, question in ((cut, ns), (parent, ds)) if at and question not in self._told]
-        told = self._told | self._asker.ask_all(wanted)
-        reply = _usable(told[ns])
-        is_signed = bool(rdatas_in(_usable(told[ds]).message.answer, apex, RdataType.DS))
+        answers = self._told | self._asker.ask_all(wanted)
+        reply = _usable(answers[ns])
+        is_signed = bool(rdatas_in(_usable(answers[ds]).message.answer, apex, RdataType.DS))
         hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, apex, RdataType.NS)]
         servers = list(cut.servers) if is_own else []
         names = {server.name for server in servers}
         # A host inside the zone may have another address here than the parent's glue says.
-        new = [host for host in hosts if host_name(host) not in names or host.is_subdomain(apex)]
+        told = [host for host in hosts if host.is_subdomain(apex) and addresses_in(reply.message.additional, host)]
+        new = [host for host in hosts if host_name(host) not in names or host in told]
         additional = [*reply.message.additional, *self._glue(new, reply, names, cut)]
         servers = list(dict.fromkeys([*servers, *self._hosts.servers(new, additional, apex)]))
         names = {server.name for server in servers}

@@ -14,6 +14,9 @@ A provider class may also have, beside what :class:`IProvider` asks for:
 ``begin()`` and ``end()``
     called before the first question about a name inside the delegate, and when the run is over, whatever became of it:
     what is held (a lock, a socket) goes; each may be called several times;
+``target_of(name)``
+    the only target that the service has for a certificate name, or None when it has none yet: where targets are not
+    the operator's to choose, the record to add is told by it;
 ``REST``
     a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
 """

@@ -62,6 +62,10 @@ class Terminal:
         self.shown += chunk
         return chunk
 
+    def write(self, text: str) -> None:
+        """Type TEXT."""
+        os.write(self.main, text.encode())
+
     def end(self, code: int = 0) -> str:
         """Read to the end; all that was shown."""
         while self.read():
@@ -121,9 +125,11 @@ class Certbot:
         arguments = self.certonly(credentials, *names, authenticator=authenticator)
         return self.run(*arguments, *options, code=code, home=home)
 
-    def start_on_terminal(self, *arguments: str) -> "Terminal":
-        """Start Certbot with a terminal for its three streams."""
+    def start_on_terminal(self, *arguments: str, interactive: bool = False) -> "Terminal":
+        """Start Certbot with a terminal for its three streams; INTERACTIVE: it may ask there."""
         command = self.lab.certbot_command(*arguments, home=self.home)
+        if interactive:
+            command.remove("--non-interactive")
         return Terminal(command, self.lab.certbot_environment(), self.lab.directory)
 
     def names(self, lineage: str) -> set[str]:

@@ -1,5 +1,6 @@
 """Certificates written by other people's code: an installed Certbot plugin, and lexicon."""
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +26,97 @@ def issue(lab: Lab, credentials: Path, name: str, home: str) -> subprocess.Compl
     )
 
 
-def test_certbots_own_rfc2136_plugin(lab: Lab) -> None:
-    """The real plugin writes at the target, in a delegate that is not the certificate's zone."""
+def let_an_hour_pass(lab: Lab, home: str) -> None:
+    """What was withdrawn was withdrawn an hour ago, and the CA has forgotten it: that plugin's TTL is 120."""
+    with sqlite3.connect(lab.directory / home / "work" / "dns-delegate" / "history.sqlite3") as history:
+        assert history.execute("UPDATE event SET at = at - 3600").rowcount > 0
+    history.close()
+    lab.flush()
+
+
+def test_certbots_own_rfc2136_plugin_and_renewal(lab: Lab) -> None:
+    """The real plugin writes at the target, in a delegate that is not the certificate's zone, and does so again."""
     inner = lab.flat_credentials("single.bind.test", "dns_rfc2136")
     lines = ["[single.bind.test]", "provider = certbot-plugin", "plugin = dns-rfc2136", f"credentials = {inner}"]
     done = issue(lab, lab.private_file("plugin.ini", "\n".join(lines)), "single.customer.test", "plugin")
     assert done.returncode == 0, done.stderr
-    log = (lab.directory / "plugin" / "logs" / "letsencrypt.log").read_text()
+    let_an_hour_pass(lab, "plugin")
+    again = lab.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew", home="plugin")
+    assert again.returncode == 0, again.stderr
+    log = "".join(path.read_text() for path in (lab.directory / "plugin" / "logs").iterdir())
     assert lab.delegates["single.bind.test"].key.secret not in log
+
+
+FOREIGN = '''
+"""A provider as somebody else would write one: nsupdate's work by dnspython."""
+
+import dns.query
+import dns.tsigkeyring
+import dns.update
+from zope.interface import implementer
+
+from certbot_dns_delegate.errors import Refused
+from certbot_dns_delegate.model import Limits
+from certbot_dns_delegate.providers.interface import IProvider
+from certbot_dns_delegate.schema import SECRET, TEXT, Key
+
+
+@implementer(IProvider)
+class Provider:
+    name = "elsewhere"
+    limits = Limits()
+    KEYS = (
+        Key("server", TEXT, "The server's address.", is_required=True),
+        Key("key_name", TEXT, "The key's name.", is_required=True),
+        Key("key", SECRET, "The key.", is_required=True),
+    )
+
+    def __init__(self, options, context):
+        self._options = options
+
+    def capacity_key(self, owner):
+        return owner
+
+    def zone_of(self, owner):
+        return None
+
+    def publish(self, zone, values, ttl):
+        self._send(zone, lambda update, owner, text: update.add(owner, ttl, "TXT", text), values)
+        return ()
+
+    def withdraw(self, zone, values):
+        self._send(zone, lambda update, owner, text: update.delete(owner, "TXT", text), values)
+
+    def probe(self):
+        return "not tried"
+
+    def _send(self, zone, change, values):
+        ring = dns.tsigkeyring.from_text({self._options["key_name"]: self._options["key"].reveal()})
+        update = dns.update.UpdateMessage(zone, keyring=ring)
+        for owner, texts in values.items():
+            for text in texts:
+                change(update, owner, text)
+        reply = dns.query.tcp(update, self._options["server"], timeout=10)
+        if reply.rcode():
+            raise Refused(f"the server said {reply.rcode()}")
+'''
+
+
+def test_a_third_partys_provider(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package with an entry point, beside ours, is all it takes: its keys are read, its values served."""
+    info = tmp_path / "acme_elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-elsewhere\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[certbot_dns_delegate.providers]\nelsewhere = acme_elsewhere:Provider\n")
+    (tmp_path / "acme_elsewhere.py").write_text(FOREIGN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    delegate = lab.delegates["single.bind.test"]
+    lines = ["[single.bind.test]", "provider = elsewhere", f"server = {delegate.server}"]
+    lines += [f"key_name = {delegate.key.name}", f'key = "{delegate.key.secret}"']
+    done = issue(lab, lab.private_file("elsewhere.ini", "\n".join(lines)), "single.customer.test", "elsewhere")
+    assert done.returncode == 0, done.stderr
+    log = (lab.directory / "elsewhere" / "logs" / "letsencrypt.log").read_text()
+    assert delegate.key.secret not in log
 
 
 def test_lexicon_and_renewal(lab: Lab) -> None:

@@ -204,12 +204,17 @@ def _lower_keys(body: Any) -> dict[str, Any]:
 
 
 class DNS:
-    """The server's DNS side on UDP: TXT only, NXDOMAIN for anything else at an account's name."""
+    """The server's DNS side on UDP: TXT only, NXDOMAIN for anything else at an account's name; at its domain what an
+    operator puts under ``records``, and the SOA that the server makes itself."""
 
-    def __init__(self, server: AcmeDNS, port: int = 0) -> None:
+    def __init__(self, server: AcmeDNS, port: int = 0, address: str = "127.0.0.1") -> None:
         self._server = server
+        apex = f"{server.domain}."
+        soa = f"ns1.{apex} hostmaster.{apex} 1 28800 7200 604800 86400"
+        records = [(apex, "SOA", soa), (apex, "NS", f"ns1.{apex}"), (f"ns1.{apex}", "A", address)]
+        self._records = [dns.rrset.from_text(owner, 3600, "IN", rdtype, text) for owner, rdtype, text in records]
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", port))
+        self._socket.bind((address, port))
         self._socket.settimeout(0.1)
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._run)
@@ -236,12 +241,16 @@ class DNS:
         response = dns.message.make_response(query)
         question = query.question[0]
         values = self._server.txt(question.name.to_text()) if question.rdtype == dns.rdatatype.TXT else []
-        if question.name.to_text().lower().rstrip(".").endswith(self._server.domain):
+        if question.name.is_subdomain(self._records[0].name):
             response.flags |= dns.flags.AA
+        known = [rrset for rrset in self._records if rrset.name == question.name]
         if values:
             response.answer.append(dns.rrset.from_text(question.name, 1, "IN", "TXT", *(f'"{v}"' for v in values)))
+        elif known:
+            response.answer += [rrset for rrset in known if rrset.rdtype == question.rdtype]
         else:
             response.set_rcode(dns.rcode.NXDOMAIN)
+            response.authority.append(self._records[0])
         return response
 
 

@@ -169,6 +169,29 @@ def test_flat_settings_ask_the_service() -> None:
     assert error.hint == "add a CNAME at _acme-challenge.none.customer.test. that leads to a name your service serves"
 
 
+class Accounts(Provider):
+    """A provider that says itself where a name's values go."""
+
+    def target_of(self, identifier: str) -> Name | None:
+        """Only one name has an account."""
+        return name("account.acme.example.test.") if identifier == "shop.customer.test" else None
+
+
+@pytest.mark.parametrize(
+    ("identifier", "hint"),
+    [
+        ("shop.customer.test", f"add  {START} 3600 IN CNAME account.{TITLE}"),
+        ("none.customer.test", "certbot-dns-delegate register none.customer.test"),
+    ],
+)
+def test_target_that_the_service_chooses_is_suggested(identifier: str, hint: str) -> None:
+    """Where targets are accounts, the hint is the record to this name's own, or how to get one."""
+    with internet("") as net:
+        error = only_problem(plan(net, challenge(identifier), provider=Accounts()))
+    assert isinstance(error, NotDelegated)
+    assert error.hint == hint
+
+
 OUTSIDE = [
     pytest.param(
         "",
