@@ -24,6 +24,8 @@ from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.providers import diagnosis
 from certbot_dns_delegate.schema import Key
 
+PICTURE = Path(__file__).parents[2] / "tests" / "architecture" / "test_imports.py"
+
 
 def options() -> Iterator[str]:
     """The options that every authenticator adds to Certbot."""
@@ -149,6 +151,22 @@ def modules(group: str = "") -> Iterator[str]:
         yield from entry(f"``{name}``", " ".join(text.split("\n\n")[0].split()))
 
 
+def imports() -> Iterator[str]:
+    """Who may import whom: the table that ``tests/architecture`` holds the modules to."""
+    tables: dict[str, Any] = {}
+    for statement in ast.parse(PICTURE.read_text()).body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        if isinstance(target, ast.Name) and target.id in {"KNOWS", "ANY"}:
+            tables[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+    width = max(map(len, [*tables["KNOWS"], *tables["ANY"]])) + 2
+    yield from [".. code-block:: text", "   :class: imports", ""]
+    for part, others in tables["KNOWS"].items():
+        yield f"   {part.ljust(width)}{' '.join(sorted(others)) or 'nothing'}"
+    for part in sorted(tables["ANY"]):
+        yield f"   {part.ljust(width)}anything but authenticators"
+    yield ""
+
+
 def entry(term: str, *lines: str) -> Iterator[str]:
     """One item of a definition list."""
     yield term
@@ -230,6 +248,7 @@ THINGS = {
     "command": command,
     "verbs": verbs,
     "modules": modules,
+    "imports": imports,
 }
 
 
