@@ -6,8 +6,8 @@ host only gets a key for that. The plugin follows the CNAME, writes the TXT valu
 authoritative server serves it, and removes exactly what it wrote when the CA has looked.
 
 .. note::
-   The plugin is not installed with Certbot: ``pip install certbot-dns-delegate`` in Certbot's own virtual environment.
-   ``certbot plugins`` lists it then.
+   The plugin is not installed with Certbot: ``pip install certbot-dns-delegate`` in Certbot's own virtual environment,
+   or a snap beside Certbot's. ``certbot plugins`` lists it then.
 
 Named Arguments
 ---------------

@@ -110,7 +110,10 @@ class TargetNotAllowed(PlanError):
 
 
 class NotServing(PlanError):
-    """The name has not led to our servers for longer than ``serving_grace``."""
+    """The name has not led to our servers for longer than ``serving_grace``.
+
+    When the customer has left, take the name out of the certificate; if not, correct their address, or ``serving``.
+    """
 
 
 class WriteError(DelegateError):

@@ -18,11 +18,13 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import certbot_dns_delegate
-from certbot_dns_delegate import authenticators, errors, hints, history, pending, providers, settings, waits
+from certbot_dns_delegate import authenticators, errors, fleet, hints, history, pending, providers, settings, waits
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.providers import diagnosis
 from certbot_dns_delegate.schema import Key
+
+PICTURE = Path(__file__).parents[2] / "tests" / "architecture" / "test_imports.py"
 
 
 def options() -> Iterator[str]:
@@ -113,6 +115,13 @@ def history_schema() -> Iterator[str]:
     yield ""
 
 
+def fleet_schema() -> Iterator[str]:
+    """The tables of what is known of names."""
+    yield from [".. code-block:: sql", ""]
+    yield from textwrap.indent(fleet.SCHEMA.strip(), "   ").splitlines()
+    yield ""
+
+
 def command() -> Iterator[str]:
     """The options common to all verbs."""
     for action in make_parser()._actions:  # noqa: SLF001  argparse has no other list of them
@@ -140,6 +149,22 @@ def modules(group: str = "") -> Iterator[str]:
         text = ast.get_docstring(ast.parse(file.read_text())) or ""
         name = ".".join(filter(None, (group, file.stem)))
         yield from entry(f"``{name}``", " ".join(text.split("\n\n")[0].split()))
+
+
+def imports() -> Iterator[str]:
+    """Who may import whom: the table that ``tests/architecture`` holds the modules to."""
+    tables: dict[str, Any] = {}
+    for statement in ast.parse(PICTURE.read_text()).body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        if isinstance(target, ast.Name) and target.id in {"KNOWS", "ANY"}:
+            tables[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+    width = max(map(len, [*tables["KNOWS"], *tables["ANY"]])) + 2
+    yield from [".. code-block:: text", "   :class: imports", ""]
+    for part, others in tables["KNOWS"].items():
+        yield f"   {part.ljust(width)}{' '.join(sorted(others)) or 'nothing'}"
+    for part in sorted(tables["ANY"]):
+        yield f"   {part.ljust(width)}anything but authenticators"
+    yield ""
 
 
 def entry(term: str, *lines: str) -> Iterator[str]:
@@ -219,9 +244,11 @@ THINGS = {
     "ca-hints": ca_hints,
     "states": states,
     "history": history_schema,
+    "fleet": fleet_schema,
     "command": command,
     "verbs": verbs,
     "modules": modules,
+    "imports": imports,
 }
 
 

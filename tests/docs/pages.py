@@ -15,6 +15,8 @@ CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+MARKDOWN = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "container/README.md", "snap/local/README.md")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -44,15 +46,16 @@ class Built:
             yield str(file.relative_to(self.doctrees).with_suffix("")), pickle.loads(file.read_bytes())
 
     def blocks(self) -> Iterator[Block]:
-        """Every block of every page, and of the README."""
+        """Every block of every page, and of what stands beside the pages in Markdown."""
         for page, document in self.documents():
             for block in document.findall(nodes.literal_block):
                 holder = block.parent if "caption" in str(block.parent[0].tagname) else block
                 names = [*holder["names"], *holder["ids"]]
                 language = block.get("language", "none")
                 yield Block(page, language, block.astext(), names[0] if names else "", tuple(block["classes"]))
-        for language, text in FENCE.findall((CHECKOUT / "README.md").read_text()):
-            yield Block("README", language or "none", text)
+        for page in MARKDOWN:
+            for language, text in FENCE.findall((CHECKOUT / page).read_text()):
+                yield Block(page, language or "none", text)
 
 
 def build(directory: Path) -> Built:

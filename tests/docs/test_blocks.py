@@ -18,6 +18,7 @@ import dns.exception
 import dns.zone
 import dns.zonefile
 import pytest
+import yaml
 from certbot._internal import cli
 from certbot._internal.plugins import disco
 
@@ -33,8 +34,8 @@ RECIPES = {"recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", 
 PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
-    *("chmod", "curl", "dig", "keymgr", "knotc", "ln", "named-checkconf", "openssl", "pdnsutil", "pip", "python3"),
-    *("rndc", "ss", "systemctl", "tsig-keygen"),
+    *("chmod", "curl", "dig", "docker", "jq", "keymgr", "knotc", "ln", "named-checkconf", "openssl", "pdnsutil"),
+    *("pip", "python3", "rndc", "snap", "ss", "systemctl", "tsig-keygen"),
 }
 """Other people's programs that the pages use; what they do is not tested here."""
 
@@ -66,7 +67,7 @@ def handler(block: Block) -> Handler:
     for kind, known in (("imports", elsewhere), ("cron", cron), ("accounts", accounts), ("foreign", foreign)):
         if kind in block.classes:
             return known
-    if block.page == "README" and block.language == "none":
+    if block.page == "README.md" and block.language == "none":
         return shown
     return HANDLERS.get(block.language, unknown)
 
@@ -129,6 +130,11 @@ def accounts(block: Block, here: Path) -> None:
 def as_json(block: Block, here: Path) -> None:
     """JSON is JSON."""
     assert json.loads(block.text)
+
+
+def as_yaml(block: Block, here: Path) -> None:
+    """YAML is YAML."""
+    assert yaml.safe_load(block.text)
 
 
 def zone(block: Block, here: Path) -> None:
@@ -210,11 +216,13 @@ def shell(block: Block, here: Path) -> None:
 
 def command(words: list[str]) -> None:
     """One command: Certbot's and ours through their own parsers, others must be known programs."""
-    while words and re.fullmatch(r"[A-Z]+=.*", words[0]):
+    while words and (words[0] in {"sudo", "env"} or re.fullmatch(r"[A-Z]+=.*", words[0])):
         words = words[1:]
     if not words:
         return
     program, arguments = Path(words[0]).name, words[1:]
+    if program == "python3" and "certbot_dns_delegate" in arguments:
+        program, arguments = "certbot-dns-delegate", arguments[arguments.index("certbot_dns_delegate") + 1 :]
     if program == "certbot":
         cli.prepare_and_parse_args(disco.PluginsRegistry.find_all(), arguments)
         # Its parser takes abbreviations, which change with every new option.
@@ -242,6 +250,7 @@ HANDLERS: dict[str, Handler] = {
     "ini": ini,
     "json": as_json,
     "zone": zone,
+    "yaml": as_yaml,
     "shell": shell,
     "sh": shell,
     "bash": shell,

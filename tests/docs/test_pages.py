@@ -1,11 +1,9 @@
 """The pages build, lead to each other, and say what the code says."""
 
 import argparse
-import ast
 import re
 from dataclasses import fields
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import certbot_dns_delegate
@@ -14,6 +12,7 @@ from certbot_dns_delegate.authenticators import Delegate
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.pending import Entry
 from certbot_dns_delegate.waits import PROFILES
+from tests.architecture.test_imports import KNOWS
 from tests.docs.pages import CHECKOUT, DOCS, Built
 
 PACKAGE = CHECKOUT / "certbot_dns_delegate"
@@ -118,37 +117,9 @@ def test_every_module_is_in_the_house(built: Built) -> None:
     assert words - modules == {"providers.exchange", "providers.publish", "providers.withdraw"} & (words - modules)
 
 
-def allowed() -> dict[str, set[str]]:
-    """The list of the architecture page: a module or package, and what it may import."""
-    block = (DOCS / "architecture.rst").read_text().split(":class: imports\n\n")[1].split("\n\n")[0]
-    rows = [line.split() for line in block.splitlines()]
-    return {name: set(others) - {"nothing"} for name, *others in rows}
-
-
-def test_imports_are_as_drawn() -> None:
-    """Each module imports of ours only what the list on the architecture page allows, and the list has each."""
-    rules = allowed()
-    tops = {file.stem for file in PACKAGE.iterdir() if file.suffix == ".py" or (file / "__init__.py").exists()}
-    assert tops - {"__init__"} == set(rules)
-    wrong = []
-    for file in sorted(PACKAGE.rglob("*.py")):
-        top = file.relative_to(PACKAGE).with_suffix("").parts[0]
-        for other in imports(file):
-            granted = rules.get(top, set())
-            near = other.partition(".")[0]
-            if near not in {top, *granted} and other not in granted and "anything" not in granted and other:
-                wrong.append(f"{file.relative_to(PACKAGE)} imports {other}")
-    assert not wrong
-
-
-def imports(file: Path) -> set[str]:
-    """What of ours a module imports, wherever in it; '' for the package itself."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "certbot_dns_delegate":
-            module = (node.module or "").partition(".")[2]
-            for alias in node.names:
-                inner = ".".join(filter(None, (module, alias.name)))
-                path = PACKAGE / inner.replace(".", "/")
-                found.add(inner if path.with_suffix(".py").exists() or path.is_dir() else module)
-    return found
+def test_the_picture_is_shown(built: Built) -> None:
+    """The architecture page has the list of imports that ``tests/architecture`` holds the modules to."""
+    (block,) = [block for block in built.blocks() if "imports" in block.classes]
+    shown = {line.split()[0]: set(line.split()[1:]) for line in block.text.splitlines()}
+    for part, others in KNOWS.items():
+        assert shown[part] == (others or {"nothing"})
