@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m tests.e2e.lab
 
-.PHONY: test lint types unit demo rules bench fuzz docs dist snap packages matrix clean
+.PHONY: test lint types unit demo rules bench fuzz docs dist snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -52,6 +52,13 @@ packages: $(VENV)/packaging
 matrix: $(VENV)/packaging
 	$(LAB) setup
 	$(BIN)/python -m tests.packaging.matrix
+
+docs: $(VENV)/ready
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+changelog: $(VENV)/packaging
+	$(BIN)/towncrier build --draft
 
 # The virtual environment, made anew when what it holds has changed.
 $(VENV)/ready: setup.cfg pyproject.toml

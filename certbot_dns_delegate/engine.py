@@ -15,6 +15,8 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
+from certbot_dns_delegate.fleet import Fleet
+from certbot_dns_delegate.gate import Gate
 from certbot_dns_delegate.history import Event, History, new_run
 from certbot_dns_delegate.lookup.answer import soa_in
 from certbot_dns_delegate.lookup.cut import Budget
@@ -27,10 +29,10 @@ from certbot_dns_delegate.model import Challenge, Publication, Sighting
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
 from certbot_dns_delegate.registration import Terminal, make_accounts
-from certbot_dns_delegate.report import not_served
+from certbot_dns_delegate.report import nobody_to_ask, not_served
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import printable, show
-from certbot_dns_delegate.waits import STALE_AT_MOST, Profile, profile_of
+from certbot_dns_delegate.waits import STALE_AT_MOST, Profile, Watch, profile_of
 from certbot_dns_delegate.watchers import watchers_for
 from certbot_dns_delegate.withdraw import Leftover, batches, withdraw_all
 from certbot_dns_delegate.writers import Writers
@@ -79,6 +81,7 @@ class Engine:
         self._warned: set[str] = set()
         self._pending = Pending(state / "pending")
         self._history = History(state / "history.sqlite3")
+        self._fleet = Fleet(state / "fleet.sqlite3")
         self._events: list[Event] = []
         self._journal: Journal | None = None
         self._publishing: dict[Future[Sequence[Sighting]], tuple[Publication, list[int]]] = {}
@@ -168,6 +171,10 @@ class Engine:
         recursive = self._recursive()
         zones = Zones(recursive, router.hidden_suffix, _budget(challenges))
         plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
+        gate = Gate(
+            self.settings, recursive, lambda name: router.hidden_suffix(name) is not None, self._fleet, self._warn
+        )
+        plan = gate.apply(plan)
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
             if first and first[0].is_wildcard:
@@ -288,7 +295,10 @@ class Engine:
             seen = published[id(publication)]
             resolvers = self._recursive().resolvers
             addresses = self._writers.addresses(self.settings)
-            watchers += watchers_for(publication, delegate, profile, seen, resolvers, addresses)
+            made = watchers_for(publication, delegate, profile, seen, resolvers, addresses)
+            if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
+                raise nobody_to_ask(publication.zone.apex)
+            watchers += made
         if watchers:
             zones = {watcher.zone for watcher in watchers}
             report = watch(watchers, pool, {z: limits[z] for z in zones}, self.tell.progress)

@@ -12,7 +12,8 @@
         │   ├── ChainLoop       the CNAMEs lead back to where they have been
         │   ├── ChainTooLong    more CNAMEs than a CA's resolver is sure to follow
         │   ├── ChainEndsOutside  the chain ends where nobody configured may write
-        │   └── TargetNotAllowed  the delegate is not for this name, or not at this target
+        │   ├── TargetNotAllowed  the delegate is not for this name, or not at this target
+        │   └── NotServing      the name has not led to our servers for longer than the grace
         ├── WriteError          a provider did not do what it was asked
         │   ├── Refused         ... and certainly wrote nothing
         │   ├── NoEffect        ... said that it did, and serves nothing of it
@@ -106,6 +107,10 @@ class TargetNotAllowed(PlanError):
 
     If the name is meant to use it, change the setting; if not, somebody has pointed a CNAME at another's target.
     """
+
+
+class NotServing(PlanError):
+    """The name has not led to our servers for longer than ``serving_grace``."""
 
 
 class WriteError(DelegateError):

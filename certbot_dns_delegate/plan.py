@@ -103,6 +103,8 @@ class Planner:
         for suffix in self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else ():
             pool.submit(self._zones.prepare, suffix)
         starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
+        if not self._settings.overrides and all(delegate.suffix for delegate in self._settings.delegates):
+            self._follower.foresee([challenge.owner for challenge in starts.values()], pool)
         futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
         planned, problems = [], []
         for challenge in challenges:
@@ -112,7 +114,7 @@ class Planner:
             except DelegateError as error:
                 problems.append((challenge, error))
         planned, too_many = self._within_capacity(planned)
-        return Plan(tuple(planned), (*problems, *too_many), _publications(planned))
+        return Plan(tuple(planned), (*problems, *too_many), publications_of(planned))
 
     def _plan_one(self, challenge: Challenge) -> tuple[Chain, Target]:
         override = self._settings.override_of(challenge.identifier)
@@ -228,7 +230,8 @@ class Planner:
         return within, problems
 
 
-def _publications(planned: Sequence[Planned]) -> tuple[Publication, ...]:
+def publications_of(planned: Sequence[Planned]) -> tuple[Publication, ...]:
+    """What is to be written for these, one publication for each delegate and zone."""
     values: dict[tuple[str, Name], dict[Name, set[str]]] = defaultdict(lambda: defaultdict(set))
     zones: dict[tuple[str, Name], Zone] = {}
     for each in planned:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from dns.name import Name
+
 from certbot_dns_delegate.errors import NotServed
 from certbot_dns_delegate.lookup.watch import State, Watcher, WatchReport
 from certbot_dns_delegate.text import printable, show
@@ -53,9 +55,10 @@ def not_served(report: WatchReport, serials: dict[object, int]) -> NotServed:
     what = ", ".join(owners[:SHOWN]) + (f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else "")
     if not blocking:
         problem = "no authoritative server answers"
+        first = report.servers[0]
         hint = (
-            "from here port 53 may be blocked: dig +norec @SERVER ZONE SOA; if it is, set watch = resolvers in the"
-            " delegate's section"
+            f"from here port 53 may be blocked: dig +norec {show(first.zone)} SOA {_at(first)}; if it is, set"
+            " watch = resolvers in the delegate's section"
         )
     else:
         problem = f"after {report.waited_s:.0f} s not every authoritative server serves {what or 'the values'}"
@@ -63,8 +66,19 @@ def not_served(report: WatchReport, serials: dict[object, int]) -> NotServed:
     return NotServed(f"{problem}\n{table(report.servers, serials)}", hint)
 
 
+def nobody_to_ask(zone: Name) -> NotServed:
+    """The failure of a zone none of whose servers has an address: nothing could be proven."""
+    hint = f"dig +trace {show(zone)} NS; or name the servers to ask: watch_servers ="
+    return NotServed(f"no name server of {show(zone)} has an address, so nobody can be asked for the values", hint)
+
+
+def _at(watcher: Watcher) -> str:
+    """Whom to ask, for dig."""
+    return f"@{watcher.server.address}" + (f" -p {watcher.server.port}" if watcher.server.port != 53 else "")
+
+
 def _hint(watcher: Watcher) -> str:
-    address = f"@{watcher.server.address}" + (f" -p {watcher.server.port}" if watcher.server.port != 53 else "")
+    address = _at(watcher)
     if watcher.state is State.UNSIGNED:
         return f"the parent has a DS, so signatures are needed: dig +dnssec {show(watcher.zone)} SOA {address}"
     return (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.fleet import Fleet
 from certbot_dns_delegate.history import History
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Host:
     @property
     def history(self) -> History:
         return History(self.state / "history.sqlite3")
+
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.state / "fleet.sqlite3")
 
     @cached_property
     def settings(self) -> "Settings":

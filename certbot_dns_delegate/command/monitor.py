@@ -60,10 +60,12 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     unknown = [delegate.title for delegate in settings.delegates if delegate.suffix is None]
     if unknown:
         raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
+    if arguments.prometheus is not None and not arguments.prometheus.absolute().parent.is_dir():
+        raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
     serving = {each.title: tuple(arguments.serving or each.serving) for each in settings.delegates}
     tally: Counter[str] = Counter()
     is_well = True
-    fleet = Fleet(host.state / "fleet.sqlite3")
+    fleet = host.fleet
     with fleet.open() as database, _workers(settings, host.resolvers, serving) as pool:
         started = fleet.begin(database, resume=arguments.resume)
         told = begin

@@ -10,6 +10,7 @@ from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.delegates import Delegate, Settings
 from certbot_dns_delegate.engine import QUESTIONS
+from certbot_dns_delegate.gate import Gate
 from certbot_dns_delegate.lookup.cut import Asker, Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
@@ -25,6 +26,7 @@ class Survey:
 
     def __init__(self, settings: Settings, host: Host, recursive: Recursive, names: int) -> None:
         self.settings = settings
+        self._host = host
         self.recursive = recursive
         self._writers = host.writers
         self._writers.know(settings)
@@ -43,7 +45,9 @@ class Survey:
     def plan(self, wanted: Sequence[Wanted], pool: Executor) -> Plan:
         """As an order for these names would be planned: a name and its wildcard need two values."""
         planner = Planner(self.settings, self.provider_of, self.recursive, self.zones, self.router)
-        return planner.plan([challenge_of(each) for each in wanted], pool)
+        plan = planner.plan([challenge_of(each) for each in wanted], pool)
+        gate = Gate(self.settings, self.recursive, self.is_inside, self._host.fleet, self._host.output.warn)
+        return gate.apply(plan, remember=False)
 
     def zone_around(self, owner: Name) -> Zone:
         """The zone that a name lies in, found through authoritative servers alone.

@@ -1,7 +1,10 @@
 """Follow the CNAMEs from where the CA looks to where the value must stand (RFC 1034 section 3.6.2)."""
 
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import dns.name
@@ -16,6 +19,9 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Found, Zones
 from certbot_dns_delegate.model import Alias, Chain
 from certbot_dns_delegate.text import show
+
+Link = tuple[Reply | LookupFailed, Reply | None]
+"""What a resolver says about CNAME at a name, and about a name below it; the latter is not always asked for."""
 
 MOST_ALIASES = 8
 """CNAMEs in a row. Unbound and BIND give up beyond 11 (max-query-restarts), and a CA's limit is not published."""
@@ -40,6 +46,26 @@ class Follower:
         self._recursive = recursive
         self._zones = zones
         self._suffix_of = suffix_of
+        self._links: dict[Name, Link] = {}
+
+    def foresee(self, starts: Sequence[Name], pool: Executor) -> None:
+        """Ask about the first links of many chains together, then about the targets, so that :meth:`follow` is quick.
+
+        What fails here is asked for again, and told, by :meth:`follow`.
+        """
+        outside = [start for start in starts if self._suffix_of(start) is None]
+        self._links |= pool.submit(self._look_up, outside, first=True).result()
+        targets = [start for start in starts if start not in self._links]
+        for owner, (reply, _) in self._links.items():
+            with contextlib.suppress(LookupFailed):
+                link = alias_in(_usable(reply).message, owner)
+                targets += [link[0]] if link else []
+        inside: dict[Name, list[Name]] = defaultdict(list)
+        for target in dict.fromkeys(targets):
+            if (suffix := self._suffix_of(target)) is not None:
+                inside[suffix].append(target)
+        for future in [pool.submit(self._zones.foresee, suffix, owners) for suffix, owners in inside.items()]:
+            future.result()
 
     def follow(self, start: Name) -> Followed:
         """The whole chain from ``start``.
@@ -60,20 +86,24 @@ class Follower:
 
     def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
         owner = chain.target
-        below = None if chain.aliases else name_below(owner)
-        beside = [(below, RdataType.CNAME)] if below else []
-        replies = self._recursive.ask_all([(owner, RdataType.CNAME)], beside)
-        reply = replies[owner, RdataType.CNAME]
-        if isinstance(reply, LookupFailed):
-            raise reply
+        answer, below = self._links.get(owner) or self._look_up([owner], first=not chain.aliases)[owner]
+        reply = _usable(answer)
         link = alias_in(reply.message, owner)
         if link is None:
             return Followed(chain, None, reply.message.rcode() != dns.rcode.NXDOMAIN), None
         target, is_dname = link
-        is_wildcard = not is_dname and any(
-            isinstance(other := replies.get(key), Reply) and alias_in(other.message, key[0]) == link for key in beside
-        )
+        is_wildcard = not is_dname and below is not None and alias_in(below.message, below.ask.question.name) == link
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
+
+    def _look_up(self, owners: Sequence[Name], *, first: bool) -> dict[Name, Link]:
+        belows = {owner: name_below(owner) if first else None for owner in owners}
+        keys = [(owner, RdataType.CNAME) for owner in owners]
+        replies = self._recursive.ask_all(keys, [(below, RdataType.CNAME) for below in belows.values() if below])
+        links: dict[Name, Link] = {}
+        for owner, below in belows.items():
+            other = replies.get((below, RdataType.CNAME)) if below else None
+            links[owner] = replies[owner, RdataType.CNAME], other if isinstance(other, Reply) else None
+        return links
 
     def _ask_authority(self, chain: Chain, suffix: Name) -> tuple[Followed, Alias | None]:
         owner = chain.target
@@ -88,6 +118,12 @@ class Follower:
         if below and alias_in(self._zones.find(below, suffix).reply.message, below) == link:
             return followed, None
         return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
+
+
+def _usable(answer: Reply | LookupFailed) -> Reply:
+    if isinstance(answer, LookupFailed):
+        raise answer
+    return answer
 
 
 def name_below(owner: Name) -> Name | None:

@@ -27,9 +27,9 @@ class Pending:
         self.use_edns = True
         self.needs_tcp = ask.by_tcp
         self.is_truncated = False
-        self.renew()
 
     def renew(self) -> None:
+        """Render it; not before it is sent, since most questions to a zone's further servers never are."""
         self.message = self.ask.question.message(edns=self.use_edns)
         self.wire = self.message.to_wire()
 
@@ -47,7 +47,9 @@ class Conversation:
         self.tcp: socket.socket | None = None
         self.tcp_failure = ""
         self.tcp_replies = 0
-        self.tcp_reopened = False
+        self.tcp_busy = False
+        self.tcp_queue: deque[Pending] | None = None
+        """Once the server has closed a connection: what waits until the question on its way by TCP is answered."""
         self.tcp_out = bytearray()
         self.tcp_in = bytearray()
         self.malformed = False
@@ -55,6 +57,7 @@ class Conversation:
     # Sending
 
     def send(self, pending: Pending, now: float) -> None:
+        pending.renew()
         while pending.message.id in self.outstanding:
             pending.renew()
         pending.started = pending.started or now
@@ -87,6 +90,13 @@ class Conversation:
     def _send_tcp(self, pending: Pending) -> None:
         if self.tcp_failure:
             return
+        if self.tcp_queue is not None and self.tcp_busy:
+            self.tcp_queue.append(pending)
+        else:
+            self._write(pending)
+
+    def _write(self, pending: Pending) -> None:
+        self.tcp_busy = True
         self.tcp_out += struct.pack("!H", len(pending.wire)) + pending.wire
         try:
             if self.tcp is None:
@@ -150,6 +160,9 @@ class Conversation:
 
     def _write_tcp(self, tcp: socket.socket) -> None:
         code = tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code in {errno.ECONNRESET, errno.EPIPE}:
+            self._end_tcp()
+            return
         if code:
             self._fail_tcp(_reason(OSError(code, os.strerror(code))))
             return
@@ -190,7 +203,10 @@ class Conversation:
             found = self._match(wire)
             if found is not None:
                 self.tcp_replies += 1
+                self.tcp_busy = False
                 yield *found, "tcp"
+                if self.tcp_queue and not self.tcp_busy:
+                    self._write(self.tcp_queue.popleft())
 
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
@@ -204,18 +220,22 @@ class Conversation:
     # Ending
 
     def _end_tcp(self) -> None:
-        """The server closed the connection: some do so after a few answers, and a reset may have eaten those."""
-        is_worth_it = self.tcp_replies > 0 or not self.tcp_reopened
-        self.tcp_reopened = True
+        """The server closed the connection; from now on one question at a time.
+
+        Some servers answer only once or a few times, and a reset may have eaten what they said (RFC 7766 section 6.2).
+        """
+        is_worth_it = self.tcp_replies > 0 or self.tcp_queue is None
         self._fail_tcp("connection closed")
         if is_worth_it and (again := [p for p in self.outstanding.values() if p.needs_tcp or p.repeated]):
             self.tcp_failure = ""
             self.tcp_replies = 0
+            self.tcp_queue = deque()
             for pending in again:
                 self._send_tcp(pending)
 
     def _fail_tcp(self, reason: str) -> None:
         self.tcp_failure = reason
+        self.tcp_busy = False
         self.tcp_out.clear()
         self.tcp_in.clear()
         if self.tcp is not None:

@@ -80,7 +80,6 @@ def _receive(conversation: Conversation, which: socket.socket, mask: int) -> Ite
         old = message.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and message.edns < 0
         if old and pending.use_edns and not pending.ask.question.dnssec_ok:
             pending.use_edns = False
-            pending.renew()
             conversation.send(pending, pending.started)
             continue
         yield Reply(pending.ask, message, time.monotonic() - pending.started, transport)

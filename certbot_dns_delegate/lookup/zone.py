@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 MOST_CUTS = 16
 """Zone cuts between the name the resolver is asked for and a target; real ones are one to three."""
+TOGETHER = 20
+"""Owners of one zone that are asked about at once: below the burst that response rate limiting tolerates in use, and
+answered long before the next server of the zone would be asked."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Zones:
         self._hosts = Hosts(recursive, suffix_of, self.addresses_of, budget)
         self._once = Once()
         self._cuts: dict[Name, Cut] = {}
+        self._foreseen: dict[tuple[Name, Name], Reply] = {}
         self._told: dict[Question, Reply] = {}
         """Answers with authority to NS and DS questions that were asked along with others."""
 
@@ -72,6 +76,22 @@ class Zones:
         except LookupFailed:
             return self._walk(owner, suffix)
         return first if first.owner == owner else self._walk(owner, suffix)
+
+    def foresee(self, suffix: Name, owners: Sequence[Name]) -> None:
+        """Ask about many owners below ``suffix`` together, so that :meth:`find` need not ask about each.
+
+        What fails here is asked for again, and told, by :meth:`find`.
+        """
+        try:
+            self._once.look_up("walk", suffix, lambda: self._walk(owners[0], suffix, title=suffix))
+            for start in range(1, len(owners), TOGETHER):
+                asked = {owner: self._deepest(owner, suffix) for owner in owners[start : start + TOGETHER]}
+                wanted = [(cut, Question(owner, RdataType.TXT)) for owner, cut in asked.items()]
+                for question, answer in self._asker.ask_all(wanted).items():
+                    if isinstance(answer, Reply):
+                        self._foreseen[asked[question.name].apex, question.name] = answer
+        except LookupFailed:
+            return
 
     def zone_of(self, found: Found) -> Zone:
         """The zone of an owner that was found: parent's and child's servers, and whether it is signed."""
@@ -104,6 +124,8 @@ class Zones:
 
     def _step(self, cut: Cut, owner: Name, title: Name | None) -> Reply:
         question = Question(owner, RdataType.TXT)
+        if (foreseen := self._foreseen.get((cut.apex, owner))) is not None:
+            return foreseen
         wanted = [(cut, question)]
         if title is not None:
             wanted.append((cut, Question(title, RdataType.NS)))

@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +81,10 @@ def build(directory: Path) -> Built:
     return built
 
 
-def named(name: str) -> str:
-    """The text of the block called ``name``, straight from the source of the how-to, without a build."""
-    source = (DOCS / "howto" / "least-privilege.rst").read_text()
-    found = re.search(
-        rf"^\.\. code-block:: \w+\n   :name: {name}\n(?:   :.*\n)*\n((?:   .*\n|\n)+)", source, re.MULTILINE
-    )
+def named(name: str, page: str = "howto/least-privilege") -> str:
+    """The text of the block called ``name``, straight from the source of a page, without a build."""
+    source = (DOCS / f"{page}.rst").read_text()
+    head = rf"^( *)\.\. code-block:: \w+\n\1   :name: {name}\n(?:\1   :.*\n)*\n"
+    found = re.search(head + r"((?:\1   .*\n|\n)+)", source, re.MULTILINE)
     assert found, f"no block {name}"
-    return "".join(line[3:] + "\n" if line else "\n" for line in found[1].splitlines())
+    return textwrap.dedent(found[2])

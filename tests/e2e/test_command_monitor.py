@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,10 @@ HERE, AWAY = "127.0.53.2", "192.0.2.1"
 
 
 @pytest.fixture
-def runner(lab: Lab, tmp_path: Path) -> Iterator[Runner]:
-    """The command with settings for two delegates; the customer's zone is put back afterwards."""
-    lab.flush()
-    records = dict(lab.customer_records)
+def runner(lab: Lab, tmp_path: Path) -> Runner:
+    """The command with settings for two delegates."""
     ini = lab.credentials("single.bind.test", "acme.bind.test", name=f"{tmp_path.name}.ini")
-    yield Runner(tmp_path, {"INI": str(ini)}, lab.certbot_environment())
-    lab.customer_records.clear()
-    lab.set_customer(records)
+    return Runner(tmp_path, {"INI": str(ini)}, lab.certbot_environment())
 
 
 def states(runner: Runner, options: str = "") -> dict[str, str]:

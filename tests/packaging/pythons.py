@@ -29,10 +29,11 @@ def find(version: str) -> Path:
 
 
 def environment(directory: Path, python: Path, *requirements: str) -> Path:
-    """A virtual environment at DIRECTORY with REQUIREMENTS; made anew when it is not there yet, else added to."""
+    """A virtual environment at DIRECTORY, made where it is missing, with REQUIREMENTS."""
     if not (directory / "bin/pip").exists():
         subprocess.run([python, "-m", "venv", "--clear", str(directory)], check=True)
-    install(directory, *requirements)
+    if requirements:
+        install(directory, *requirements)
     return directory
 
 

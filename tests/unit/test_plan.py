@@ -119,6 +119,19 @@ def test_one_name_and_its_wildcard() -> None:
     assert {p.target.present for p in planned.planned} == {RRset(frozenset({"theirs"}), 300)}
 
 
+def test_many_names_are_asked_about_once_each() -> None:
+    """Sixty names of a delegate cost one TXT question each, and two at the resolver, whatever their number."""
+    count = 60
+    with internet("\n".join(f"_acme-challenge.n{i} CNAME n{i}.{TITLE}" for i in range(count))) as net:
+        planned = plan(net, *(challenge(f"n{i}.customer.test") for i in range(count)))
+        net.assert_not_asked_inside(TITLE)
+        asked = [question.qname for question in net["ns.acme.example.test."].asked(qtype="TXT")]
+        at_resolver = net.resolver.asked(qtype="CNAME")
+    assert (len(planned.planned), planned.problems) == (count, ())
+    assert sorted(asked) == sorted(name(f"n{i}.{TITLE}") for i in range(count))
+    assert len(at_resolver) == 2 * count
+
+
 def test_names_over_delegates_and_zones() -> None:
     """One publication for each delegate and zone."""
     names = ["a", "b", "c"]

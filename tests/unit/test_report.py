@@ -1,11 +1,10 @@
 """What people read about a watch."""
 
 import dns.name
-import pytest
 
 from certbot_dns_delegate.lookup.watch import State, Watcher, WatchReport
 from certbot_dns_delegate.model import RRset, Server, Sighting
-from certbot_dns_delegate.report import not_served, progress_line
+from certbot_dns_delegate.report import nobody_to_ask, not_served, progress_line
 
 ZONE = dns.name.from_text("acme.test.")
 OWNER = dns.name.from_text("web.acme.test.")
@@ -49,12 +48,19 @@ def test_unsigned() -> None:
     assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec acme.test. SOA @192.0.2.1"
 
 
-@pytest.mark.parametrize("servers", [(), (watcher(1, State.SILENT, rcode="timeout"),)])
-def test_nobody_answers(servers: tuple[Watcher, ...]) -> None:
+def test_nobody_answers() -> None:
     """Where no server answers at all, blocked ports are the first thought."""
-    error = not_served(WatchReport(False, 1, servers), {})
-    assert error.problem.startswith("no authoritative server answers")
-    assert "port 53 may be blocked" in error.hint
+    error = not_served(WatchReport(False, 1, (watcher(1, State.SILENT, rcode="timeout"),)), {})
+    assert error.problem.startswith("no authoritative server answers\n")
+    assert error.hint.startswith("from here port 53 may be blocked: dig +norec acme.test. SOA @192.0.2.1; if it is,")
+
+
+def test_nobody_to_ask() -> None:
+    """A zone without a reachable server proves nothing; the setting that helps is named."""
+    assert str(nobody_to_ask(ZONE)) == (
+        "no name server of acme.test. has an address, so nobody can be asked for the values\n"
+        "hint: dig +trace acme.test. NS; or name the servers to ask: watch_servers ="
+    )
 
 
 def test_progress() -> None:

@@ -1,0 +1,247 @@
+"""``.. generated:: THING [NAME]``: what the code itself knows, as reStructuredText, made when the pages are built."""
+
+import argparse
+import ast
+import inspect
+import io
+import re
+import textwrap
+import tokenize
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import certbot_dns_delegate
+from certbot_dns_delegate import authenticators, errors, hints, history, pending, providers, settings, waits
+from certbot_dns_delegate.command.arguments import make_parser
+from certbot_dns_delegate.command.verbs import VERBS
+from certbot_dns_delegate.providers import diagnosis
+from certbot_dns_delegate.schema import Key
+
+
+def options() -> Iterator[str]:
+    """The options that every authenticator adds to Certbot."""
+    added: list[tuple[str, str, str]] = []
+
+    def add(name: str, **given: Any) -> None:
+        kind = given.get("type")
+        metavar = {int: "N"}.get(kind, "FILE" if name == "credentials" else "LIST")
+        added.append((name, metavar, escape(given["help"])))
+
+    authenticators.Delegate.add_parser_arguments(add)
+    for name, metavar, text in added:
+        yield from entry(f"``--<authenticator>-{name} {metavar}``", text)
+
+
+def keys(name: str) -> Iterator[str]:
+    """The INI keys of a provider, or those ``common`` to all."""
+    declared: Iterable[Key] = settings.COMMON if name == "common" else providers.load(name).KEYS
+    for key in declared:
+        facts = [key.kind.name.replace("|", "or")]
+        if key.is_required:
+            facts.append("required")
+        if key.default is not None:
+            facts.append(f"default ``{key.default}``")
+        term = f"``{key.name}``" + (f" or ``{key.name}_file``" if key.is_secret else "")
+        yield from entry(f"{term} : {', '.join(facts)}", escape(key.help))
+
+
+def profiles() -> Iterator[str]:
+    """The wait profile of each provider, with the comment that gives its source."""
+    sources = comments_above(waits)
+    yield from [".. list-table::", "   :header-rows: 1", "   :widths: 18 12 12 58", ""]
+    rows = [("provider", "``timeout``", "``settle``", "where the numbers come from")]
+    for name, profile in waits.PROFILES.items():
+        rows.append((f"``{name}``", seconds(profile.timeout), seconds(profile.settle), escape(sources[name])))
+    rows.append(
+        (
+            "any other",
+            seconds(waits.DEFAULT.timeout),
+            seconds(waits.DEFAULT.settle),
+            escape(docstrings(waits)["DEFAULT"]),
+        )
+    )
+    for row in rows:
+        yield from table_row(row)
+
+
+def constants(module: str) -> Iterator[str]:
+    """The numbers of :mod:`waits` with their reasons."""
+    assert module == "waits"
+    for name, text in docstrings(waits).items():
+        value = getattr(waits, name)
+        if name.isupper() and hasattr(value, "total_seconds"):
+            yield from entry(f"{seconds(value)} : ``{name}``", escape(" ".join(text.split())))
+
+
+def error_tree() -> Iterator[str]:
+    """Every error with cause and remedy, as its docstring says."""
+    for name, kind in vars(errors).items():
+        if inspect.isclass(kind) and issubclass(kind, errors.DelegateError) and kind is not errors.DelegateError:
+            yield from entry(f"``{name}``", *inspect.cleandoc(kind.__doc__ or "").split("\n"))
+
+
+def update_hints() -> Iterator[str]:
+    """What a server says to an UPDATE, and what we advise."""
+    for name, text in diagnosis.HINTS.items():
+        yield from entry(f"``{name}``", escape(text))
+
+
+def ca_hints() -> Iterator[str]:
+    """What a CA says, and what we advise."""
+    for name, text in hints.TABLE.items():
+        yield from entry(f"\\ *…{name}…*", escape(text))
+
+
+def states() -> Iterator[str]:
+    """The states of a journal's entry."""
+    described = docstrings(pending.State)
+    for state in pending.State:
+        yield from entry(f"``{state}``", described.get(state.name, "as the word says"))
+
+
+def history_schema() -> Iterator[str]:
+    """The tables of the history."""
+    yield from [".. code-block:: sql", ""]
+    yield from textwrap.indent(history.SCHEMA.strip(), "   ").splitlines()
+    yield ""
+
+
+def command() -> Iterator[str]:
+    """The options common to all verbs."""
+    for action in make_parser()._actions:  # noqa: SLF001  argparse has no other list of them
+        if action.option_strings and "--help" not in action.option_strings:
+            yield from entry(flags(action), escape(action.help or ""))
+
+
+def verbs() -> Iterator[str]:
+    """Every verb with its own options."""
+    for verb in VERBS:
+        yield from [f".. rubric:: {verb.name}", ""]
+        yield from [" ".join(escape(verb.description).split()), "", ".. code-block:: shell", ""]
+        yield from [f"   {line}" for line in verb.example.splitlines()]
+        yield ""
+        parser = argparse.ArgumentParser(add_help=False)
+        verb.add(parser)
+        for action in parser._actions:  # noqa: SLF001
+            yield from entry(flags(action), escape(action.help or ""))
+
+
+def modules(group: str = "") -> Iterator[str]:
+    """Every module with the first sentence of its docstring; GROUP: a package of ours, else the top level."""
+    folder = Path(certbot_dns_delegate.__file__).parent / group
+    for file in sorted(folder.glob("*.py")):
+        text = ast.get_docstring(ast.parse(file.read_text())) or ""
+        name = ".".join(filter(None, (group, file.stem)))
+        yield from entry(f"``{name}``", " ".join(text.split("\n\n")[0].split()))
+
+
+def entry(term: str, *lines: str) -> Iterator[str]:
+    """One item of a definition list."""
+    yield term
+    yield from (f"   {line}".rstrip() for line in lines)
+    yield ""
+
+
+def table_row(cells: Iterable[str]) -> Iterator[str]:
+    """One row of a list-table."""
+    for number, cell in enumerate(cells):
+        yield f"   {'*' if number == 0 else ' '} - {cell}"
+    yield ""
+
+
+def flags(action: argparse.Action) -> str:
+    """How an option is written."""
+    words = action.option_strings or [action.metavar or action.dest]
+    value = "" if action.nargs == 0 or not action.option_strings else f" {action.metavar or action.dest.upper()}"
+    return ", ".join(f"``{word}{value}``" for word in words)
+
+
+def seconds(duration: Any) -> str:
+    """A duration for people."""
+    return f"{duration.total_seconds():g} s"
+
+
+def escape(text: str) -> str:
+    """Text that is not markup; addresses become literals, so that examples do not become links."""
+    parts = re.split(r"((?:https?|tls)://[^\s,]*[^\s,.;:)])", text)
+    return "".join(
+        f"``{part}``" if number % 2 else re.sub(r"([\\*`|_])", r"\\\1", part) for number, part in enumerate(parts)
+    )
+
+
+def docstrings(thing: Any) -> dict[str, str]:
+    """The text under each assignment of a module or class, which Python itself forgets."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    body = tree.body if inspect.ismodule(thing) else tree.body[0].body  # type: ignore[attr-defined]
+    found = {}
+    for statement, following in pairwise(body):
+        target = statement.target if isinstance(statement, ast.AnnAssign) else None
+        if isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            found[target.id] = inspect.cleandoc(str(following.value.value))
+    return found
+
+
+def comments_above(module: Any) -> dict[str, str]:
+    """The comment lines above each ``"name":`` of a module's table; a name without one shares the one before."""
+    found: dict[str, str] = {}
+    comment: list[str] = []
+    is_fresh = True
+    for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(module)).readline):
+        if token.type == tokenize.COMMENT:
+            comment = [token.string.lstrip("# ")] if is_fresh else [*comment, token.string.lstrip("# ")]
+            is_fresh = False
+        elif token.type == tokenize.STRING and token.line.strip().startswith(token.string + ":"):
+            found[ast.literal_eval(token.string)] = " ".join(comment)
+            is_fresh = True
+    return found
+
+
+THINGS = {
+    "options": options,
+    "keys": keys,
+    "profiles": profiles,
+    "constants": constants,
+    "errors": error_tree,
+    "update-hints": update_hints,
+    "ca-hints": ca_hints,
+    "states": states,
+    "history": history_schema,
+    "command": command,
+    "verbs": verbs,
+    "modules": modules,
+}
+
+
+class Generated(SphinxDirective):
+    """Puts the lines of one of :data:`THINGS` in its place."""
+
+    required_arguments = 1
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        thing, *names = self.arguments
+        source = f"generated {' '.join(self.arguments)}"
+        holder = nodes.container()
+        self.state.nested_parse(StringList(list(THINGS[thing](*names)), source), self.content_offset, holder)
+        return holder.children
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Sphinx's entrance."""
+    app.add_directive("generated", Generated)
+    # Pages change with the code, which Sphinx does not watch.
+    app.connect("env-get-outdated", lambda _, env, *__: [name for name in env.found_docs if name.startswith("ref")])
+    return {"parallel_read_safe": True}

@@ -1,0 +1,27 @@
+"""Sphinx, for ``make docs``. What the code knows is generated from it (``_ext/generated.py``), never copied."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from certbot_dns_delegate import __version__
+
+project = "certbot-dns-delegate"
+author = "the authors of certbot-dns-delegate"
+copyright = f"2026, {author}"  # noqa: A001  Sphinx's name for it
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "generated", "sequence"]
+exclude_patterns = ["_build", "_ext"]
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # the code is not documented here, so its roles lead nowhere
+highlight_language = "none"
+
+html_theme = "furo"
+html_title = f"certbot-dns-delegate {release}"
+html_static_path = ["_static"]
+html_css_files = ["page.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {"top_of_page_buttons": []}

@@ -1,0 +1,39 @@
+"""The CA is never asked on trust: where nobody can be looked at, the run fails."""
+
+import dns.name
+import pytest
+
+from certbot_dns_delegate import settings
+from certbot_dns_delegate.engine import Engine, Tell
+from certbot_dns_delegate.errors import NotServed
+from certbot_dns_delegate.lookup.recursive import parse_resolvers
+from certbot_dns_delegate.model import Challenge
+from tests.e2e.lab import Lab
+from tests.e2e.lab.keys import Key
+from tests.e2e.runs import Certbot
+from tests.servers import Server
+
+ADDRESS = "127.0.61.1"
+PARENT = "@ NS ns1.host.test.\nacme NS ns.nowhere.test.\n_acme-challenge.shop CNAME shop.acme.example.test."
+
+
+def test_servers_without_address(lab: Lab, certbot: Certbot) -> None:
+    """A zone whose name servers have no address cannot be proven to serve anything; what was written goes again."""
+    key = Key("web1")
+    zones = {"example.test.": PARENT, "acme.example.test.": "@ NS ns.nowhere.test."}
+    with (
+        Server(zones, address=ADDRESS, port=53, keys=[key.dnspython()]) as server,
+        Server({**zones, "nowhere.test.": "", "host.test.": f"ns1 A {ADDRESS}"}, recursive=True) as resolver,
+    ):
+        own = {"provider": "rfc2136", "server": ADDRESS, "tsig_name": key.name, "tsig_secret": f'"{key.secret}"'}
+        file = lab.credentials(extra={"acme.example.test": own})
+        resolvers = parse_resolvers(f"{resolver.address}@{resolver.port}")
+        loaded = settings.load(file, "dns-delegate", str)
+        engine = Engine(loaded, certbot.state, resolvers, Tell(str))
+        owner = dns.name.from_text("_acme-challenge.shop.example.test.")
+        with pytest.raises(NotServed, match="has an address, so nobody can be asked") as caught:
+            engine.perform([Challenge("shop.example.test", owner, "v" * 43)])
+        assert "no name server of acme.example.test." in caught.value.problem
+        assert server.zone("acme.example.test.").texts("shop") == ["v" * 43]
+        assert engine.cleanup() == []
+        assert server.zone("acme.example.test.").texts("shop") == []

@@ -1,0 +1,81 @@
+"""``python -m tests.packaging.matrix``: list, issue, renew, clean up, sweep under every supported combination."""
+
+import itertools
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.e2e.lab import Lab, namespace, programs
+from tests.packaging import debian, dist, pythons, smoke
+
+HOME = programs.HOME / "matrix"
+PYTHONS = ("3.11", "3.12", "3.13")
+NEWEST = "newest"
+# Certbot -> what pip is asked for. Certbot's old releases set no upper bounds, so the bounds of their time stand here.
+CERTBOTS = {
+    "2.1": (
+        "certbot==2.1.0",
+        "acme==2.1.0",
+        "josepy<2",  # 2.0 removed ComparableX509
+        "pyOpenSSL<24",  # later ones deprecate X509Extension
+        "pyrfc3339<2",  # 2.0 dropped pytz
+        "setuptools<81",  # pkg_resources
+    ),
+    "4.0": ("certbot==4.0.0", "acme==4.0.0"),
+    NEWEST: ("certbot", "acme"),
+}
+DNSPYTHONS = {"2.6.1": "dnspython==2.6.1", NEWEST: "dnspython"}
+
+
+def prepare() -> None:
+    """Make the environments, while the network can still be had."""
+    with tempfile.TemporaryDirectory(prefix="matrix-") as directory:
+        wheel = dist.build(Path(directory)).wheel
+        for dnspython, requirement in DNSPYTHONS.items():
+            shutil.rmtree(HOME / f"dnspython-{dnspython}", ignore_errors=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+            subprocess.run([*pip, "--target", str(HOME / f"dnspython-{dnspython}"), requirement], check=True)
+        for python, certbot in itertools.product(PYTHONS, CERTBOTS):
+            print(f"preparing Python {python}, Certbot {certbot}", flush=True)
+            place = HOME / f"{python}-{certbot}"
+            pythons.environment(place, pythons.find(python))
+            pythons.install(place, "--force-reinstall", "--no-deps", str(wheel))  # the version stays, its content not
+            pythons.install(place, str(wheel), *CERTBOTS[certbot])
+        debian.prepare(HOME / "debian", wheel)
+
+
+def run() -> int:
+    """A row for each combination, and a line of counts; the exit code."""
+    passed, failed = 0, 0
+    rows = [(python, certbot, HOME / f"{python}-{certbot}") for python, certbot in itertools.product(PYTHONS, CERTBOTS)]
+    if (HOME / "debian").exists():
+        rows.append(("Debian's", "Debian's", HOME / "debian"))
+    with tempfile.TemporaryDirectory(prefix="matrix-") as directory, Lab(Path(directory)) as lab:
+        for (python, certbot, place), dnspython in itertools.product(rows, DNSPYTHONS):
+            life = smoke.of(lab, place, f"{place.name}-{dnspython}")
+            life.environment["PYTHONPATH"] = str(HOME / f"dnspython-{dnspython}")
+            row = f"Python {python:9} Certbot {certbot:9} dnspython {dnspython:7}"
+            try:
+                life.run()
+            except (smoke.SmokeError, AssertionError) as error:
+                failed += 1
+                print(f"{row} FAILED\n{error}", flush=True)
+            else:
+                passed += 1
+                print(f"{row} ok", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    """Prepare outside of the lab, run inside."""
+    if namespace.inside():
+        return run()
+    prepare()
+    return namespace.run([sys.executable, "-m", "tests.packaging.matrix"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""What contributors are told is so."""
+
+import re
+
+import pytest
+
+from tests.packaging import dist
+
+FRAGMENT = re.compile(r"[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md")
+FRAGMENTS = sorted(
+    file.name for file in (dist.CHECKOUT / "changes").iterdir() if file.name not in {"README.md", "template.md"}
+)
+
+
+def test_every_target_is_told() -> None:
+    """CONTRIBUTING names every target of the Makefile, and no other."""
+    targets = set(re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.MULTILINE).group(1).split())  # type: ignore[union-attr]
+    assert set(re.findall(r"^\| `make (\w+)", text("CONTRIBUTING.md"), re.MULTILINE)) == targets
+    defined = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert defined <= targets
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "changes/README.md"])
+def test_links(document: str) -> None:
+    """Every file that is linked to is there."""
+    links = re.findall(r"\]\(([^)#]+)\)", text(document))
+    folder = (dist.CHECKOUT / document).parent
+    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_fragment(name: str) -> None:
+    """A fragment has a kind in its name, and is one line that ends as a sentence does."""
+    assert FRAGMENT.fullmatch(name)
+    (line,) = text(f"changes/{name}").splitlines()
+    assert line.endswith(".")
+
+
+def text(name: str) -> str:
+    """A file of the checkout."""
+    return (dist.CHECKOUT / name).read_text()
