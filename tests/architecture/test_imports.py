@@ -136,7 +136,7 @@ def test_the_edge_imports_nothing_of_ours_at_once() -> None:
 
 
 def test_only_the_engine_makes_threads() -> None:
-    """One place has the concurrency; the small authoritative server listens in its own, and acme-dns has many accounts."""
+    """One place has the concurrency; the small authoritative server listens in its own; acme-dns has many accounts."""
     makers = {
         module
         for module, path in MODULES.items()
