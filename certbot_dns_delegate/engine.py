@@ -5,7 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteE
 from certbot_dns_delegate.fleet import Fleet
 from certbot_dns_delegate.gate import Gate
 from certbot_dns_delegate.history import Event, History, new_run
-from certbot_dns_delegate.lookup.answer import soa_in
+from certbot_dns_delegate.lookup.answer import soa_in, txt_in
 from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
@@ -32,7 +32,8 @@ from certbot_dns_delegate.registration import Terminal, make_accounts
 from certbot_dns_delegate.report import nobody_to_ask, not_served
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import printable, show
-from certbot_dns_delegate.waits import STALE_AT_MOST, Profile, Watch, profile_of
+from certbot_dns_delegate.waiting import pause, settle
+from certbot_dns_delegate.waits import PATIENCE, STALE_AT_MOST, Profile, Watch, profile_of
 from certbot_dns_delegate.watchers import watchers_for
 from certbot_dns_delegate.withdraw import Leftover, batches, withdraw_all
 from certbot_dns_delegate.writers import Writers
@@ -102,13 +103,14 @@ class Engine:
         """
         pool = ThreadPoolExecutor(WORKERS, "dns-delegate")
         try:
+            standing = self._standing()
             plan = self._plan(challenges, pool)
             problems = [error for _, error in plan.problems]
             if problems and not (allow_subset and plan.planned):
                 raise_all(problems)
             for challenge, error in plan.problems:
                 self._warn(f"{challenge.identifier} is left out: {error}")
-            published = self._publish(plan, pool)
+            published = self._publish(plan, standing, pool)
             self._prove(plan, published, pool, timeout)
             return plan
         except BaseException:
@@ -125,7 +127,7 @@ class Engine:
         :returns: what is left.
         """
         try:
-            wait(self._publishing, OUTSTANDING_S)
+            settle(self._publishing, OUTSTANDING_S)
             self._settle_publishing()
             return self._withdraw()
         finally:
@@ -203,10 +205,15 @@ class Engine:
 
     # Publishing
 
-    def _publish(self, plan: Plan, pool: ThreadPoolExecutor) -> dict[int, Sequence[Sighting]]:
+    def _standing(self) -> set[tuple[str, str, str]]:
+        """Zone, owner and value of all that any run has written; read before the plan looks at what is there."""
+        return {(entry.zone, entry.owner, value) for entry in self._pending.all_open() for value in entry.values}
+
+    def _publish(
+        self, plan: Plan, standing: set[tuple[str, str, str]], pool: ThreadPoolExecutor
+    ) -> dict[int, Sequence[Sighting]]:
         self._journal = self._pending.start()
-        standing = {(entry.zone, entry.owner, value) for entry in self._pending.all_open() for value in entry.values}
-        present = {p.target.owner: p.target.present.values for p in plan.planned}
+        present = self._there_before(plan)
         entries = [
             [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
             for publication in plan.publications
@@ -215,12 +222,25 @@ class Engine:
         for publication, each in zip(plan.publications, entries, strict=True):
             future = pool.submit(self._publish_one, publication)
             self._publishing[future] = (publication, [next(given) for _ in each])
-        waiting = set(self._publishing)
-        while waiting:
-            waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done
+        settle(self._publishing)
         errors = self._settle_publishing()
         raise_all(errors)
         return {id(publication): future.result() for future, (publication, _) in self._publishing.items()}
+
+    def _there_before(self, plan: Plan) -> dict[Name, frozenset[str]]:
+        """What stood at each target before us; of our own values those that every server of the zone has.
+
+        One of them alone may lag, and still serve a value that an earlier run has withdrawn.
+        """
+        present = {p.target.owner: p.target.present.values for p in plan.planned}
+        suspects = [p for p in plan.planned if p.challenge.value in p.target.present.values]
+        question = {p.target.owner: Question(p.target.owner, RdataType.TXT) for p in suspects}
+        asks = {Ask(server, question[p.target.owner]) for p in suspects for server in p.target.zone.servers}
+        for outcome in exchange(asks, PATIENCE.total_seconds()) if asks else ():
+            if isinstance(outcome, Reply) and outcome.is_authoritative:
+                owner = outcome.ask.question.name
+                present[owner] &= txt_in(outcome.message, owner).values
+        return present
 
     def _entry(
         self, publication: Publication, owner: Name, there: frozenset[str], standing: set[tuple[str, str, str]]
@@ -310,7 +330,7 @@ class Engine:
         if rest_s > 0:
             why = "older values may still be cached" if stale_s >= settle_s else "servers that cannot be seen from here"
             log.info("waiting %.0f s more: %s", rest_s, why)
-            self._stop.wait(rest_s)
+            pause(rest_s)
 
     def _tell_watch(self, report: WatchReport, begin: float) -> None:
         self.report = report

@@ -25,6 +25,7 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import show, show_all
+from certbot_dns_delegate.waiting import settle
 from certbot_dns_delegate.waits import Watch
 
 FEW = 4
@@ -106,6 +107,7 @@ class Planner:
         if not self._settings.overrides and all(delegate.suffix for delegate in self._settings.delegates):
             self._follower.foresee([challenge.owner for challenge in starts.values()], pool)
         futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
+        settle(futures.values())
         planned, problems = [], []
         for challenge in challenges:
             try:

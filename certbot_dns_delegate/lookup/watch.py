@@ -2,12 +2,13 @@
 
 import heapq
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from queue import Empty, SimpleQueue
 
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -184,8 +185,8 @@ def watch(
     order = itertools.count()
     due = [(begin + (BETWEEN_LOOKS.total_seconds() if w.looks else 0.0), next(order), w) for w in watchers]
     heapq.heapify(due)
-    running: dict[Future[None], Watcher] = {}
-    idle = threading.Event()
+    # Not concurrent.futures.wait: a signal's exception in it can leave locks taken (see certbot_dns_delegate.waiting).
+    ended: SimpleQueue[tuple[Watcher, Future[None]]] = SimpleQueue()
     told = begin
     while True:
         now = time.monotonic()
@@ -195,20 +196,24 @@ def watch(
         while due and due[0][0] <= now:
             _, _, watcher = heapq.heappop(due)
             if watcher.zone in open_zones and watcher.state is not State.READY:
-                running[pool.submit(watcher.look)] = watcher
+                pool.submit(watcher.look).add_done_callback(partial(_hand_over, ended, watcher))
         if now - told >= 1:
             told = now
             progress(now - begin, [watcher for watcher in watchers if watcher.state.blocks])
         wake = min([told + 1, *(begin + limits[z] for z in open_zones), *(at for at, _, _ in due[:1])])
-        if not running:
-            idle.wait(max(0.0, wake - now))
-        for future in wait(running, max(0.0, wake - now), FIRST_COMPLETED).done:
-            watcher = running.pop(future)
-            future.result()
-            at = time.monotonic()
-            heapq.heappush(due, (at + watcher.pause_s(at - begin), next(order), watcher))
+        try:
+            watcher, future = ended.get(timeout=max(0.0, wake - now))
+        except Empty:
+            continue
+        future.result()
+        at = time.monotonic()
+        heapq.heappush(due, (at + watcher.pause_s(at - begin), next(order), watcher))
     complete = all(_is_settled(zone, watchers) for zone in limits)
     return WatchReport(complete, time.monotonic() - begin, tuple(watchers))
+
+
+def _hand_over(ended: SimpleQueue[tuple[Watcher, Future[None]]], watcher: Watcher, future: Future[None]) -> None:
+    ended.put((watcher, future))
 
 
 def _is_settled(zone: Name, watchers: Sequence[Watcher]) -> bool:
