@@ -2,11 +2,11 @@
 
 import argparse
 import itertools
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from certbot_dns_delegate.command import aliases, authorities, lineages, names, policy, targets, trial, views
 from certbot_dns_delegate.command.finding import Finding, Verdict
@@ -15,6 +15,7 @@ from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.render import Output, count
 from certbot_dns_delegate.command.survey import Survey
 from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.engine import WORKERS
 from certbot_dns_delegate.errors import DelegateError
@@ -24,8 +25,6 @@ from certbot_dns_delegate.text import printable, show
 
 TOGETHER = 100
 """Names of a stream that are planned together: as many as a certificate can have."""
-FIRST_STEP_S, LONGEST_STEP_S = 2.0, 30.0
-"""Between two looks of ``--wait``; each step is 1.5 times the one before."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         for order in _orders(arguments, host, output, tally):
             checked += len(order.wanted)
             if arguments.wait is not None:
-                _wait(order, host, output, arguments.wait.total_seconds())
+                until_agreed(partial(_survey, order, host), order.wanted, host, arguments.wait.total_seconds())
             failed = set()
             for finding in _examine(order, host, pool):
                 finding.show(output)
@@ -110,34 +109,6 @@ def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[O
 
 def _survey(order: Order, host: Host) -> Survey:
     return Survey(order.settings, host, Recursive(order.resolvers), len(order.wanted))
-
-
-def _wait(order: Order, host: Host, output: Output, limit_s: float) -> None:
-    """Look again until every authoritative server gives the same CNAME for every name, or time is up.
-
-    The servers are asked first, and a resolver only when they agree, so that none remembers "no such name" meanwhile.
-    """
-    begin, step_s = time.monotonic(), FIRST_STEP_S
-    waiting = list(order.wanted)
-    while True:
-        survey = _survey(order, host)
-        waiting = [wanted for wanted in waiting if not _agree(survey, wanted)]
-        left_s = begin + limit_s - time.monotonic()
-        if not waiting or left_s <= 0:
-            output.progress("")
-            return
-        output.progress(f"waiting for the servers of {waiting[0]} ({len(waiting)} left, {left_s:.0f} s)")
-        host.stop.wait(min(step_s, left_s))
-        step_s = min(step_s * 1.5, LONGEST_STEP_S)
-
-
-def _agree(survey: Survey, wanted: Wanted) -> bool:
-    try:
-        seen = aliases.ask(survey.zone_around(wanted.owner).servers, wanted.owner).values()
-    except DelegateError:
-        return False
-    given = {each.alias for each in seen if not each.failure}
-    return len(given) == 1 and given != {None}
 
 
 def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterat
 
 
 def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Record:
-    target = _target(arguments, _delegate(arguments, host, wanted), wanted)
+    target = _target(arguments, host, _delegate(arguments, host, wanted), wanted)
     return Record(str(wanted), show(wanted.owner), arguments.ttl, "CNAME", show(target))
 
 
@@ -114,12 +114,19 @@ def _delegate(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Dele
     raise PlanError(f"no delegate may be used by {wanted}", f"for = ..., {wanted.identifier}  in a delegate's section")
 
 
-def _target(arguments: argparse.Namespace, delegate: Delegate, wanted: Wanted) -> Name:
+def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wanted: Wanted) -> Name:
     template = arguments.template
     if arguments.hash:
         if delegate.suffix is None:
             raise UsageError(f"[{delegate.title}] names no zone; hint: --template {{hash}}.acme.example.net")
         template = f"{{hash}}.{show(delegate.suffix)}"
+    if template is None and delegate.provider == "acme-dns":
+        target = host.writers.written_with(host.settings.authenticator, host.settings.path, delegate.title).target_of(
+            wanted.identifier
+        )
+        if target is None:
+            raise PlanError(f"{wanted} has no acme-dns account", f"certbot-dns-delegate register {wanted}")
+        return target  # type: ignore[no-any-return]
     if template is None:
         suggested = delegate.suggested_target(wanted.identifier)
         if suggested is None:

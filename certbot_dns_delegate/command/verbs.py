@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from certbot_dns_delegate.command.verb import Verb
-from certbot_dns_delegate.schema import DURATION, NETWORKS, TEMPLATE
+from certbot_dns_delegate.schema import DURATION, NETWORKS, TEMPLATE, URL
 
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -101,6 +101,33 @@ def _add_monitor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
 
 
+def _add_register(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--delegate", metavar="TITLE", help="which acme-dns, where there are several")
+    parser.add_argument(
+        "--wait",
+        metavar="TIME",
+        nargs="?",
+        type=argument(DURATION.parse),
+        const=DURATION.parse("1h"),
+        help="then wait, at most so long (default: 1h), until all servers give the CNAMEs",
+    )
+
+
+def _add_accounts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("list", "import"), help="list: name, target, server; no passwords")
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="import: what another tool has stored")
+    parser.add_argument("--name", metavar="NAME", help="import: the certificate name, where the file does not say it")
+    parser.add_argument(
+        "--url", metavar="URL", type=argument(URL.parse), help="import: the server, where the file does not name it"
+    )
+    parser.add_argument("--delegate", metavar="TITLE", help="which acme-dns, where there are several")
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh"), help="the shell")
+
+
 def _target(text: str) -> str:
     """A template with a word in it that tells names apart."""
     word = "{hash}" if "{hash}" in text else "{name}"
@@ -152,6 +179,22 @@ VERBS = (
         _add_records,
     ),
     Verb(
+        "register",
+        "create acme-dns accounts",
+        "Create an account at acme-dns for each name that has none, store it, and write the CNAME that leads to it.",
+        "certbot-dns-delegate register shop.example.com --credentials delegate.ini --wait",
+        _add_register,
+    ),
+    Verb(
+        "accounts",
+        "the store of acme-dns accounts",
+        "List the stored accounts, or take over those of lego, Traefik, goacmedns, acme-dns-client, acme-dns-auth.py,\n"
+        "cert-manager, getlocalcert or acme.sh. Conflicts are told and nothing that is stored is overwritten.",
+        "certbot-dns-delegate accounts list --credentials delegate.ini\n"
+        "certbot-dns-delegate accounts import /etc/letsencrypt/acmedns.json --url https://auth.example.org",
+        _add_accounts,
+    ),
+    Verb(
         "monitor",
         "watch the delegations of a fleet",
         "Look at the delegation of each name, with any number of names in the same memory, and write one JSON object a"
@@ -178,5 +221,12 @@ VERBS = (
         "certbot-dns-delegate history shop.example.com --since 7d\n"
         "certbot-dns-delegate history --outcome failed --json",
         _add_history,
+    ),
+    Verb(
+        "completion",
+        "a script that completes this command in the shell",
+        "Write a script for bash or zsh that completes verbs, options and file names.",
+        'eval "$(certbot-dns-delegate completion bash)"',
+        _add_completion,
     ),
 )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import PlanError
 from certbot_dns_delegate.model import Challenge
 from tests.e2e.lab import Lab
+from tests.servers.acme_dns import AcmeDNS
 
 KILLED = """
 import os, signal, sys
@@ -29,6 +30,9 @@ owner = dns.name.from_text(f"_acme-challenge.{sys.argv[3]}.")
 Engine(loaded, Path(sys.argv[2])).perform([Challenge(sys.argv[3], owner, "v" * 43)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+RUNNING = ExitStack()
+"""Servers beside the lab, to be stopped at the end of a transcript."""
 
 Given = Callable[[Lab, Path], dict[str, str]]
 """Makes a state, in the lab and in a directory; returns words that a transcript may use."""
@@ -151,6 +155,29 @@ def narrow_key(lab: Lab, here: Path) -> dict[str, str]:
     return {"INI": str(lab.credentials("narrow.bind.test", name=f"{here.name}.ini"))}
 
 
+def accounts(lab: Lab, here: Path) -> dict[str, str]:
+    """An acme-dns server, settings for it, and files as other tools store their accounts; nothing stored here yet."""
+    server = RUNNING.enter_context(AcmeDNS())
+    ini = lab.private_file(
+        f"{here.name}.ini", f"[auth.test]\nprovider = acme-dns\nurl = {server.url}\naccounts = {here}/store.json\n"
+    )
+    private = {"username": "u", "password": "p" * 40}
+    label = "8e5700ea-a4bf-41c7-8a77-e990661dcc6a"
+    lego = {
+        "acmedns.customer.test": {**private, "subdomain": label, "fulldomain": f"{label}.auth.acmedns.test"},
+        "*.other.customer.test": {**private, "subdomain": "other", "fulldomain": "other.auth.test", "extra": 1},
+    }
+    (here / "lego.json").write_text(json.dumps(lego))
+    flat = {**private, "subdomain": "flat", "fulldomain": "flat.auth.test", "server_url": "https://auth.test"}
+    (here / "flat.json").write_text(json.dumps(flat))
+    shell = f"ACMEDNS_USERNAME='u'\nACMEDNS_PASSWORD='{'p' * 40}'\nACMEDNS_SUBDOMAIN='{label}'\n"
+    (here / "acme.sh.conf").write_text(shell)
+    (here / "other.json").write_text(json.dumps({"other.customer.test": {**private, "subdomain": "new"}}))
+    for file in here.iterdir():
+        file.chmod(0o600)
+    return {"INI": str(ini), "URL": server.url}
+
+
 STATES: dict[str, Given] = {
     "nothing": nothing,
     "two runs": two_runs,
@@ -158,6 +185,7 @@ STATES: dict[str, Given] = {
     "CAA records": caa,
     "CAA records, and an account": lost_account,
     "a CNAME that comes in a moment": soon,
+    "an acme-dns server": accounts,
     "a narrow key": narrow_key,
     "a killed run": killed_run,
     "a killed run whose delegate was removed from the file": killed_run_without_delegate,

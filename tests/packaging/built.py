@@ -3,6 +3,7 @@
 The lab, in which they run, has no way out.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ def of(directory: dist.Path) -> dist.Dist:
 
 def main() -> None:
     """Make everything anew."""
+    os.umask(0o022)  # everybody may read what is in a snap
     shutil.rmtree(HOME, ignore_errors=True)
     epoch = dist.source_date_epoch(dist.CHECKOUT)
     for directory in (FIRST, SECOND):

@@ -27,6 +27,12 @@ CERTBOTS = {
     NEWEST: ("certbot", "acme"),
 }
 DNSPYTHONS = {"2.6.1": "dnspython==2.6.1", NEWEST: "dnspython"}
+# What runs, by its own word.
+VERSIONS = """
+import sys, certbot, dns.version
+from importlib.metadata import version
+print(f"Python {sys.version.split()[0]:7} Certbot {version('certbot'):6} dnspython {dns.version.version:6}")
+"""
 
 
 def prepare() -> None:
@@ -49,14 +55,14 @@ def prepare() -> None:
 def run() -> int:
     """A row for each combination, and a line of counts; the exit code."""
     passed, failed = 0, 0
-    rows = [(python, certbot, HOME / f"{python}-{certbot}") for python, certbot in itertools.product(PYTHONS, CERTBOTS)]
+    places = [HOME / f"{python}-{certbot}" for python, certbot in itertools.product(PYTHONS, CERTBOTS)]
     if (HOME / "debian").exists():
-        rows.append(("Debian's", "Debian's", HOME / "debian"))
+        places.append(HOME / "debian")
     with tempfile.TemporaryDirectory(prefix="matrix-") as directory, Lab(Path(directory)) as lab:
-        for (python, certbot, place), dnspython in itertools.product(rows, DNSPYTHONS):
+        for place, dnspython in itertools.product(places, DNSPYTHONS):
             life = smoke.of(lab, place, f"{place.name}-{dnspython}")
             life.environment["PYTHONPATH"] = str(HOME / f"dnspython-{dnspython}")
-            row = f"Python {python:9} Certbot {certbot:9} dnspython {dnspython:7}"
+            row = f"{place.name:12} {life.call([str(place / 'bin/python'), '-c', VERSIONS]).rstrip()}"
             try:
                 life.run()
             except (smoke.SmokeError, AssertionError) as error:

@@ -1,5 +1,6 @@
 """``python -m tests.packaging.snap DIRECTORY [ARCHITECTURE]``: the snap from the wheel, without snapcraft."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -30,20 +31,23 @@ def architecture() -> str:
 
 
 def pack(directory: Path, wheel: Path, arch: str, epoch: int) -> Path:
-    """Lay out what snapcraft would prime, and pack it; returns the .snap."""
+    """Lay out what snapcraft would prime, and pack it under snapcraft's name for it; returns the .snap."""
+    packed = directory / f"{recipe()['name']}_{version_of(wheel)}_{arch}.snap"
     with tempfile.TemporaryDirectory(prefix="snap-") as name:
         prime = Path(name, "prime")
         lay_out(prime, wheel, arch)
-        before = set(directory.glob("*.snap"))
-        for old in before:
-            old.unlink()
         subprocess.run(
-            ["snap", "pack", str(prime), str(directory)],
+            ["snap", "pack", f"--filename={packed.name}", str(prime), str(directory)],
             env={**tools.environment(), "SOURCE_DATE_EPOCH": str(epoch)},  # mksquashfs heeds it
             stdout=subprocess.DEVNULL,
             check=True,
         )
-    return next(directory.glob("*.snap"))
+    return packed
+
+
+def version_of(wheel: Path) -> str:
+    """The version in a wheel's name."""
+    return wheel.name.split("-")[1]
 
 
 def lay_out(prime: Path, wheel: Path, arch: str) -> None:
@@ -57,8 +61,8 @@ def lay_out(prime: Path, wheel: Path, arch: str) -> None:
     shutil.rmtree(prime / SITE_PACKAGES / "bin", ignore_errors=True)
     (prime / "certbot-shared").mkdir()
     (prime / "meta").mkdir()
-    version = wheel.name.split("-")[1]
-    metadata = {**{key: said[key] for key in SHARED}, "type": "app", "version": version, "architectures": [arch]}
+    built = {"type": "app", "version": version_of(wheel), "architectures": [arch]}
+    metadata = {**{key: said[key] for key in SHARED}, **built}
     (prime / "meta/snap.yaml").write_text(yaml.safe_dump(metadata, sort_keys=False))
     shutil.copytree(SNAP / "hooks", prime / "meta/hooks")
 
@@ -72,6 +76,7 @@ def unpack(packed: Path, directory: Path) -> Path:
 
 def main() -> None:
     """Build the wheel and the snap into a directory."""
+    os.umask(0o022)  # everybody may read what is in a snap
     directory = Path(sys.argv[1])
     wheel = dist.build(directory).wheel
     arch = sys.argv[2] if len(sys.argv) > 2 else architecture()

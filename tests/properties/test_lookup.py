@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong
 from certbot_dns_delegate.lookup.answer import txt_in
-from certbot_dns_delegate.lookup.chain import MOST_ALIASES, _extended
+from certbot_dns_delegate.lookup.chain import MOST_ALIASES, extended
 from certbot_dns_delegate.lookup.conversation import read
 from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig
 from certbot_dns_delegate.lookup.watch import State, Watcher
@@ -106,7 +106,7 @@ def test_chains_end(targets: list[int]) -> None:
         target = dns.name.from_text(f"N{number}.test.")
         passed = [chain.start, *(alias.target for alias in chain.aliases)]
         try:
-            chain = _extended(chain, Alias(chain.target, target, "192.0.2.1"))
+            chain = extended(chain, Alias(chain.target, target, "192.0.2.1"))
         except (ChainLoop, ChainTooLong) as error:
             assert (target in passed) == isinstance(error, ChainLoop)  # noqa: PT017
             assert f"-> N{number}.test." in error.problem  # noqa: PT017

@@ -1,0 +1,116 @@
+"""``accounts``: what the account store of acme-dns holds, and taking over what other tools have stored."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate.command import delegation, names
+from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.register import registrar_of
+from certbot_dns_delegate.command.render import Output, count
+from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.errors import DelegateError, SettingsError
+from certbot_dns_delegate.files import read_trusted
+from certbot_dns_delegate.lookup.chain import Followed
+from certbot_dns_delegate.lookup.chains import follow_all
+from certbot_dns_delegate.providers.accounts import Account, AccountFile, normalise, parse
+from certbot_dns_delegate.text import printable, show
+
+
+def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
+    """Whether all accounts are listed, or taken over."""
+    if (arguments.what == "import") == (arguments.file is None):
+        raise UsageError("accounts list, or accounts import FILE")
+    delegate = registrar_of(arguments, host)
+    store = AccountFile(delegate.options["accounts"], output.warn)
+    if arguments.what == "list":
+        return _list(store, delegate.options["url"] or "", output)
+    return _import(arguments, store, delegate.options["url"], host, output)
+
+
+def _list(store: AccountFile, url: str, output: Output) -> bool:
+    accounts = store.read() if store.exists() else []
+    for account in accounts:
+        target = show(account.fulldomain) if account.fulldomain else f"{printable(account.subdomain)}.?"
+        server = printable(account.server_url or url)
+        record = {"name": account.name, "target": target, "server": server}
+        output.record(record, f"{printable(account.name) or '?'}  {target}  {server}")
+    output.text(f"{count(len(accounts), 'account')} in {printable(str(store.path))}")
+    return True
+
+
+def _import(arguments: argparse.Namespace, store: AccountFile, url: str | None, host: Host, output: Output) -> bool:
+    path: Path = arguments.file
+    try:
+        found = parse(read_trusted(path, output.warn))
+    except ValueError as error:
+        raise SettingsError(f"{printable(str(path))}: {error}") from None
+    with store.locked(host.stop.wait):
+        held = {account.name: account for account in (store.read() if store.exists() else [])}
+        results = [_take(account, arguments, store, held, url, host, output) for account in found]
+    return all(results)
+
+
+def _take(
+    account: Account,
+    arguments: argparse.Namespace,
+    store: AccountFile,
+    held: Mapping[str, Account],
+    url: str | None,
+    host: Host,
+    output: Output,
+) -> bool:
+    """Store one account; whether it is there now."""
+    name = normalise(arguments.name or "") or account.name
+
+    def tell(what: str, seen: str, is_well: bool) -> bool:
+        output.record({"name": name, "what": what, "seen": seen}, f"{what:10} {name or '?'}  {seen}")
+        return is_well
+
+    wanted = names.usable(name, "") if name else Unusable("", "", "the file does not say for which name; hint: --name")
+    if isinstance(wanted, Unusable):
+        return tell("left out", wanted.problem, False)
+    there = held.get(name)
+    if there is not None:
+        same = (there.username, there.subdomain) == (account.username, account.subdomain)
+        seen = "is stored already" if same else f"another account is stored for it: {printable(there.subdomain)}"
+        return tell("kept" if same else "conflict", seen, same)
+    server = account.server_url or arguments.url or url
+    if not server:
+        return tell("left out", "the file does not name its server; hint: --url https://auth.example.org", False)
+    alias = _alias(wanted, account, host, output)
+    is_its_own = alias is not None and alias.labels[0].decode("ascii", "replace").lower() == account.subdomain.lower()
+    # What DNS says is believed where it carries this account's own label, which nobody else has.
+    target = alias if is_its_own else account.fulldomain
+    if target is None:
+        shown = "has no CNAME" if alias is None else f"is a CNAME to {show(alias)}"
+        seen = f"the file does not say its target, and {show(wanted.owner)} {shown}"
+        return tell("left out", seen, False)
+    fields: dict[str, Any] = {**account.fields, "server_url": server, "fulldomain": target.to_text(True)}
+    store.add(name, fields)
+    if alias != target:
+        shown = "has no CNAME yet" if alias is None else f"is a CNAME to {show(alias)}"
+        output.warn(f"{show(wanted.owner)} {shown}; hint: add  {show(wanted.owner)} 3600 IN CNAME {show(target)}")
+    elif account.fulldomain not in {None, target}:
+        output.warn(f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored")
+    return tell("taken over", f"{show(target)} at {printable(server)}", True)
+
+
+def _alias(wanted: Wanted, account: Account, host: Host, output: Output) -> Name | None:
+    """Where the chain of a name leads, without asking a resolver about the account's own name."""
+    route = delegation.router(host.settings)
+
+    def is_inside(name: Name) -> bool:
+        label = name.labels[0].decode("ascii", "replace").lower()
+        return name == account.fulldomain or label == account.subdomain.lower() or route(name) is not None
+
+    ended = follow_all(host.recursive, [wanted.owner], is_inside, lambda *_: True)[wanted.owner]
+    if isinstance(ended, DelegateError):
+        output.warn(f"{wanted}: {ended.problem}")
+        return None
+    assert isinstance(ended, Followed)
+    return ended.chain.target if ended.chain.aliases else None

@@ -1,0 +1,68 @@
+"""``register``: accounts at acme-dns, and the CNAMEs that lead to them."""
+
+import argparse
+
+from certbot_dns_delegate.command import names
+from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.command.render import Output
+from certbot_dns_delegate.command.survey import Survey
+from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.command.waiting import until_agreed
+from certbot_dns_delegate.delegates import Delegate
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.text import printable, show
+
+
+def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
+    """Whether every name has an account, and with ``--wait`` its CNAME."""
+    delegate = registrar_of(arguments, host)
+    host.writers.know(host.settings)
+    provider = host.writers.of(host.settings, delegate)
+    is_well = True
+    made: dict[Wanted, None] = {}
+    for each in names.read(arguments.names, arguments.file, output):
+        if not isinstance(each, Wanted):
+            output.err.write(f"{each.where}: {each.problem}\n")
+            is_well = False
+            continue
+        try:
+            if not delegate.serves(each.identifier):
+                raise DelegateError(f"[{printable(delegate.title)}] is not for {each} (for)")
+            is_new = provider.target_of(each.identifier) is None
+            target = show(provider.register(each.identifier))
+        except DelegateError as error:
+            output.err.write(f"{each}: {error}\n")
+            is_well = False
+            continue
+        if each.owner in {other.owner for other in made}:
+            continue  # a name and its wildcard share the CNAME
+        made[each] = None
+        record = {"name": str(each), "owner": show(each.owner), "target": target, "new": is_new}
+        output.record(record, f"{show(each.owner)} 3600 IN CNAME {target}")
+        output.flush()
+    if arguments.wait is None or not made:
+        return is_well
+    late = until_agreed(
+        lambda: Survey(host.settings, host, host.recursive, len(made)), list(made), host, arguments.wait.total_seconds()
+    )
+    for each in late:
+        output.err.write(
+            f"{each}: its servers do not all give the CNAME yet; hint: certbot-dns-delegate check {each}\n"
+        )
+    return is_well and not late
+
+
+def registrar_of(arguments: argparse.Namespace, host: Host) -> Delegate:
+    """The delegate whose service has accounts.
+
+    :raises UsageError: when there is none, or several and none is named.
+    """
+    found = [delegate for delegate in host.settings.delegates if delegate.provider == "acme-dns"]
+    if arguments.delegate is not None:
+        found = [delegate for delegate in found if delegate.title == arguments.delegate]
+    if len(found) != 1:
+        titles = ", ".join(printable(delegate.title) for delegate in found)
+        what = f"there are several: {titles}; hint: --delegate TITLE" if found else "no such delegate has accounts"
+        raise UsageError(f"which acme-dns? {what}")
+    return found[0]
