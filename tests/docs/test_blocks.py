@@ -202,7 +202,7 @@ def shell(block: Block, here: Path) -> None:
         [shutil.which("bash") or "bash", "-n"], input=block.text, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for line in block.text.replace("\\\n", " ").splitlines():
+    for line in re.sub(r'eval "\$\((.*)\)"', r"\1", block.text).replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";|&")
         lexer.whitespace_split = True
         words: list[str] = []

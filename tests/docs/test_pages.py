@@ -131,7 +131,7 @@ def test_the_picture_is_shown(built: Built) -> None:
         assert shown[part] == (others or {"nothing"})
 
 
-@pytest.mark.parametrize("verb", ["check", "records", "monitor", "sweep", "history"])
+@pytest.mark.parametrize("verb", ["check", "records", "register", "accounts", "monitor", "sweep", "history"])
 def test_json_is_as_printed(verb: str) -> None:
     """The page about JSON shows the members, in their order, of an object that the verb was seen to print."""
     shown = list(json.loads(named(f"json-{verb}", "reference/json")))
