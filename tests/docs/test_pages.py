@@ -156,3 +156,11 @@ def test_json_of_an_error(tmp_path: Path) -> None:
     assert done.returncode == 1
     printed = done.stdout.replace(str(missing), "/etc/letsencrypt/delegate.ini")
     assert json.loads(printed) == shown
+
+
+def test_every_rule_is_told() -> None:
+    """The page of the rules has each that ``make rules`` breaks, numbered without a gap."""
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", (DOCS / "rules.rst").read_text(), re.MULTILINE)]
+    patches = {int(patch.name[:2]) for patch in (CHECKOUT / "tests" / "rules" / "patches").glob("*.patch")}
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert patches <= set(numbers)
