@@ -1,10 +1,16 @@
 """The pages build, lead to each other, and say what the code says."""
 
 import argparse
+import json
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import pytest
 
 import certbot_dns_delegate
 from certbot_dns_delegate import providers
@@ -13,7 +19,7 @@ from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.pending import Entry
 from certbot_dns_delegate.waits import PROFILES
 from tests.architecture.test_imports import KNOWS
-from tests.docs.pages import CHECKOUT, DOCS, Built
+from tests.docs.pages import CHECKOUT, DOCS, Built, named
 
 PACKAGE = CHECKOUT / "certbot_dns_delegate"
 
@@ -123,3 +129,38 @@ def test_the_picture_is_shown(built: Built) -> None:
     shown = {line.split()[0]: set(line.split()[1:]) for line in block.text.splitlines()}
     for part, others in KNOWS.items():
         assert shown[part] == (others or {"nothing"})
+
+
+@pytest.mark.parametrize("verb", ["check", "records", "register", "accounts", "monitor", "sweep", "history"])
+def test_json_is_as_printed(verb: str) -> None:
+    """The page about JSON shows the members, in their order, of an object that the verb was seen to print."""
+    shown = list(json.loads(named(f"json-{verb}", "reference/json")))
+    folder = CHECKOUT / "tests" / "e2e" / "transcripts" / verb
+    lines = [line for file in folder.glob("*.txt") for line in file.read_text().splitlines() if line.startswith('{"')]
+    printed = [
+        re.findall(r'(?:^\{|, )"(\w+)": ', re.sub(r'"detail": \{.*\}\}', '"detail": {}}', line)) for line in lines
+    ]
+    assert shown in printed
+
+
+def test_json_of_an_error(tmp_path: Path) -> None:
+    """The page about JSON shows an error as the command prints it."""
+    shown = json.loads(named("json-error", "reference/json"))
+    missing = tmp_path / "delegate.ini"
+    done = subprocess.run(
+        [sys.executable, "-m", "certbot_dns_delegate", "check", "--json", "--credentials", missing, "shop.example.com"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    printed = done.stdout.replace(str(missing), "/etc/letsencrypt/delegate.ini")
+    assert json.loads(printed) == shown
+
+
+def test_every_rule_is_told() -> None:
+    """The page of the rules has each that ``make rules`` breaks, numbered without a gap."""
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", (DOCS / "rules.rst").read_text(), re.MULTILINE)]
+    patches = {int(patch.name[:2]) for patch in (CHECKOUT / "tests" / "rules" / "patches").glob("*.patch")}
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert patches <= set(numbers)
