@@ -12,12 +12,12 @@ from typing import Any
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.errors import NotDelegated
+from certbot_dns_delegate.errors import DelegateError, NotDelegated
 from certbot_dns_delegate.lookup.answer import alias_in
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.zone import Zones
-from certbot_dns_delegate.model import Challenge, Server
+from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.plan import Plan, ProviderOf
 from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings import Settings
@@ -60,9 +60,9 @@ def make_accounts(
     ask = f"No CNAME leads from _acme-challenge of {names} to an account that this host may use. Make what is missing?"
     if not found or (terminal and not terminal.ask(ask)):
         return plan, settings
-    targets = {name: provider.register(name) for name, provider in found.items()}
     if terminal is None:
-        return _announced(plan, targets), settings
+        return _announced(plan, found), settings
+    targets = {name: provider.register(name) for name, provider in found.items()}
     wanted = {challenge.owner: targets[challenge.identifier] for challenge, _ in plan.problems}
     lines = [_record(owner, target) for owner, target in wanted.items()]
     terminal.tell("\n".join(["Add to your DNS, and leave this running; it goes on when your servers have it:", *lines]))
@@ -89,12 +89,21 @@ def _registrars(settings: Settings, provider_of: ProviderOf, plan: Plan) -> dict
     return found
 
 
-def _announced(plan: Plan, targets: Mapping[str, Name]) -> Plan:
-    def with_record(challenge: Challenge) -> NotDelegated:
-        problem = f"{show(challenge.owner)} has no CNAME; it belongs to the account of {challenge.identifier}"
-        return NotDelegated(problem, f"add  {_record(challenge.owner, targets[challenge.identifier])}")
+def _announced(plan: Plan, found: Mapping[str, Any]) -> Plan:
+    """The plan with errors that tell each name's record, or why it can have no account."""
 
-    return replace(plan, problems=tuple((challenge, with_record(challenge)) for challenge, _ in plan.problems))
+    def told(owner: Name, name: str, registrar: Any) -> NotDelegated:
+        try:
+            target = registrar.register(name)
+        except DelegateError as error:
+            problem = f"{show(owner)} has no CNAME, and no account was made for {name}: {error.problem}"
+            return NotDelegated(problem, error.hint)
+        problem = f"{show(owner)} has no CNAME; it belongs to the account of {name}"
+        return NotDelegated(problem, f"add  {_record(owner, target)}")
+
+    owners = {challenge.identifier: challenge.owner for challenge, _ in plan.problems}  # a wildcard's is the same
+    by_name = {name: told(owner, name, found[name]) for name, owner in owners.items()}
+    return replace(plan, problems=tuple((challenge, by_name[challenge.identifier]) for challenge, _ in plan.problems))
 
 
 def _record(owner: Name, target: Name) -> str:

@@ -18,25 +18,23 @@ from certbot_dns_delegate.errors import (
     OutcomeUnknown,
     PlanError,
     Refused,
-    SettingsError,
     SeveralProblems,
     raise_all,
 )
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.accounts import Account, AccountFile, is_getlocalcert, normalise
+from certbot_dns_delegate.providers.accounts import Account, is_getlocalcert
+from certbot_dns_delegate.providers.acme_dns_service import AT_ONCE, REGISTER, Service
 from certbot_dns_delegate.providers.holds import Hold, Holds
 from certbot_dns_delegate.providers.interface import Context, IProvider, IRegistrar, Options
 from certbot_dns_delegate.schema import NETWORKS, PATH, Key
-from certbot_dns_delegate.text import VALUE, parse_name, printable, show, show_all
+from certbot_dns_delegate.text import VALUE, printable, show, show_all
 
 SLOTS = 2
 """Values an account holds: it has two rows, and an update overwrites the older (acme-dns v1.1 and v2 source)."""
 TICK = 1.1
 """Seconds after which an update certainly has a newer timestamp: they have a resolution of one second."""
-AT_ONCE = 8
-"""Accounts updated in parallel: each update costs the server a bcrypt check, 50 to 100 ms of one core."""
 
 
 @implementer(IProvider, IRegistrar)
@@ -52,14 +50,10 @@ class AcmeDNS:
     )
 
     def __init__(self, options: Options, context: Context) -> None:
-        self._options = options
         self._context = context
-        self._file = AccountFile(options["accounts"], context.warn)
-        self._accounts: list[Account] | None = None
-        self._clients: dict[str, http.Client] = {}
+        self._service = Service(options, context)
         self._keys: dict[Name, Hashable] = {}
         """What was taken for an owner."""
-        self._lock = threading.RLock()
         beside = Path(f"{options['accounts']}.locks")
         self._holds = Holds((beside, context.state), context.wait)
 
@@ -71,16 +65,16 @@ class AcmeDNS:
 
     def capacity_key(self, owner: Name) -> Hashable:
         """The account; without one the owner itself."""
-        account = self._find(owner)
-        return owner if account is None else _key(self._url(account), account)
+        account = self._service.account_of(owner)
+        return owner if account is None else self._service.key(account)
 
     def zone_of(self, owner: Name) -> Name | None:
         """What the server serves the account's name in."""
-        account = self._find(owner)
+        account = self._service.account_of(owner)
         if account is None:
             return None
         # getlocalcert has a zone for each account, acme-dns one for all.
-        if account.fulldomain is not None and is_getlocalcert(self._url(account)):
+        if account.fulldomain is not None and is_getlocalcert(self._service.url(account)):
             return account.fulldomain
         return owner.parent()
 
@@ -126,114 +120,23 @@ class AcmeDNS:
 
     def probe(self) -> str:
         """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
-        accounts = self._read()
-        if not accounts:
-            raise SettingsError(f"{printable(str(self._options['accounts']))}: there is no account yet", _REGISTER)
-        problems: list[DelegateError] = []
-
-        def check(account: Account) -> None:
-            try:
-                url = self._url(account)
-                if is_getlocalcert(url):
-                    api.check_getlocalcert(self._client(url.removesuffix("/acme-dns-compat")), account)
-                else:
-                    api.check(self._client(url), account)
-            except DelegateError as error:
-                problems.append(error)
-
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(check, accounts))
-        raise_all(problems)
-        servers = ", ".join(sorted({self._client(self._url(account)).base for account in accounts}))
-        count = "1 account is" if len(accounts) == 1 else f"{len(accounts)} accounts are"
-        return f"{count} accepted by {servers}"
+        return self._service.probe()
 
     def target_of(self, name: str) -> Name | None:
         """Where the account stored for a certificate name writes; None without one."""
-        for account in self._read():
-            if account.name == normalise(name):
-                return account.fulldomain
-        return None
+        return self._service.target_of(name)
 
     def register(self, name: str) -> Name:
         """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
-        url = self._options["url"]
-        if url is None:
-            raise SettingsError("url is missing: the server to register at", "url = https://auth.example.org")
-        try:
-            key = parse_name(normalise(name)).to_text(omit_final_dot=True)
-        except ValueError as error:
-            raise SettingsError(str(error)) from None
-        with self._file.locked(self._context.wait):
-            with self._lock:
-                self._accounts = None
-            target = self.target_of(key)
-            if target is not None:
-                return target
-            self._file.content()  # before the server makes an account that could not be stored
-            allowed = [str(network) for network in self._options["allowfrom"] or ()]
-            fields = api.register(self._client(url), allowed)
-            # Without user-info: this file is handed to other tools.
-            fields["server_url"] = self._client(url).base
-            if allowed and not fields.get("allowfrom"):
-                self._context.warn(
-                    f"{fields['server_url']} ignored allowfrom: any address may use the account of {key}"
-                )
-            account = self._file.add(key, fields)
-            with self._lock:
-                self._accounts = None
-        assert account.fulldomain is not None
-        return account.fulldomain
-
-    def _read(self) -> list[Account]:
-        with self._lock:
-            if self._accounts is None:
-                if self._options["url"] is not None and not self._file.exists():
-                    self._context.warn(f"{printable(str(self._options['accounts']))}: no such file: no account yet")
-                    self._accounts = []
-                else:
-                    self._accounts = self._file.read()
-            return self._accounts
-
-    def _find(self, target: Name) -> Account | None:
-        accounts = self._read()
-        for account in accounts:
-            if account.owns(target):
-                return account
-        for account in accounts:
-            if account.is_labelled(target):
-                assert account.fulldomain is not None
-                self._context.warn(f"the account of {show(account.fulldomain)} is used for {show(target)}")
-                return account
-        return None
-
-    def _url(self, account: Account) -> str:
-        url: str = self._options["url"] or account.server_url
-        if not url:
-            shown = printable(str(self._options["accounts"]))
-            problem = f"{shown}: the account of {printable(account.name or account.subdomain)} does not name its server"
-            raise SettingsError(problem, "url = https://auth.example.org")
-        return url
-
-    def _client(self, url: str) -> http.Client:
-        with self._lock:
-            if url not in self._clients:
-                self._clients[url] = http.Client(
-                    {**self._options, "url": url},
-                    credentials=f"the account in {printable(str(self._options['accounts']))}",
-                    wait=self._context.wait,
-                    warn=self._context.warn,
-                )
-            return self._clients[url]
+        return self._service.register(name)
 
     def _by_account(self, values: Values) -> dict[Hashable, tuple[Account, list[Name], list[str]]]:
         wanted: dict[Hashable, tuple[Account, list[Name], list[str]]] = {}
         for owner, texts in sorted(values.items()):
-            account = self._find(owner)
+            account = self._service.account_of(owner)
             if account is None:
-                path = printable(str(self._options["accounts"]))
-                raise PlanError(f"{path}: no account writes at {show(owner)}", _REGISTER)
-            _, owners, collected = wanted.setdefault(_key(self._url(account), account), (account, [], []))
+                raise PlanError(f"{self._service.shown}: no account writes at {show(owner)}", REGISTER)
+            _, owners, collected = wanted.setdefault(self._service.key(account), (account, [], []))
             owners.append(owner)
             for text in sorted(texts):
                 if not VALUE.fullmatch(text):
@@ -260,7 +163,7 @@ class AcmeDNS:
                 self._let_a_second_pass(hold)
                 hold.values.add(text)
                 try:
-                    api.update(self._client(self._url(account)), account, text)
+                    api.update(self._service.client(account), account, text)
                 except Refused:
                     hold.values.discard(text)
                     raise
@@ -276,13 +179,6 @@ class AcmeDNS:
         age = hold.lock.touched()
         if not hold.values and age is not None and age < TICK:
             self._context.wait(TICK - age)
-
-
-_REGISTER = "certbot-dns-delegate register NAME"
-
-
-def _key(url: str, account: Account) -> Hashable:
-    return (url.rpartition("@")[2], account.subdomain.lower())
 
 
 def _doubtful(problem: DelegateError) -> DelegateError:

@@ -243,6 +243,19 @@ class Conformance:
         assert not failures
         assert set(texts) <= self._values(owner)
 
+    def test_after_its_end_an_instance_holds_nothing(self) -> None:
+        """``begin`` and ``end``, where there are any, may be called several times; then another instance can write."""
+        values = {self.owner(0): frozenset({value("after the end")})}
+        first = self.provider()
+        begin, end = (getattr(first, hook, lambda: None) for hook in ("begin", "end"))
+        begin()
+        begin()
+        first.publish(self.zone, values, TTL)
+        end()
+        end()
+        self._publish(self.provider(), values)
+        assert values[self.owner(0)] <= self._values(self.owner(0))
+
     def test_upper_case_is_the_same_owner(self) -> None:
         """Names compare without case (RFC 4343)."""
         owner, text = self.owner(9), value("case")

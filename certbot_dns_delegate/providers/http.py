@@ -5,29 +5,21 @@ three tries and 120 s of waiting are http-apis.md section 11.
 """
 
 import json as json_format
-import os
-import ssl
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from random import SystemRandom
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
-from requests.utils import get_environ_proxies
 
-from certbot_dns_delegate import __version__
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, SettingsError, WriteError
-from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.providers.answer import THROTTLED, Answer, Redactor, segment
 from certbot_dns_delegate.providers.exchange import Channel, Exchange
 from certbot_dns_delegate.providers.interface import Options
-from certbot_dns_delegate.providers.wire import Adapter
+from certbot_dns_delegate.providers.session import header_lines, open_session
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret
-from certbot_dns_delegate.text import printable, quoted
 
 TRIES = 3
 """How often a request that may be repeated is sent when it gets no answer or a 5xx one."""
@@ -35,8 +27,6 @@ BUDGET = 120.0
 """Seconds that one call may spend waiting between its tries."""
 FIRST_PAUSE = 0.5
 """Seconds before the second try, doubled for each further one; up to half of it is left out by chance."""
-CONNECTIONS = 10
-"""Kept open by one client; more threads than this open and close their own."""
 TRANSIENT = frozenset({500, 502, 503, 504})
 
 _chance = SystemRandom()
@@ -122,8 +112,8 @@ class Client:
         if basic:
             hidden.add(f"{basic[0]}:{basic[1].reveal()}")
         self._redact = Redactor(hidden)
-        session = _open(base, options, warn)
-        session.headers.update(_header_lines(headers or {}, basic))
+        session = open_session(base, options, warn)
+        session.headers.update(header_lines(headers or {}, basic))
         self._channel = Channel(
             base,
             session,
@@ -178,7 +168,7 @@ class Client:
         request = requests.Request(
             method,
             f"{self._channel.base}/{path.lstrip('/')}",
-            headers=_header_lines(headers or {}, None)
+            headers=header_lines(headers or {}, None)
             | ({"Content-Type": "application/json"} if json is not None else {}),
             data=None if json is None else json_format.dumps(json).encode(),
             params=dict(query or {}),
@@ -222,62 +212,6 @@ class Client:
         except DelegateError:  # the run is being ended: what went wrong before says more
             return False
         return True
-
-
-def _header_lines(headers: Mapping[str, str | Secret], basic: tuple[str, Secret] | None) -> dict[str, str]:
-    lines = {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
-    for name, value in lines.items():
-        if not value.isascii() or not value.isprintable():
-            raise SettingsError(f"the credential sent as {name} has characters that no such credential has")
-    if basic:
-        # UTF-8 (RFC 7617 section 2.1); requests would take latin-1 and fail, with the password in the text.
-        lines["Authorization"] = "Basic " + b64encode(f"{basic[0]}:{basic[1].reveal()}".encode()).decode()
-    return lines
-
-
-def _open(base: str, options: Options, warn: Callable[[str], None]) -> requests.Session:
-    session = requests.Session()
-    # No .netrc: it would replace our credentials by somebody else's. Proxies and CAs of the environment are
-    # taken up below.
-    session.trust_env = False
-    session.headers.clear()
-    session.headers.update({
-        "User-Agent": f"certbot-dns-delegate/{__version__}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-    })  # fmt: skip
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.proxies = {k: v for k, v in get_environ_proxies(base).items() if v}
-    adapter = Adapter(pool_maxsize=CONNECTIONS)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    if options["ca_bundle"] is not None:
-        _check_pem(options["ca_bundle"], read_trusted(options["ca_bundle"], warn, is_secret=False), "ca_bundle")
-        session.verify = str(options["ca_bundle"])
-    certificate, key = options["client_cert"], options["client_key"]
-    if certificate is not None:
-        for path in filter(None, (certificate, key)):
-            if "ENCRYPTED" in read_trusted(path, warn, is_secret=path == (key or certificate)):
-                # OpenSSL would ask for the passphrase on the terminal, and a timer would wait for ever.
-                hint = f"openssl pkey -in {quoted(path)} -out plain.pem"
-                raise SettingsError(f"{printable(str(path))}: the key is encrypted", hint)
-        try:
-            ssl.create_default_context().load_cert_chain(certificate, key)
-        except (OSError, ValueError) as error:
-            shown = printable(str(certificate))
-            raise SettingsError(f"client_cert {shown} cannot be used: {printable(str(error), 120)}") from None
-        session.cert = (str(certificate), str(key)) if key else str(certificate)
-    return session
-
-
-def _check_pem(path: object, text: str, name: str) -> None:
-    try:
-        ssl.create_default_context(cadata=text)
-    except (ssl.SSLError, ValueError) as error:
-        raise SettingsError(
-            f"{name} {printable(str(path))} holds no certificate: {printable(str(error), 100)}"
-        ) from None
 
 
 __all__ = ["KEYS", "Answer", "Client", "keys", "segment", "validate"]

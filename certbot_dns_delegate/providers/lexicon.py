@@ -4,7 +4,6 @@ Needs the extra ``lexicon``. Its return values are not believed: what counts is 
 after that what the authoritative servers serve.
 """
 
-import argparse
 import difflib
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,9 +16,9 @@ from zope.interface import implementer
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
-from certbot_dns_delegate.providers.answer import Redactor
 from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, hiding
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.lexicon_library import PLACEHOLDER, declared, library, service_of
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import DURATION, TEXT, Key, Secret
 from certbot_dns_delegate.text import printable, show
@@ -32,11 +31,6 @@ UNKNOWN = Limits(
 )
 ONE_VALUE = frozenset({"duckdns"})
 """Services that hold one TXT value per name (dns-lexicon's own documentation of them)."""
-GUESSES = frozenset({"auto"})
-"""Not services: it asks a recursive resolver for the zone's servers and guesses from their names."""
-PLACEHOLDER = "[::]"
-"""What lexicon is told at first instead of the zone: of an address tldextract says that it has no public suffix
-without looking into its list, which it would download, and keep below the home directory."""
 
 
 @implementer(IProvider)
@@ -52,7 +46,7 @@ class Lexicon:
     )
 
     def __init__(self, options: Options, context: Context) -> None:
-        self._service = _service(options)
+        self._service = service_of(options)
         self._options = {key: Secret(value) for key, value in options["options"].items()}
         self._context = context
         self._redact = hiding(value.reveal() for key, value in self._options.items() if not PUBLIC.search(key))
@@ -67,9 +61,9 @@ class Lexicon:
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         """The problems of a section: no such service, and options that it does not declare (these only as warnings)."""
         try:
-            service = _service(options)
+            service = service_of(options)
             given = {_underscored(key) for key in options["options"]}
-            known = _declared(service)
+            known = declared(service)
         except SettingsError as error:
             yield str(error)
             return
@@ -131,7 +125,7 @@ class Lexicon:
 
     def _client(self, zone: str) -> tuple[Any, dict[str, Any]]:
         """A client of one zone, and the settings that it reads before all others."""
-        client_class, config_class, source_class = _library()
+        client_class, config_class, source_class = library()
         # Both spellings: lexicon's providers do not agree on one.
         options = {k: value.reveal() for key, value in self._options.items() for k in (_dashed(key), _underscored(key))}
         # ddns reads the zone among its own options and nowhere else.
@@ -196,50 +190,6 @@ class _Session:
             raise
         except Exception:  # noqa: BLE001  several providers cannot list; then their word has to do
             return None
-
-
-def _service(options: Options) -> str:
-    """The service's name, known to exist.
-
-    :raises SettingsError: when it does not, or needs something that is not installed.
-    """
-    service = str(options["service"]).lower()
-    if service in GUESSES:
-        raise SettingsError(f"service = {service} only guesses; name the service itself", "service = hetzner")
-    _provider_class(service)
-    return service
-
-
-def _provider_class(service: str) -> Any:
-    client_class, config_class, _ = _library()
-    with Guard(Redactor(), lambda seen: SettingsError(f"service = {printable(service, 60)}: {seen}", SERVICES)):
-        return client_class(config_class().with_dict({"provider_name": service, "domain": PLACEHOLDER})).provider_class
-
-
-SERVICES = "lexicon --help  lists the services"
-
-
-def _declared(service: str) -> set[str]:
-    parser = argparse.ArgumentParser(add_help=False)
-    with Guard(Redactor(), lambda seen: SettingsError(f"dns-lexicon's {service}: {seen}")):
-        _provider_class(service).configure_parser(parser)
-        return set(vars(parser.parse_args([])))
-
-
-def _library() -> tuple[Any, Any, Any]:
-    """lexicon's ``Client``, ``ConfigResolver`` and ``DictConfigSource``, imported when they are used.
-
-    :raises SettingsError: when the extra is not installed.
-    """
-    try:
-        from lexicon.client import Client
-        from lexicon.config import ConfigResolver, DictConfigSource
-    except ImportError as error:
-        missing = printable(str(error))
-        raise SettingsError(
-            f"provider = lexicon needs dns-lexicon ({missing})", "pip install 'certbot-dns-delegate[lexicon]'"
-        ) from None
-    return Client, ConfigResolver, DictConfigSource
 
 
 def _dashed(key: str) -> str:

@@ -34,7 +34,20 @@ RECIPES = {"recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", 
 PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
-    *("chmod", "curl", "dig", "docker", "jq", "keymgr", "knotc", "ln", "named-checkconf", "openssl", "pdnsutil"),
+    *(
+        "chmod",
+        "eval",
+        "curl",
+        "dig",
+        "docker",
+        "jq",
+        "keymgr",
+        "knotc",
+        "ln",
+        "named-checkconf",
+        "openssl",
+        "pdnsutil",
+    ),
     *("pip", "python3", "rndc", "snap", "ss", "systemctl", "tsig-keygen"),
 }
 """Other people's programs that the pages use; what they do is not tested here."""

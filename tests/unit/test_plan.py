@@ -306,8 +306,8 @@ def test_target_too_long_for_its_template() -> None:
     with internet(f"_acme-challenge.{'.'.join(['x' * 63] * 3)} CNAME long.{TITLE}") as net:
         error = only_problem(plan(net, challenge(long), delegates=[delegate(targets=targets)]))
     assert isinstance(error, PlanError)
-    assert error.problem.startswith(f"the settings give {long} no target: ")
-    assert error.hint == "use a shorter name in targets or [overrides]"
+    assert error.problem.startswith("[acme.example.test] targets = ")
+    assert error.hint == f"[overrides]  {long} = a shorter name inside the delegate"
 
 
 def test_zone_delegated_away() -> None:

@@ -10,7 +10,7 @@ import dns.name
 import pytest
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import ChainLoop, DelegateError, NotDelegated
+from certbot_dns_delegate.errors import ChainLoop, DelegateError, NotDelegated, Refused
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.plan import Plan
 from certbot_dns_delegate.providers.interface import IRegistrar
@@ -86,6 +86,23 @@ def test_without_a_terminal_the_error_shows_the_record() -> None:
     (error,) = [error for _, error in plan.problems]
     assert isinstance(error, NotDelegated)
     assert error.hint == f"add  {RECORD}"
+
+
+def test_without_a_terminal_a_failure_is_told_beside_the_missing_record() -> None:
+    """A service that takes no registrations leaves the name's error in place, with its reason and hint."""
+
+    @implementer(IRegistrar)
+    class Closed:
+        def register(self, certificate_name: str) -> dns.name.Name:
+            raise Refused("404", "ask whoever runs it")
+
+    plan, _ = make(Closed(), lacking(), None)
+    (error,) = [error for _, error in plan.problems]
+    assert isinstance(error, NotDelegated)
+    assert error.problem == (
+        "_acme-challenge.shop.customer.test. has no CNAME, and no account was made for shop.customer.test: 404"
+    )
+    assert error.hint == "ask whoever runs it"
 
 
 @pytest.mark.parametrize("plan", [Plan((), (), ()), lacking(NotDelegated("no CNAME"), ChainLoop("a circle"))])

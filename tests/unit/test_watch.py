@@ -310,7 +310,7 @@ def test_words_where_no_server_answers() -> None:
     error = not_served(WatchReport(False, 60, (sighted("ns1.test", State.SILENT, None),)), {})
     assert error.problem.splitlines()[0] == "no authoritative server answers"
     assert error.hint == (
-        "from here port 53 may be blocked: dig +norec @SERVER ZONE SOA; if it is, set watch = resolvers in the"
+        "from here port 53 may be blocked: dig +norec acme.test. SOA @192.0.2.1; if it is, set watch = resolvers in the"
         " delegate's section"
     )
 
