@@ -58,14 +58,14 @@ class FileLock:
     def touch(self) -> None:
         """Remember this moment for whoever holds the lock next."""
         if self._descriptor is not None:
-            os.pwrite(self._descriptor, f"{time.time():.3f}\n".encode(), 0)
+            os.pwrite(self._descriptor, f"{time.time_ns()}\n".encode(), 0)  # not rounded: never after this moment
 
     def touched(self) -> float | None:
         """Seconds since the last :meth:`touch` of any process; None when there was none, or the clock was set back."""
         if self._descriptor is None:
             return None
         try:
-            age = time.time() - float(os.pread(self._descriptor, 30, 0))
+            age = (time.time_ns() - int(os.pread(self._descriptor, 30, 0))) / 1e9
         except ValueError:
             return None
         return age if age >= 0 else None

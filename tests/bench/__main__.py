@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import cases, loading
+from tests.bench import cases, http, loading
 from tests.bench.table import Row, lines
 from tests.e2e.lab import Lab
 from tests.e2e.lab.programs import HOME
@@ -69,6 +69,7 @@ CASES: dict[str, Callable[[], Iterator[Row]]] = {
     "zones": lambda: near(cases.hundred_in_ten_zones),
     "thousand": lambda: near(cases.thousand),
     "behind": lambda: near(cases.behind),
+    "http": lambda: iter([http.measure()]),
     "loading": lambda: iter([loading.measure()]),
 }
 
