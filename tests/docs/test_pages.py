@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from docutils import nodes
 
 import certbot_dns_delegate
 from certbot_dns_delegate import providers
@@ -164,3 +165,10 @@ def test_every_rule_is_told() -> None:
     patches = {int(patch.name[:2]) for patch in (CHECKOUT / "tests" / "rules" / "patches").glob("*.patch")}
     assert numbers == list(range(1, len(numbers) + 1))
     assert patches <= set(numbers)
+
+
+def test_no_markup_is_seen(built: Built) -> None:
+    """No directive was swallowed by the paragraph above it, as a merge of two pages can make it."""
+    for page, document in built.documents():
+        seen = [line for line in document.findall(nodes.Text) if re.search(r"(?:^|\s)\.\. [\w-]+::", line)]
+        assert not seen, page
