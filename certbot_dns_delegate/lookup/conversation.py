@@ -11,9 +11,15 @@ from collections.abc import Iterator
 import dns.exception
 import dns.flags
 import dns.message
+from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.lookup.question import UNREACHABLE, Ask
 from certbot_dns_delegate.model import Server
+
+HEADER = 12
+"""Bytes; the counts of authority and additional section are its last four (RFC 1035 section 4.1.1)."""
+ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
+"""Of an answer to these nothing but the answer section is read."""
 
 
 class Pending:
@@ -210,8 +216,8 @@ class Conversation:
 
     def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
-        message = read(wire)
-        pending = None if message is None else self.outstanding.get(message.id)
+        pending = self.outstanding.get(int.from_bytes(wire[:2], "big"))
+        message = None if pending is None else read(wire, pending.ask.question.rdtype in ANSWER_ENOUGH)
         if message is None or pending is None or not pending.message.is_response(message):
             self.malformed = True
             return None
@@ -261,8 +267,14 @@ class Conversation:
                 each.close()
 
 
-def read(wire: bytes) -> dns.message.Message | None:
-    """The message, with one RR in each RRset; None where it is malformed."""
+def read(wire: bytes, answer_is_enough: bool = False) -> dns.message.Message | None:
+    """The message, with one RR in each RRset; None where it is malformed.
+
+    :param answer_is_enough: leave out authority and additional section where there is an answer. The NS and address
+        records that come with each answer cost more than the answer itself, and a watch reads thousands.
+    """
+    if answer_is_enough and wire[6:8] > b"\0\0" and len(wire) > HEADER:
+        wire = wire[:8] + bytes(4) + wire[HEADER:]
     try:
         return dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
     except dns.message.Truncated as error:

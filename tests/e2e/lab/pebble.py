@@ -43,7 +43,7 @@ class Pebble(Server):
         self.variables = {
             "PEBBLE_VA_NOSLEEP": "1",
             "PEBBLE_AUTHZREUSE": "0",  # otherwise challenges are skipped at random
-            "PEBBLE_WFE_NONCEREJECT": "1",  # per cent; each costs a client one more request
+            "PEBBLE_WFE_NONCEREJECT": "0",  # per cent; each costs a client one more request
         }
         self.command = [programs.path("pebble"), "-config", str(configuration), "-dnsserver", resolver]
 
