@@ -22,7 +22,7 @@ from certbot_dns_delegate.text import show, show_all
 from certbot_dns_delegate.waits import PATIENCE, Watch
 
 LONG_NEGATIVE_S = 60
-"""Seconds; above it, an answer "no such name" that somebody's resolver took too early is felt (dns-and-ca.md 4.3)."""
+"""Seconds; above it, an answer "no such name" that somebody's resolver took too early is felt."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """acme-dns, and getlocalcert's compatible service: one account per name, holding the two newest values.
 
-A value cannot be taken away, only pushed out by newer ones; an update that is sent twice pushes out its own sibling
-(http-apis.md section 1.5). So nothing is ever repeated blindly, and one order at a time uses an account: it is locked
-from the first update until :meth:`AcmeDNS.withdraw`, when the validation is over.
+A value cannot be taken away, only pushed out by newer ones, and an update that is sent twice pushes out its own sibling
+(acme-dns v1.1 and v2, source). So nothing is ever repeated blindly, and one order at a time uses an account: it is
+locked from the first update until :meth:`AcmeDNS.withdraw`, when the validation is over.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""The two requests of acme-dns, and getlocalcert's differences (http-apis.md sections 1 and 2)."""
+"""The two requests of acme-dns, and getlocalcert's differences."""
 
 from collections.abc import Sequence
 from typing import Any

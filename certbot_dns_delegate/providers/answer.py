@@ -129,7 +129,7 @@ class Answer:
         return self._outcome()(problem, "is url the address of the API itself, with its path?")
 
     def error(self, *, is_unknown: bool | None = None) -> WriteError:
-        """The error that this answer amounts to (http-apis.md section 11), for raising.
+        """The error that this answer amounts to, for raising.
 
         :param is_unknown: whether a write may have been done in spite of the answer, where the caller knows better
             than the status.

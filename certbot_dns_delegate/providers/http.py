@@ -1,7 +1,7 @@
 """The one way to call an HTTP API: bounded, repeated only where that is harmless, silent about secrets.
 
 Sources of the numbers: lego's httpreq client waits 30 s for an answer, the acme-dns server itself gives up after 10 s;
-three tries and 120 s of waiting are http-apis.md section 11.
+three tries and 120 s of waiting are what a person would try by hand.
 """
 
 import json as json_format

@@ -1,7 +1,7 @@
 """lego's httpreq protocol, default mode: ``present`` and ``cleanup`` with the target and the value.
 
 acmeproxy, acmeproxy.pl, lego-httpreq-server and others serve it. The protocol says nothing about errors, repeats and
-what else may stand at the owner: that is the server's, so the least is assumed (http-apis.md section 4).
+what else may stand at the owner: that is the server's, so the least is assumed.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence

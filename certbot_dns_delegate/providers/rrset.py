@@ -19,7 +19,7 @@ from certbot_dns_delegate.locks import FileLock
 from certbot_dns_delegate.text import printable, quoted, show_all
 
 TRIES = 3
-"""Writes of one change, when what was written does not stay (http-apis.md section 0)."""
+"""Writes of one change, when what was written does not stay."""
 PAUSE = 1.0
 """Seconds before another write, multiplied by chance, so that two hosts do not keep in step."""
 

@@ -22,7 +22,7 @@ from tests.servers import acme_dns as doubles
 from tests.servers.http import Reply, Request
 
 ACCOUNTS = 100
-UPDATE_S = 0.05  # one bcrypt check of acme-dns (http-apis.md section 1)
+UPDATE_S = 0.05  # one bcrypt check of acme-dns
 CORES = 4  # of the server: so many updates at a time, the others wait
 CONCURRENCIES = (CORES, 2 * CORES, 4 * CORES)
 RUNS = 3

@@ -1,4 +1,4 @@
-"""acme-dns and getlocalcert as http-apis.md sections 1 and 2 describe them, on loopback: HTTP, and DNS for TXT.
+"""acme-dns and getlocalcert as their source and documentation describe them, on loopback: HTTP, and DNS for TXT.
 
 ``python -m tests.servers.acme_dns`` runs it until interrupted, for other clients.
 """

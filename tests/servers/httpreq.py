@@ -1,4 +1,4 @@
-"""Servers of lego's httpreq protocol, as different as they are (http-apis.md section 4), on loopback."""
+"""Servers of lego's httpreq protocol, as different as they are, on loopback."""
 
 import json
 import re

@@ -6,7 +6,7 @@ from tests.e2e.lab import programs
 from tests.e2e.lab.process import Server, is_authoritative
 
 PORT = 8053
-# http-apis.md section 1: "sqlite" is what v2 and later call the engine that v1 called "sqlite3".
+# "sqlite" is what v2 and later call the engine that v1 called "sqlite3".
 CONFIGURATION = """[general]
 listen = "{address}:53"
 protocol = "both4"

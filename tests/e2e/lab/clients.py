@@ -91,7 +91,7 @@ class Clients(Servers):
 
 
 def settings(delegate: Delegate) -> dict[str, str]:
-    """The INI keys of a delegate (design 1.2)."""
+    """The INI keys of a delegate."""
     return {
         "provider": "rfc2136",
         "server": delegate.server,

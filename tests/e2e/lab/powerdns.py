@@ -86,7 +86,7 @@ webserver-allow-from=127.0.0.0/8
 
 
 def insert_zone(database: sqlite3.Connection, name: str, text: str, key: str | None) -> None:
-    """A zone with its records, and the metadata of dns-and-ca.md 6.3."""
+    """A zone with its records, and the metadata of docs/howto/least-privilege.rst."""
     zone_id = database.execute("INSERT INTO domains (name, type) VALUES (?, 'MASTER')", (name,)).lastrowid
     for owner, ttl, rdata in dns.zone.from_text(text, name + ".", relativize=False).iterate_rdatas():
         rdtype, content = rdata.rdtype.name, rdata.to_text()

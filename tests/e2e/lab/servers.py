@@ -19,7 +19,7 @@ from tests.e2e.lab.powerdns import PowerDns
 from tests.e2e.lab.process import Server, ServerError
 from tests.e2e.lab.unbound import Unbound
 
-# dns-and-ca.md 6.2: any name for the wide key, one name and type for web1.
+# As in docs/howto/least-privilege.rst: any name for the wide key, one name and type for web1.
 KNOT_ACL = """  - id: wide
     key: wide
     action: update
@@ -31,7 +31,7 @@ KNOT_ACL = """  - id: wide
     update-owner-match: equal
     update-owner-name: [web1]
 """
-# dns-and-ca.md 6.3: an unsigned update has no key name and must be denied, not fail.
+# an unsigned update has no key name and must be denied, not fail.
 LUA_POLICY = """function updatepolicy(input)
   local signed, key = pcall(function() return input:getTsigName():toString() end)
   return signed and key == "web1." and input:getZoneName():toString() == "lua.pdns.test."
