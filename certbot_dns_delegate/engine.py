@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dns.name import Name
-from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
+from certbot_dns_delegate.evidence import serials, stale_for_s, there_before
 from certbot_dns_delegate.fleet import Fleet
 from certbot_dns_delegate.gate import Gate
 from certbot_dns_delegate.history import Event, History, new_run
-from certbot_dns_delegate.lookup.answer import soa_in, txt_in
 from certbot_dns_delegate.lookup.cut import Budget
-from certbot_dns_delegate.lookup.exchange import exchange
-from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
 from certbot_dns_delegate.lookup.watch import Watcher, WatchReport, watch
 from certbot_dns_delegate.lookup.zone import Zones
@@ -33,7 +30,7 @@ from certbot_dns_delegate.report import nobody_to_ask, not_served
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.waiting import pause, settle
-from certbot_dns_delegate.waits import PATIENCE, STALE_AT_MOST, Profile, Watch, profile_of
+from certbot_dns_delegate.waits import OUR_TTL, Profile, Watch, profile_of
 from certbot_dns_delegate.watchers import watchers_for
 from certbot_dns_delegate.withdraw import Leftover, batches, withdraw_all
 from certbot_dns_delegate.writers import Writers
@@ -46,9 +43,6 @@ QUESTIONS = (200, 12)
 """What an order may ask while it is planned: so many, and so many for each name; a healthy name costs two to six."""
 OUTSTANDING_S = 20.0
 """Seconds to wait at the end for requests still under way: longer than a provider waits for an answer."""
-OUR_TTL = 1
-"""Seconds. With 60 or 5 a renewal soon after an issuance meets the old RRset in the CA's cache (measured); 1 does not,
-and unlike 0 it is accepted everywhere."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +207,7 @@ class Engine:
         self, plan: Plan, standing: set[tuple[str, str, str]], pool: ThreadPoolExecutor
     ) -> dict[int, Sequence[Sighting]]:
         self._journal = self._pending.start()
-        present = self._there_before(plan)
+        present = there_before(plan)
         entries = [
             [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
             for publication in plan.publications
@@ -226,21 +220,6 @@ class Engine:
         errors = self._settle_publishing()
         raise_all(errors)
         return {id(publication): future.result() for future, (publication, _) in self._publishing.items()}
-
-    def _there_before(self, plan: Plan) -> dict[Name, frozenset[str]]:
-        """What stood at each target before us; of our own values those that every server of the zone has.
-
-        One of them alone may lag, and still serve a value that an earlier run has withdrawn.
-        """
-        present = {p.target.owner: p.target.present.values for p in plan.planned}
-        suspects = [p for p in plan.planned if p.challenge.value in p.target.present.values]
-        question = {p.target.owner: Question(p.target.owner, RdataType.TXT) for p in suspects}
-        asks = {Ask(server, question[p.target.owner]) for p in suspects for server in p.target.zone.servers}
-        for outcome in exchange(asks, PATIENCE.total_seconds()) if asks else ():
-            if isinstance(outcome, Reply) and outcome.is_authoritative:
-                owner = outcome.ask.question.name
-                present[owner] &= txt_in(outcome.message, owner).values
-        return present
 
     def _entry(
         self, publication: Publication, owner: Name, there: frozenset[str], standing: set[tuple[str, str, str]]
@@ -310,7 +289,8 @@ class Engine:
         for publication in plan.publications:
             delegate = self._delegate(publication)
             profile = self._profile(delegate, timeout)
-            limits[publication.zone.apex] = profile.timeout.total_seconds()
+            apex = publication.zone.apex
+            limits[apex] = max(limits.get(apex, 0.0), profile.timeout.total_seconds())
             settle_s = max(settle_s, profile.settle.total_seconds())
             seen = published[id(publication)]
             resolvers = self._recursive().resolvers
@@ -324,8 +304,10 @@ class Engine:
             report = watch(watchers, pool, {z: limits[z] for z in zones}, self.tell.progress)
             self._tell_watch(report, begin)
             if not report.complete:
-                raise not_served(report, self._serials(report))
-        stale_s = self._stale_s(plan, begin)
+                raise not_served(report, serials(report))
+        ours = {owner for publication in plan.publications for owner in publication.values}
+        withdrawn = self._history.last_withdrawn(map(show, ours))
+        stale_s = stale_for_s(plan, self.report, withdrawn, time.monotonic() - begin)
         rest_s = max(settle_s, stale_s)
         if rest_s > 0:
             why = "older values may still be cached" if stale_s >= settle_s else "servers that cannot be seen from here"
@@ -347,36 +329,6 @@ class Engine:
         for zone in {watcher.zone for watcher in report.servers}:
             servers = {str(w.server): str(w.state) for w in report.servers if w.zone == zone}
             self._note("watch", outcome, begin, detail={"zone": show(zone), "servers": servers})
-
-    def _stale_s(self, plan: Plan, begin: float) -> float:
-        """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
-
-        Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served
-        meanwhile, or we ourselves have withdrawn one whose TTL was longer than our own.
-        """
-        until = 0.0
-        passed = time.monotonic() - begin
-        ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
-        sightings = [s for watcher in (self.report.servers if self.report else ()) for s in watcher.sightings.values()]
-        rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
-        for owner, rrset in rrsets:
-            if rrset.values - ours[owner]:
-                until = max(until, rrset.ttl - passed)
-        withdrawn = self._history.last_withdrawn(map(show, ours))
-        for at, ttl in withdrawn.values():
-            if ttl > OUR_TTL:
-                until = max(until, at + ttl - time.time())
-        return min(until, STALE_AT_MOST.total_seconds())
-
-    def _serials(self, report: WatchReport) -> dict[object, int]:
-        asks = {Ask(w.server, Question(w.zone, RdataType.SOA)) for w in report.servers if not w.recursive}
-        serials: dict[object, int] = {}
-        for outcome in exchange(asks, 1.0):
-            if isinstance(outcome, Reply):
-                soa = soa_in(outcome.message, outcome.ask.question.name)
-                if soa is not None:
-                    serials[outcome.ask.server] = soa[0].serial
-        return serials
 
     # Small things
 

@@ -35,6 +35,7 @@ KNOWS: dict[str, set[str]] = {
     "hints": {"lookup", "text", "model"},
     "report": {"lookup", "errors", "text", "model"},
     "plan": {"lookup", "settings", "model", "errors", "text", "waiting", "waits"},
+    "evidence": {"lookup", "plan", "waits"},
     "fleet": {"errors", "files", "text"},
     "gate": {"delegates", "errors", "fleet", "lookup", "plan", "text"},
     "registration": {"lookup", "plan", "providers", "settings", "model", "errors", "text"},

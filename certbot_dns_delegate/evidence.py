@@ -1,0 +1,66 @@
+"""What the servers show around a publication: what stood there before, what may still be cached, how far each is."""
+
+import time
+from collections.abc import Mapping
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.lookup.answer import soa_in, txt_in
+from certbot_dns_delegate.lookup.exchange import exchange
+from certbot_dns_delegate.lookup.question import Ask, Question, Reply
+from certbot_dns_delegate.lookup.watch import WatchReport
+from certbot_dns_delegate.plan import Plan
+from certbot_dns_delegate.waits import OUR_TTL, PATIENCE, STALE_AT_MOST
+
+
+def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
+    """What stood at each target before us; of our own values those that every server of the zone has.
+
+    One of them alone may lag, and still serve a value that an earlier run has withdrawn.
+    """
+    present = {p.target.owner: p.target.present.values for p in plan.planned}
+    suspects = [p for p in plan.planned if p.challenge.value in p.target.present.values]
+    question = {p.target.owner: Question(p.target.owner, RdataType.TXT) for p in suspects}
+    asks = {Ask(server, question[p.target.owner]) for p in suspects for server in p.target.zone.servers}
+    for outcome in exchange(asks, PATIENCE.total_seconds()) if asks else ():
+        if isinstance(outcome, Reply) and outcome.is_authoritative:
+            owner = outcome.ask.question.name
+            present[owner] &= txt_in(outcome.message, owner).values
+    return present
+
+
+def stale_for_s(
+    plan: Plan, report: WatchReport | None, withdrawn: Mapping[str, tuple[float, int]], passed_s: float
+) -> float:
+    """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
+
+    Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served meanwhile,
+    or we ourselves have withdrawn one whose TTL was longer than our own.
+
+    :param withdrawn: when values of ours were last taken from an owner (seconds since the epoch), and their TTL.
+    :param passed_s: seconds since the values were published.
+    """
+    until = 0.0
+    ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
+    sightings = [s for watcher in (report.servers if report else ()) for s in watcher.sightings.values()]
+    rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
+    for owner, rrset in rrsets:
+        if rrset.values - ours[owner]:
+            until = max(until, rrset.ttl - passed_s)
+    for at, ttl in withdrawn.values():
+        if ttl > OUR_TTL:
+            until = max(until, at + ttl - time.time())
+    return min(until, STALE_AT_MOST.total_seconds())
+
+
+def serials(report: WatchReport) -> dict[object, int]:
+    """The SOA serial that each server has now; those that do not answer at once are left out."""
+    asks = {Ask(w.server, Question(w.zone, RdataType.SOA)) for w in report.servers if not w.recursive}
+    found: dict[object, int] = {}
+    for outcome in exchange(asks, 1.0):
+        if isinstance(outcome, Reply):
+            soa = soa_in(outcome.message, outcome.ask.question.name)
+            if soa is not None:
+                found[outcome.ask.server] = soa[0].serial
+    return found
