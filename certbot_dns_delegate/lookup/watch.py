@@ -182,6 +182,7 @@ def watch(
     """
     begin = time.monotonic()
     limits = {w.zone: timeout_s if isinstance(timeout_s, float | int) else timeout_s[w.zone] for w in watchers}
+    by_zone = {zone: [watcher for watcher in watchers if watcher.zone == zone] for zone in limits}
     order = itertools.count()
     due = [(begin + (BETWEEN_LOOKS.total_seconds() if w.looks else 0.0), next(order), w) for w in watchers]
     heapq.heapify(due)
@@ -190,7 +191,7 @@ def watch(
     told = begin
     while True:
         now = time.monotonic()
-        open_zones = {z for z in limits if now - begin < limits[z] and not _is_settled(z, watchers)}
+        open_zones = {z for z in limits if now - begin < limits[z] and not _is_settled(by_zone[z])}
         if not open_zones:
             break
         while due and due[0][0] <= now:
@@ -208,7 +209,7 @@ def watch(
         future.result()
         at = time.monotonic()
         heapq.heappush(due, (at + watcher.pause_s(at - begin), next(order), watcher))
-    complete = all(_is_settled(zone, watchers) for zone in limits)
+    complete = all(map(_is_settled, by_zone.values()))
     return WatchReport(complete, time.monotonic() - begin, tuple(watchers))
 
 
@@ -216,6 +217,7 @@ def _hand_over(ended: SimpleQueue[tuple[Watcher, Future[None]]], watcher: Watche
     ended.put((watcher, future))
 
 
-def _is_settled(zone: Name, watchers: Sequence[Watcher]) -> bool:
-    states = [watcher.state for watcher in watchers if watcher.zone == zone]
+def _is_settled(watchers: Sequence[Watcher]) -> bool:
+    """Whether the servers of one zone let the CA look."""
+    states = [watcher.state for watcher in watchers]
     return State.READY in states and not any(state.blocks for state in states)
