@@ -21,6 +21,7 @@ unit: $(VENV)/ready
 	$(LAB) run -- $(BIN)/python -m pytest $(PYTEST)
 
 demo: $(VENV)/ready
+	@echo "Looking for the servers' programs; the first time they are fetched into .lab, which takes some seconds."
 	@$(LAB) setup > /dev/null
 	@$(LAB) run -- $(BIN)/python -m tests.demo $(if $(STANDALONE),--standalone)
 
@@ -62,6 +63,7 @@ changelog: $(VENV)/packaging
 
 # The virtual environment, made anew when what it holds has changed.
 $(VENV)/ready: setup.cfg pyproject.toml
+	@echo "Setting up $(VENV) with what the tests need; this takes a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@

@@ -146,3 +146,5 @@ class Limits:
     """A write replaces the whole RRset, so foreign values have to be carried over."""
     is_idempotent: bool = True
     """Publishing a value twice has the effect of publishing it once."""
+    has_credentials: bool = True
+    """There is a key or an account that could be stolen. False: this host itself is all that it takes."""

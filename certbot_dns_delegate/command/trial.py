@@ -45,7 +45,9 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
     yield Finding(
         Verdict.OK, str(wanted), "write", f"a probe value at {show(target.owner)} went out and back: {phases}"
     )
-    yield _width(settings, host, target)
+    provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
+    if provider.limits.has_credentials:
+        yield _width(settings, host, target)
 
 
 def _width(settings: Settings, host: Host, target: Target) -> Finding:

@@ -105,7 +105,7 @@ class Standalone:
     """Serves the values itself; they are gone when the process ends, however it ends."""
 
     name = "standalone"
-    limits = Limits()
+    limits = Limits(has_credentials=False)
     KEYS = (
         Key("listen", HOSTS, "Addresses to listen on, @port optional; by default all of this host."),
         Key("server_name", NAME, "This host's name in the NS record that leads here; by default its own full name."),

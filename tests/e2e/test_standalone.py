@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -127,6 +128,26 @@ def test_other_types_are_nodata(lab: Lab, sectioned: Path) -> None:
         assert lab.values("stand.stand.test.", ADDRESS) == [value]
     finally:
         assert engine.cleanup() == []
+    assert is_free()
+
+
+def test_check_with_a_listener_of_its_own(lab: Lab, sectioned: Path) -> None:
+    """``check`` listens while it looks: NS and CNAME lead here, and a probe value is served; then it is over."""
+    command = [str(Path(sys.executable).with_name("certbot-dns-delegate")), "check", "stand.customer.test", "--write"]
+    folders = [f"--{name}-dir={lab.directory / 'stand-check' / name}" for name in ("config", "work")]
+    done = subprocess.run(
+        [*command, "--credentials", str(sectioned), "--server", lab.ca.directory_url, *folders],
+        env=lab.certbot_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert all(line.startswith(("ok ", "1 name:")) for line in lines), done.stdout
+    assert any(f"servers: host.links.test ({ADDRESS}): UDP and TCP, with authority" in line for line in lines)
+    assert any("write: a probe value at stand.stand.test. went out and back" in line for line in lines)
     assert is_free()
 
 
