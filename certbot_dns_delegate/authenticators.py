@@ -119,8 +119,8 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
         from certbot_dns_delegate.hints import hint_for_failures
 
-        report = self._engine.report if self._engine else None
-        return hint_for_failures([(_identifier(achall), achall.error) for achall in failed_achalls], report)
+        report, left_out = (self._engine.report, self._engine.left_out) if self._engine else (None, set())
+        return hint_for_failures([(_identifier(each), each.error) for each in failed_achalls], report, left_out)
 
     def _start(self) -> "Engine":
         from certbot_dns_delegate import settings

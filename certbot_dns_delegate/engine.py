@@ -69,6 +69,8 @@ class Engine:
         self.tell = tell or Tell()
         self.run = new_run()
         self.report: WatchReport | None = None
+        self.left_out: set[str] = set()
+        """Certificate names that could not be planned, where a subset of the names is enough."""
         self._resolvers = tuple(resolvers)
         self._resolver_lock = threading.Lock()
         self._recursive_asker: Recursive | None = None
@@ -103,6 +105,7 @@ class Engine:
             if problems and not (allow_subset and plan.planned):
                 raise_all(problems)
             for challenge, error in plan.problems:
+                self.left_out.add(challenge.identifier)
                 self._warn(f"{challenge.identifier} is left out: {error}")
             published = self._publish(plan, standing, pool)
             self._prove(plan, published, pool, timeout)

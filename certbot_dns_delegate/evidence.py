@@ -11,7 +11,7 @@ from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.watch import WatchReport
 from certbot_dns_delegate.plan import Plan
-from certbot_dns_delegate.waits import OUR_TTL, PATIENCE, STALE_AT_MOST
+from certbot_dns_delegate.waits import PATIENCE, STALE_AT_MOST
 
 
 def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
@@ -36,7 +36,7 @@ def stale_for_s(
     """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
 
     Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served meanwhile,
-    or we ourselves have withdrawn one whose TTL was longer than our own.
+    or we ourselves have just withdrawn one (Certbot orders again at once without the names that failed).
 
     :param withdrawn: when values of ours were last taken from an owner (seconds since the epoch), and their TTL.
     :param passed_s: seconds since the values were published.
@@ -49,8 +49,7 @@ def stale_for_s(
         if rrset.values - ours[owner]:
             until = max(until, rrset.ttl - passed_s)
     for at, ttl in withdrawn.values():
-        if ttl > OUR_TTL:
-            until = max(until, at + ttl - time.time())
+        until = max(until, at + ttl - time.time())
     return min(until, STALE_AT_MOST.total_seconds())
 
 

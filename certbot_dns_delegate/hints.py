@@ -1,6 +1,6 @@
 """What a CA's refusal means and what to do: its problem text, read together with what our own watch saw."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from certbot_dns_delegate.lookup.watch import WatchReport
@@ -25,19 +25,27 @@ TABLE = {
 }
 
 
-def hint_for_failures(failures: Sequence[tuple[str, Any]], report: WatchReport | None) -> str:
+def hint_for_failures(
+    failures: Sequence[tuple[str, Any]], report: WatchReport | None, left_out: Collection[str] = ()
+) -> str:
     """The text for Certbot's "Hint:" after a failed validation.
 
     :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
+    :param left_out: the identifiers that were never written, because a subset of the names is enough.
     """
     lines = []
     for identifier, error in failures:
+        if identifier in left_out:
+            lines.append(f"{printable(identifier)}: it was left out, for the reason given above")
+            continue
         # Without the name itself: one that has "dnssec" in it says nothing about DNSSEC.
         told = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower().replace(identifier.lower(), "")
         check = f"run: certbot-dns-delegate check {quoted(identifier)}"
         advice = next((advice for key, advice in TABLE.items() if key in told), check)
         lines.append(f"{printable(identifier)}: {advice}")
-    return "\n".join([_seen(report), *dict.fromkeys(lines)])
+    is_ours = any(identifier not in left_out for identifier, _ in failures) or not failures
+    seen = [_seen(report)] if is_ours else []
+    return "\n".join([*seen, *dict.fromkeys(lines)])
 
 
 def _seen(report: WatchReport | None) -> str:
@@ -47,7 +55,5 @@ def _seen(report: WatchReport | None) -> str:
         )
     count = len(report.servers) - len(report.out)
     out = f" ({', '.join(str(w.server) for w in report.out)} gave no answer)" if report.out else ""
-    return (
-        f"All {count} authoritative server{'s' if count != 1 else ''} asked from here served the values{out}, so the CA"
-        " sees something else than this host."
-    )
+    asked = "The authoritative server" if count == 1 else f"All {count} authoritative servers"
+    return f"{asked} asked from here served the values{out}, so the CA sees something else than this host."
