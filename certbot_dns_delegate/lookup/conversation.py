@@ -36,8 +36,9 @@ class Pending:
 
     def renew(self) -> None:
         """Render it; not before it is sent, since most questions to a zone's further servers never are."""
-        self.message = self.ask.question.message(edns=self.use_edns)
-        self.wire = self.message.to_wire()
+        identifier = os.urandom(2)
+        self.id = int.from_bytes(identifier, "big")
+        self.wire = self.ask.question.wire(identifier, edns=self.use_edns)
 
 
 class Conversation:
@@ -64,10 +65,10 @@ class Conversation:
 
     def send(self, pending: Pending, now: float) -> None:
         pending.renew()
-        while pending.message.id in self.outstanding:
+        while pending.id in self.outstanding:
             pending.renew()
         pending.started = pending.started or now
-        self.outstanding[pending.message.id] = pending
+        self.outstanding[pending.id] = pending
         if pending.needs_tcp:
             self._send_tcp(pending)
         else:
@@ -218,7 +219,7 @@ class Conversation:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
         pending = self.outstanding.get(int.from_bytes(wire[:2], "big"))
         message = None if pending is None else read(wire, pending.ask.question.rdtype in ANSWER_ENOUGH)
-        if message is None or pending is None or not pending.message.is_response(message):
+        if message is None or pending is None or not pending.ask.question.is_answered_by(message):
             self.malformed = True
             return None
         return pending, message

@@ -74,7 +74,7 @@ def _expire(conversation: Conversation, now: float) -> Iterator[Outcome]:
 
 def _receive(conversation: Conversation, which: socket.socket, mask: int) -> Iterator[Outcome]:
     for pending, message, transport in conversation.ready(which, mask):
-        if conversation.outstanding.pop(pending.message.id, None) is None:
+        if conversation.outstanding.pop(pending.id, None) is None:
             continue
         # A server from before EDNS says FORMERR or NOTIMP and shows no OPT (RFC 6891 section 7).
         old = message.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and message.edns < 0

@@ -1,11 +1,14 @@
 """A question to a name server, what came of it, and the command that asks it again."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dns.edns
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -38,8 +41,31 @@ class Question:
         options = {"use_edns": 0, "payload": PAYLOAD, "want_dnssec": self.dnssec_ok} if edns else {"use_edns": False}
         return dns.message.make_query(self.name, self.rdtype, flags=flags, **options)
 
+    def wire(self, identifier: bytes, *, edns: bool = True) -> bytes:
+        """The question as it is sent, with an id of two bytes."""
+        return identifier + _rendered(self, edns)
+
+    def is_answered_by(self, message: dns.message.Message) -> bool:
+        """Whether a message with the right id is the response to this (RFC 5452 section 9.1)."""
+        if not message.flags & dns.flags.QR or message.opcode() != dns.opcode.QUERY:
+            return False
+        if not message.question:
+            # Some servers that refuse repeat no question (dnspython allows it for the same rcodes).
+            return message.rcode() in {dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED}
+        asked = message.question[0]
+        same = asked.rdtype == self.rdtype and asked.rdclass == dns.rdataclass.IN and asked.name == self.name
+        return same and len(message.question) == 1
+
     def __str__(self) -> str:
         return f"{self.name} {dns.rdatatype.to_text(self.rdtype)}"
+
+
+@lru_cache(maxsize=4096)
+def _rendered(question: Question, edns: bool) -> bytes:
+    """All but the id: a watch puts each question to every server several times, and rendering it is not cheap."""
+    wire = question.message(edns=edns).to_wire()
+    assert wire is not None
+    return wire[2:]
 
 
 @dataclass(frozen=True)
