@@ -24,6 +24,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.settings import Delegate, Settings
+from certbot_dns_delegate.suffixes import Suffixes
 from certbot_dns_delegate.text import show, show_all
 from certbot_dns_delegate.waiting import settle
 from certbot_dns_delegate.waits import Watch
@@ -59,20 +60,25 @@ class Router:
     def __init__(self, settings: Settings, provider_of: ProviderOf) -> None:
         self._delegates = settings.delegates
         self._provider_of = provider_of
+        self._suffixes = Suffixes((d.suffix, d) for d in settings.delegates if d.suffix is not None)
+        self._flat = [delegate for delegate in settings.delegates if delegate.suffix is None]
 
     def route(self, name: Name) -> tuple[Delegate, Name] | None:
         """The delegate whose suffix is the longest above ``name``, and that suffix.
 
         For a flat file the service itself is asked what it serves.
         """
-        found: tuple[Delegate, Name] | None = None
-        for delegate in self._delegates:
-            suffix = delegate.suffix or self._provider_of(delegate).zone_of(name)
-            if suffix is not None and name.is_subdomain(suffix) and (found is None or len(suffix) > len(found[1])):
-                found = (delegate, suffix)
-        if found is not None and hasattr(provider := self._provider_of(found[0]), "begin"):
+        found = self._suffixes.above(name)
+        for delegate in self._flat:
+            suffix = self._provider_of(delegate).zone_of(name)
+            if suffix is not None and name.is_subdomain(suffix) and (found is None or len(suffix) > len(found[0])):
+                found = (suffix, delegate)
+        if found is None:
+            return None
+        suffix, delegate = found
+        if hasattr(provider := self._provider_of(delegate), "begin"):
             provider.begin()
-        return found
+        return delegate, suffix
 
     def hidden_suffix(self, name: Name) -> Name | None:
         """The suffix, where no recursive resolver may be asked about ``name``."""

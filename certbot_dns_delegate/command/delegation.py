@@ -11,9 +11,10 @@ from certbot_dns_delegate.delegates import Delegate, Settings
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError
 from certbot_dns_delegate.fleet import Networks, is_here
 from certbot_dns_delegate.lookup.addresses import addresses_of_all
-from certbot_dns_delegate.lookup.chain import Followed
+from certbot_dns_delegate.lookup.chain import Followed, is_made_for
 from certbot_dns_delegate.lookup.chains import follow_all
 from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.suffixes import Suffixes
 from certbot_dns_delegate.text import printable, show
 
 OK, MISSING, ELSEWHERE, DANGLING = "ok", "missing", "elsewhere", "dangling"
@@ -47,8 +48,7 @@ def look(
     labels = {each.owner: label_of(each).encode() for each in names}
 
     def is_own(start: Name, target: Name) -> bool:
-        own = start.labels[1:-1]
-        return target.labels[: len(own)] == own or target.labels[0].lower() == labels[start]
+        return is_made_for(start, target) or target.labels[0].lower() == labels[start]
 
     owners = dict.fromkeys(each.owner for each in names)
     ended = follow_all(recursive, owners, lambda name: route(name) is not None, is_own)
@@ -64,13 +64,11 @@ def look(
 
 def router(settings: Settings) -> Route:
     """The delegate with the longest suffix above a name, by the settings alone."""
-    suffixes = {delegate.suffix: delegate for delegate in settings.delegates if delegate.suffix is not None}
+    suffixes = Suffixes((d.suffix, d) for d in settings.delegates if d.suffix is not None)
 
     def route(name: Name) -> Delegate | None:
-        for depth in range(len(name), 0, -1):
-            if (above := name.split(depth)[1]) in suffixes:
-                return suffixes[above]
-        return None
+        found = suffixes.above(name)
+        return None if found is None else found[1]
 
     return route
 

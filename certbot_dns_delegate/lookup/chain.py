@@ -20,9 +20,6 @@ from certbot_dns_delegate.lookup.zone import Found, Zones
 from certbot_dns_delegate.model import Alias, Chain
 from certbot_dns_delegate.text import show
 
-Link = tuple[Reply | LookupFailed, Reply | None]
-"""What a resolver says about CNAME at a name, and about a name below it; the latter is not always asked for."""
-
 MOST_ALIASES = 8
 """CNAMEs in a row. Unbound and BIND give up beyond 11 (max-query-restarts), and a CA's limit is not published."""
 
@@ -46,7 +43,10 @@ class Follower:
         self._recursive = recursive
         self._zones = zones
         self._suffix_of = suffix_of
-        self._links: dict[Name, Link] = {}
+        self._replies: dict[Name, Reply | LookupFailed] = {}
+        """What a resolver said about CNAME at a name."""
+        self._below: dict[Name, Reply | None] = {}
+        """And what it said about a name below."""
 
     def foresee(self, starts: Sequence[Name], pool: Executor) -> None:
         """Ask about the first links of many chains together, then about the targets, so that :meth:`follow` is quick.
@@ -54,17 +54,21 @@ class Follower:
         What fails here is asked for again, and told, by :meth:`follow`.
         """
         outside = [start for start in starts if self._suffix_of(start) is None]
-        self._links |= pool.submit(self._look_up, outside, first=True).result()
-        targets = [start for start in starts if start not in self._links]
-        for owner, (reply, _) in self._links.items():
+        self._replies |= pool.submit(self._ask, outside).result()
+        targets = [start for start in starts if start not in self._replies]
+        shared = []
+        for owner, reply in self._replies.items():
             with contextlib.suppress(LookupFailed):
-                link = alias_in(_usable(reply).message, owner)
-                targets += [link[0]] if link else []
+                if link := alias_in(_usable(reply).message, owner):
+                    targets.append(link[0])
+                    shared += [] if _is_real(owner, *link) else [owner]
         inside: dict[Name, list[Name]] = defaultdict(list)
         for target in dict.fromkeys(targets):
             if (suffix := self._suffix_of(target)) is not None:
                 inside[suffix].append(target)
-        for future in [pool.submit(self._zones.foresee, suffix, owners) for suffix, owners in inside.items()]:
+        futures = [pool.submit(self._zones.foresee, suffix, owners) for suffix, owners in inside.items()]
+        self._below |= pool.submit(self._ask_below, shared).result()
+        for future in futures:
             future.result()
 
     def follow(self, start: Name) -> Followed:
@@ -86,24 +90,31 @@ class Follower:
 
     def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
         owner = chain.target
-        answer, below = self._links.get(owner) or self._look_up([owner], first=not chain.aliases)[owner]
-        reply = _usable(answer)
+        reply = _usable(self._replies.get(owner) or self._ask([owner])[owner])
         link = alias_in(reply.message, owner)
         if link is None:
             return Followed(chain, None, reply.message.rcode() != dns.rcode.NXDOMAIN), None
         target, is_dname = link
-        is_wildcard = not is_dname and below is not None and alias_in(below.message, below.ask.question.name) == link
+        is_wildcard = not chain.aliases and not _is_real(owner, target, is_dname) and self._is_below_too(owner, link)
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
 
-    def _look_up(self, owners: Sequence[Name], *, first: bool) -> dict[Name, Link]:
-        belows = {owner: name_below(owner) if first else None for owner in owners}
-        keys = [(owner, RdataType.CNAME) for owner in owners]
-        replies = self._recursive.ask_all(keys, [(below, RdataType.CNAME) for below in belows.values() if below])
-        links: dict[Name, Link] = {}
-        for owner, below in belows.items():
-            other = replies.get((below, RdataType.CNAME)) if below else None
-            links[owner] = replies[owner, RdataType.CNAME], other if isinstance(other, Reply) else None
-        return links
+    def _ask(self, owners: Sequence[Name]) -> dict[Name, Reply | LookupFailed]:
+        replies = self._recursive.ask_all([(owner, RdataType.CNAME) for owner in owners])
+        return {owner: reply for (owner, _), reply in replies.items()}
+
+    def _is_below_too(self, owner: Name, link: tuple[Name, bool]) -> bool:
+        """Whether a name below ``owner`` that nobody chose has the same alias: a wildcard has made both."""
+        if owner not in self._below:
+            self._below |= self._ask_below([owner])
+        reply = self._below[owner]
+        return reply is not None and alias_in(reply.message, reply.ask.question.name) == link
+
+    def _ask_below(self, owners: Sequence[Name]) -> dict[Name, Reply | None]:
+        """What a resolver says about a name below each; one try, since no value's place depends on it."""
+        below = {owner: name_below(owner) for owner in owners}
+        replies = self._recursive.ask_all([], [(name, RdataType.CNAME) for name in below.values() if name])
+        said = {name: reply for (name, _), reply in replies.items() if isinstance(reply, Reply)}
+        return {owner: said.get(name) if name else None for owner, name in below.items()}
 
     def _ask_authority(self, chain: Chain, suffix: Name) -> tuple[Followed, Alias | None]:
         owner = chain.target
@@ -124,6 +135,18 @@ def _usable(answer: Reply | LookupFailed) -> Reply:
     if isinstance(answer, LookupFailed):
         raise answer
     return answer
+
+
+def _is_real(owner: Name, target: Name, is_dname: bool) -> bool:
+    """Whether a CNAME needs no asking to be known for no wildcard's."""
+    return is_dname or is_made_for(owner, target)
+
+
+def is_made_for(start: Name, target: Name) -> bool:
+    """Whether a target begins with the certificate name, as ``records`` makes them: nobody gives it to a wildcard,
+    which would lead every other name there too."""
+    own = [label.lower() for label in start.labels[1:-1]]
+    return own == [label.lower() for label in target.labels[: len(own)]]
 
 
 def name_below(owner: Name) -> Name | None:

@@ -8,16 +8,14 @@ import struct
 from collections import deque
 from collections.abc import Iterator
 
-import dns.exception
 import dns.flags
 import dns.message
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.lookup.question import UNREACHABLE, Ask
+from certbot_dns_delegate.lookup.wire import read
 from certbot_dns_delegate.model import Server
 
-HEADER = 12
-"""Bytes; the counts of authority and additional section are its last four (RFC 1035 section 4.1.1)."""
 ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
 """Of an answer to these nothing but the answer section is read."""
 
@@ -266,23 +264,6 @@ class Conversation:
         for each in (self.udp, self.tcp):
             if each is not None:
                 each.close()
-
-
-def read(wire: bytes, answer_is_enough: bool = False) -> dns.message.Message | None:
-    """The message, with one RR in each RRset; None where it is malformed.
-
-    :param answer_is_enough: leave out authority and additional section where there is an answer. The NS and address
-        records that come with each answer cost more than the answer itself, and a watch reads thousands.
-    """
-    if answer_is_enough and wire[6:8] > b"\0\0" and len(wire) > HEADER:
-        wire = wire[:8] + bytes(4) + wire[HEADER:]
-    try:
-        return dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True)
-    except dns.message.Truncated as error:
-        # Also where it was cut in the middle of a record, which is otherwise malformed.
-        return error.message()  # type: ignore[no-untyped-call, no-any-return]
-    except dns.exception.DNSException:
-        return None
 
 
 def _reason(error: OSError) -> str:

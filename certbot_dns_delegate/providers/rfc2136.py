@@ -17,6 +17,8 @@ from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, OutcomeUnknown, Refused, SettingsError, WriteError
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
+from certbot_dns_delegate.lookup.question import Question
+from certbot_dns_delegate.lookup.wire import read as read_query
 from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers import tsig
 from certbot_dns_delegate.providers.diagnosis import HINTS, explain, hint_for
@@ -233,10 +235,17 @@ class RFC2136:
         return query
 
     def _read_query(self, wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
-        try:
-            message = read(wire, query)
-        except dns.exception.DNSException:
-            return None
+        message: dns.message.Message | None
+        if query.keyring:
+            try:
+                message = read(wire, query)
+            except dns.exception.DNSException:
+                return None
+        else:
+            message = read_query(wire, answer_is_enough=True)
+            asked = query.question[0]
+            if message is None or not Question(asked.name, asked.rdtype).is_answered_by(message):
+                return None
         return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
 
     def _send(

@@ -26,9 +26,9 @@ from certbot_dns_delegate.lookup.answer import (
     soa_in,
     txt_in,
 )
-from certbot_dns_delegate.lookup.conversation import read
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.watch import Watcher
+from certbot_dns_delegate.lookup.wire import read
 from certbot_dns_delegate.model import Server
 from tests.fuzz.authority import mutate
 from tests.unit.internet import name

@@ -67,7 +67,7 @@ class Named(Server):
     dnssec-validation no;
     allow-transfer {{ 127.0.0.0/8; fd53::/64; }};
     # The lab's secondaries are as fast as the protocol lets them be; notify-delay is the zones' own affair.
-    transfers-per-ns 50; transfers-in 50; serial-query-rate 100;
+    transfers-per-ns 50; transfers-in 50; serial-query-rate 100; notify-rate 100;
     masterfile-format text;
 }};
 logging {{
