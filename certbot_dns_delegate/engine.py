@@ -23,6 +23,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_re
 from certbot_dns_delegate.lookup.watch import Watcher, WatchReport, watch
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Publication, Sighting
+from certbot_dns_delegate.outside import not_seen
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
 from certbot_dns_delegate.registration import Terminal, make_accounts
@@ -308,6 +309,7 @@ class Engine:
             self._tell_watch(report, begin)
             if not report.complete:
                 raise not_served(report, serials(report))
+        self._look_from_outside(plan, pool)
         ours = {owner for publication in plan.publications for owner in publication.values}
         withdrawn = self._history.last_withdrawn(map(show, ours))
         stale_s = stale_for_s(plan, self.report, withdrawn, time.monotonic() - begin)
@@ -316,6 +318,16 @@ class Engine:
             why = "older values may still be cached" if stale_s >= settle_s else "servers that cannot be seen from here"
             log.info("waiting %.0f s more: %s", rest_s, why)
             pause(rest_s)
+
+    def _look_from_outside(self, plan: Plan, pool: ThreadPoolExecutor) -> None:
+        """Tell what a resolver does not see; it may know less than the CA's, so this stops nobody."""
+        delegates = [(publication, self._delegate(publication)) for publication in plan.publications]
+        here = [p for p, d in delegates if profile_of(d.provider).from_outside and d.watch is Watch.AUTHORITATIVE]
+        if here:
+            future = pool.submit(lambda: list(not_seen(here, self._recursive())))
+            settle([future])
+            for sentence in future.result():
+                self._warn(sentence)
 
     def _tell_watch(self, report: WatchReport, begin: float) -> None:
         self.report = report

@@ -21,7 +21,8 @@ TABLE = {
     "nxdomain": "the name did not exist for the CA: a server that lags, or a negative answer in its cache; try again"
     " when the SOA minimum of the zone has passed",
     "servfail": "the CA's resolver failed: DNSSEC, a lame delegation, or too long a chain; see https://unboundtest.com",
-    "timed out": "the CA could not reach the authoritative servers: a firewall, geo-blocking, or rate limiting",
+    "timed out": "the CA could not reach the authoritative servers: a firewall, geo-blocking, or rate limiting; where"
+    " this host is the server (standalone): firewall-cmd --add-service=dns, or ufw allow 53",
 }
 
 

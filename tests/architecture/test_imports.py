@@ -37,6 +37,7 @@ KNOWS: dict[str, set[str]] = {
     "report": {"lookup", "errors", "text", "model"},
     "plan": {"lookup", "settings", "suffixes", "model", "errors", "text", "waiting", "waits"},
     "evidence": {"lookup", "plan", "waits"},
+    "outside": {"lookup", "model", "text"},
     "fleet": {"errors", "files", "text"},
     "gate": {"delegates", "errors", "fleet", "lookup", "plan", "text"},
     "registration": {"lookup", "plan", "providers", "settings", "model", "errors", "text"},

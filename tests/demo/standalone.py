@@ -55,4 +55,4 @@ def afterwards(lab: Lab) -> Iterator[str]:
         if client.connect_ex((network.STANDALONE, 53)) == 0:
             raise look.Unexpected(f"somebody listens on {network.STANDALONE}")
     yield "nobody listens on port 53"
-    yield from look.left_behind(lab, TITLE)
+    yield from look.left_behind(lab, TITLE, served=f"stand.{TITLE}.")

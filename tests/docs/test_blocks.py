@@ -35,7 +35,7 @@ PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
     *("chmod", "curl", "dig", "docker", "jq", "keymgr", "knotc", "ln", "named-checkconf", "openssl", "pdnsutil"),
-    *("pip", "python3", "rndc", "snap", "ss", "systemctl", "tsig-keygen"),
+    *("pip", "python3", "rndc", "snap", "ss", "systemctl", "tsig-keygen", "firewall-cmd", "ufw"),
 }
 """Other people's programs that the pages use; what they do is not tested here."""
 

@@ -49,6 +49,30 @@ def test_name_and_wildcard_then_renew(lab: Lab, sectioned: Path) -> None:
     assert is_free()
 
 
+def test_it_is_looked_at_from_outside(lab: Lab, sectioned: Path) -> None:
+    """Once served, and not before, the resolver is asked for the value, once."""
+    lab.flush()
+    done = issue(lab, sectioned, "stand.customer.test", home="stand-outside")
+    assert done.returncode == 0, done.stderr
+    assert "seen from outside" not in done.stderr
+    asked = lab.resolver_queries()
+    assert not lab.ipv6 or [question for question in asked if "stand.test" in question[0]] == [
+        ("stand.stand.test.", "TXT")
+    ]
+
+
+def test_a_resolver_that_does_not_see_it_is_told_and_stops_nobody(lab: Lab, sectioned: Path) -> None:
+    """It may know less than the CA's: here the resolver refuses the name itself, but follows the CNAME for the CA."""
+    lab.unbound.control("local_zone stand.test. always_refuse")
+    try:
+        done = issue(lab, sectioned, "stand.customer.test", home="stand-closed")
+    finally:
+        lab.unbound.control("local_zone_remove stand.test.")
+    assert done.returncode == 0
+    assert "this host answers for stand.test., but seen from outside nobody does" in done.stderr
+    assert "firewall-cmd --add-service=dns" in done.stderr
+
+
 def test_flat_file(lab: Lab) -> None:
     """The flat file names its zone; its own authenticator reads it."""
     lines = [f"dns_delegate_standalone_{key} = {value}" for key, value in {**KEYS, "zone": "stand.test"}.items()]
