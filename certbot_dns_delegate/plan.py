@@ -62,6 +62,8 @@ class Router:
         self._provider_of = provider_of
         self._suffixes = Suffixes((d.suffix, d) for d in settings.delegates if d.suffix is not None)
         self._flat = [delegate for delegate in settings.delegates if delegate.suffix is None]
+        self._served: dict[tuple[str, Name], Name | None] = {}
+        """What the services of flat files have said about names; the way to a target asks about some many times."""
 
     def route(self, name: Name) -> tuple[Delegate, Name] | None:
         """The delegate whose suffix is the longest above ``name``, and that suffix.
@@ -70,7 +72,9 @@ class Router:
         """
         found = self._suffixes.above(name)
         for delegate in self._flat:
-            suffix = self._provider_of(delegate).zone_of(name)
+            if (key := (delegate.title, name)) not in self._served:
+                self._served[key] = self._provider_of(delegate).zone_of(name)
+            suffix = self._served[key]
             if suffix is not None and name.is_subdomain(suffix) and (found is None or len(suffix) > len(found[0])):
                 found = (suffix, delegate)
         if found is None:

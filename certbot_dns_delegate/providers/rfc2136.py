@@ -1,6 +1,5 @@
 """Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
 
-import random
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
@@ -15,22 +14,18 @@ import dns.update
 from dns.name import Name
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import DelegateError, NoEffect, OutcomeUnknown, Refused, SettingsError, WriteError
-from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
-from certbot_dns_delegate.lookup.question import Question
-from certbot_dns_delegate.lookup.wire import read as read_query
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers import tsig
 from certbot_dns_delegate.providers.diagnosis import HINTS, explain, hint_for
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.reading import Reader
 from certbot_dns_delegate.providers.update import Connection, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
-from certbot_dns_delegate.text import printable, quoted, show, show_all
+from certbot_dns_delegate.text import printable, quoted, show
 
 TIMES = 3
 """Attempts at an UPDATE whose prerequisite failed because somebody else changed the owner meanwhile."""
-LOOK_AGAIN_S = (0.1, 0.3, 0.6)
-"""Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a forwarder after a transfer."""
 
 
 class Broken(OutcomeUnknown):
@@ -90,18 +85,14 @@ class RFC2136:
         self._options = options
         self._context = context
         self._key = tsig.make_key(options, context.warn)
+        self._reader = Reader(context, self._key if options["sign_query"] else None)
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 
     def zone_of(self, owner: Name) -> Name | None:
-        query = self._query(owner, dns.rdatatype.SOA)
         with self._connect() as connection:
-            message = self._read_query(connection.exchange(query), query)
-        if message is None or not message.flags & dns.flags.AA:
-            return None
-        soa = soa_in(message, owner)
-        return None if soa is None else soa.name
+            return self._reader.zone_of(connection, owner)
 
     def probe(self) -> str:
         """An UPDATE without updates: the server checks key and zone (RFC 2136 section 3.3), and nothing changes.
@@ -165,58 +156,9 @@ class RFC2136:
                         update.add(owner, standing.ttl if standing.values else ttl, _txt(text))
                 rcode = self._send(connection, update, zone, may_exist=present is None)
                 if rcode == dns.rcode.NOERROR:
-                    return self._read_back(connection, values)
-                present = self._look(connection, values)
+                    return self._reader.read_back(connection, values)
+                present = self._reader.standing(connection, values)
         raise Refused(f"UPDATE of {show(zone)}: {connection.server} said YXDOMAIN", HINTS["YXDOMAIN"])
-
-    def _look(self, connection: Connection, values: Values) -> dict[Name, RRset]:
-        """What stands at the owners now.
-
-        :raises Refused: when a CNAME does.
-        """
-        found = {}
-        for owner, message in self._ask_all(connection, values).items():
-            link = alias_in(message, owner) if message is not None else None
-            if link is not None:
-                raise Refused(
-                    f"{connection.server} says that {show(owner)} is a CNAME to {show(link[0])}", HINTS["YXRRSET"]
-                )
-            found[owner] = txt_in(message, owner) if message is not None else RRset()
-        return found
-
-    def _read_back(self, connection: Connection, values: Values) -> Sequence[Sighting]:
-        """What the server that said NOERROR serves now; nothing when it does not answer our queries.
-
-        :raises NoEffect: when it answers with authority and a value is not there.
-        """
-        for pause_s in (*LOOK_AGAIN_S, None):
-            try:
-                answers = self._ask_all(connection, values)
-            except (OSError, WriteError):
-                answers = {}
-            messages = {owner: m for owner, m in answers.items() if m is not None and m.flags & dns.flags.AA}
-            sightings = [_sighting(connection.server, owner, message) for owner, message in messages.items()]
-            if len(messages) < len(values):
-                self._context.warn(f"{connection.server} took the update but does not answer queries for it from here")
-                return []
-            missing = [s.owner for s in sightings if not values[s.owner] <= s.rrset.values]
-            if not missing:
-                return sightings
-            if pause_s is not None:
-                self._context.wait(pause_s)
-        hint = (
-            "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
-            " the name, or the name lies below a zone cut:"
-            f" dig {show(missing[0])} TXT @{connection.server.address} +norec"
-        )
-        raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
-
-    def _ask_all(self, connection: Connection, values: Values) -> dict[Name, dns.message.Message | None]:
-        # Answers are told apart by their id alone, so no two queries may have the same: of 300 random ones, two do.
-        ids = random.SystemRandom().sample(range(1 << 16), len(values))
-        queries = {owner: self._query(owner, dns.rdatatype.TXT, i) for owner, i in zip(values, ids, strict=True)}
-        wires = connection.exchange_all(list(queries.values()))
-        return {owner: self._read_query(wires[query.id], query) for owner, query in queries.items()}
 
     # Messages
 
@@ -225,28 +167,6 @@ class RFC2136:
         if self._key is not None:
             update.use_tsig(self._key)
         return update
-
-    def _query(
-        self, owner: Name, rdtype: dns.rdatatype.RdataType, identifier: int | None = None
-    ) -> dns.message.Message:
-        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0, id=identifier)
-        if self._key is not None and self._options["sign_query"]:
-            query.use_tsig(self._key)
-        return query
-
-    def _read_query(self, wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
-        message: dns.message.Message | None
-        if query.keyring:
-            try:
-                message = read(wire, query)
-            except dns.exception.DNSException:
-                return None
-        else:
-            message = read_query(wire, answer_is_enough=True)
-            asked = query.question[0]
-            if message is None or not Question(asked.name, asked.rdtype).is_answered_by(message):
-                return None
-        return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
 
     def _send(
         self, connection: Connection, update: dns.update.UpdateMessage, zone: Name, *, may_exist: bool = False
@@ -338,10 +258,6 @@ def _txt(text: str) -> dns.rdtypes.ANY.TXT.TXT:
     data = text.encode("latin-1")
     strings = [data[i : i + 255] for i in range(0, len(data), 255)] or [b""]
     return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
-
-
-def _sighting(server: Server, owner: Name, message: dns.message.Message) -> Sighting:
-    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner), is_authoritative=True)
 
 
 def _why(error: OSError) -> str:

@@ -46,7 +46,7 @@ KNOWS: dict[str, set[str]] = {
     "writers": {"lookup", "providers", "settings", "model", "errors", "text"},
 }
 # Only these providers read DNS; the rest write by other means.
-READING = {"rfc2136", "certbot_plugin", "lexicon", "standalone"}
+READING = {"rfc2136", "reading", "certbot_plugin", "lexicon", "standalone"}
 EDGE = {"authenticators"}
 """What Certbot imports at every start: nothing of ours unless it is used."""
 ANY = {"engine", "command", "authenticators", "__main__"}

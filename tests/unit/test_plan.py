@@ -132,6 +132,14 @@ def test_many_names_are_asked_about_once_each() -> None:
     assert len(at_resolver) == 2 * count
 
 
+def test_a_target_that_carries_its_name_is_no_wildcards() -> None:
+    """As ``records`` makes them; the question for a wildcard is saved, whatever the case."""
+    with internet(f"_acme-challenge.shop CNAME Shop.customer.test.{TITLE}") as net:
+        (planned,) = plan(net, SHOP).planned
+        assert [question.qname for question in net.resolver.asked(qtype="CNAME")] == [SHOP.owner]
+    assert [alias.is_wildcard for alias in planned.chain.aliases] == [False]
+
+
 def test_names_over_delegates_and_zones() -> None:
     """One publication for each delegate and zone."""
     names = ["a", "b", "c"]
@@ -167,6 +175,27 @@ def test_flat_settings_ask_the_service() -> None:
         error.problem == "_acme-challenge.none.customer.test. has no CNAME, and it is not inside one of your delegates"
     )
     assert error.hint == "add a CNAME at _acme-challenge.none.customer.test. that leads to a name your service serves"
+
+
+class Counting(Provider):
+    """A service that remembers what it was asked."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(zone)
+        self.asked: list[Name] = []
+
+    def zone_of(self, owner: Name) -> Name | None:
+        self.asked.append(owner)
+        return super().zone_of(owner)
+
+
+def test_flat_settings_ask_the_service_once_about_a_name() -> None:
+    """Each question is a connection to it; names on the way are met again and again."""
+    service = Counting(TITLE)
+    with internet(shop(f"shop.{TITLE}")) as net:
+        plan(net, SHOP, delegates=[Delegate("dns-delegate-rfc2136", "rfc2136", None, {})], provider=service)
+    assert sorted(service.asked) == sorted(set(service.asked))
+    assert SHOP.owner in service.asked
 
 
 class Accounts(Provider):
