@@ -65,12 +65,12 @@ changelog: $(VENV)/packaging
 $(VENV)/ready: setup.cfg pyproject.toml
 	@echo "Setting up $(VENV) with what the tests need; this takes a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[dev]'
 	@touch $@
 
 # What builds and checks packages besides.
 $(VENV)/packaging: $(VENV)/ready
-	@$(BIN)/python -m pip install --quiet --editable '.[packaging]'
+	@$(BIN)/python -m pip install --quiet --use-pep517 --editable '.[packaging]'
 	@touch $@
 
 clean:
