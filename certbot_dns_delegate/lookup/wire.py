@@ -8,7 +8,9 @@ import dns.message
 HEADER = 12
 """Bytes; the counts of authority and additional section are its last four (RFC 1035 section 4.1.1)."""
 REMEMBERED = 1024
-"""Messages, of some kilobytes each; the second look at a thousand owners shows what the first has shown."""
+"""Messages; the second look at a thousand owners shows what the first has shown."""
+SMALL = 1232
+"""Bytes; what is longer is read anew each time, or a hostile server could fill this host's memory."""
 
 
 def read(wire: bytes, answer_is_enough: bool = False) -> dns.message.Message | None:
@@ -21,10 +23,9 @@ def read(wire: bytes, answer_is_enough: bool = False) -> dns.message.Message | N
     """
     if answer_is_enough and wire[6:8] > b"\0\0" and len(wire) > HEADER:
         wire = wire[:8] + bytes(4) + wire[HEADER:]
-    return _read(wire[2:])
+    return _remembered(wire[2:]) if len(wire) <= SMALL else _read(wire[2:])
 
 
-@lru_cache(REMEMBERED)
 def _read(wire: bytes) -> dns.message.Message | None:
     """A message from all but its id."""
     try:
@@ -36,3 +37,6 @@ def _read(wire: bytes) -> dns.message.Message | None:
         return error.message()  # type: ignore[no-untyped-call, no-any-return]
     except dns.exception.DNSException:
         return None
+
+
+_remembered = lru_cache(REMEMBERED)(_read)
