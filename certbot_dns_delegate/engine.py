@@ -5,7 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from certbot_dns_delegate.model import Challenge, Publication, Sighting
 from certbot_dns_delegate.outside import not_seen
 from certbot_dns_delegate.pending import Entry, Journal, Pending, State
 from certbot_dns_delegate.plan import Plan, Planner, Router
+from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.registration import Terminal, make_accounts
 from certbot_dns_delegate.report import nobody_to_ask, not_served
 from certbot_dns_delegate.settings import Delegate, Settings
@@ -98,7 +99,7 @@ class Engine:
         :param timeout: instead of the profiles' own; zero: do not look.
         :raises DelegateError: with everything that is wrong. What was written stays on record for :meth:`cleanup`.
         """
-        pool = ThreadPoolExecutor(WORKERS, "dns-delegate")
+        pool = Pool(WORKERS, "dns-delegate")
         try:
             standing = self._standing()
             plan = self._plan(challenges, pool)
@@ -141,12 +142,12 @@ class Engine:
             self._warn(f"what earlier runs left could not be looked for: {error}")
         alive = list(self._pending.alive(journals))
         work = batches(journals, alive)
-        with ThreadPoolExecutor(WORKERS, "dns-delegate") as pool:
+        with Pool(WORKERS, "dns-delegate") as pool:
             self._stop.clear()
             try:
                 leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
             except BaseException:
-                self._stop.set()  # or leaving the pool would wait for what its threads wait for
+                self._stop.set()  # whatever waits in the pool's threads need not go on
                 raise
         left = {(leftover.zone, leftover.owners) for leftover in leftovers}
         for (_, _, title, zone), batch in work.items():
@@ -160,7 +161,7 @@ class Engine:
             journal.close()
         return leftovers
 
-    def plan(self, challenges: Sequence[Challenge], pool: ThreadPoolExecutor) -> Plan:
+    def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
         """What would be written, and what stands against it; nothing is written."""
         begin = time.monotonic()
         router = Router(self.settings, self._provider_of)
@@ -190,7 +191,7 @@ class Engine:
             self._note("plan", type(error).__name__, begin, detail={"error": str(error)}, **where)
         return plan
 
-    def _plan(self, challenges: Sequence[Challenge], pool: ThreadPoolExecutor) -> Plan:
+    def _plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
         """A plan to be carried out; accounts that names lack are made."""
         plan = self.plan(challenges, pool)
         zones = Zones(self._recursive(), Router(self.settings, self._provider_of).hidden_suffix, _budget(challenges))
@@ -208,7 +209,7 @@ class Engine:
         return {(entry.zone, entry.owner, value) for entry in self._pending.all_open() for value in entry.values}
 
     def _publish(
-        self, plan: Plan, standing: set[tuple[str, str, str]], pool: ThreadPoolExecutor
+        self, plan: Plan, standing: set[tuple[str, str, str]], pool: Executor
     ) -> dict[int, Sequence[Sighting]]:
         self._journal = self._pending.start()
         present = there_before(plan)
@@ -282,7 +283,7 @@ class Engine:
     # Proving
 
     def _prove(
-        self, plan: Plan, published: dict[int, Sequence[Sighting]], pool: ThreadPoolExecutor, timeout: timedelta | None
+        self, plan: Plan, published: dict[int, Sequence[Sighting]], pool: Executor, timeout: timedelta | None
     ) -> None:
         begin = time.monotonic()
         if timeout is not None and not timeout:
