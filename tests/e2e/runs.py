@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -29,10 +30,16 @@ class Run(subprocess.Popen[str]):
 
     output = ""
 
-    def end(self, code: int | None = 0) -> str:
-        """Wait, and check the exit code (None: any); both streams as one text."""
-        with contextlib.suppress(ValueError):  # ended before
-            self.output = self.communicate(timeout=90)[0]
+    def end(self, code: int | None = 0, timeout_s: float = 90) -> str:
+        """Wait, and check the exit code (None: any); both streams as one text, with the stacks of a run that hangs."""
+        try:
+            self.output = self.communicate(timeout=timeout_s)[0]
+        except ValueError:
+            pass  # ended before
+        except subprocess.TimeoutExpired:
+            self.send_signal(signal.SIGABRT)
+            self.output = self.communicate()[0]
+            raise AssertionError(f"not ended after {timeout_s} s:\n{self.output}") from None
         assert code is None or self.returncode == code, f"exit {self.returncode}:\n{self.output}"
         return self.output
 
@@ -88,7 +95,7 @@ class Certbot:
         """Start Certbot with the lab's directories and server."""
         run = Run(
             self.lab.certbot_command(*arguments, home=home or self.home),
-            env=self.lab.certbot_environment(),
+            env={**self.lab.certbot_environment(), "PYTHONFAULTHANDLER": "1"},
             cwd=cwd or self.lab.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

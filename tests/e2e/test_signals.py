@@ -6,19 +6,25 @@ from contextlib import contextmanager
 
 import pytest
 
+from certbot_dns_delegate.lookup.recursive import PATIENCE_S
 from tests.e2e.gate import Gate
 from tests.e2e.lab import Lab
 from tests.e2e.runs import Certbot, Run, until
 from tests.servers import Server, Silent
 
-Interrupt = Callable[[Run], None]
+RESOLVERS = 20
+"""Silent ones: waiting for them all would take minutes."""
+END_S = 30.0
+"""For a run that has nothing to withdraw; a loaded machine takes several times the usual second."""
 
 
 @contextmanager
 def planning(lab: Lab, certbot: Certbot) -> Iterator[Run]:
-    """The resolver has been asked for the chain, and is silent."""
+    """A resolver has been asked for the chain, and is silent; the others would be asked after it."""
     with Server({}, behaviour=Silent(), recursive=True) as resolver:
-        option = f"--dns-delegate-resolvers={resolver.address}@{resolver.port}"
+        address = f"{resolver.address}@{resolver.port}"
+        assert len(PATIENCE_S) * min(PATIENCE_S) * RESOLVERS > 2 * END_S
+        option = f"--dns-delegate-resolvers={','.join([address] * RESOLVERS)}"
         run = certbot.start(*certbot.certonly(lab.credentials("fast.bind.test"), "fast"), option)
         until(resolver.asked, "a question")
         yield run
@@ -70,7 +76,11 @@ def validating(lab: Lab, certbot: Certbot) -> Iterator[Run]:
 
 @pytest.mark.parametrize(
     ("number", "code", "words"),
-    [(signal.SIGINT, 1, "Exiting due to user request."), (signal.SIGTERM, -signal.SIGTERM, "")],
+    [
+        (signal.SIGINT, 1, "Exiting due to user request."),
+        (signal.SIGTERM, -signal.SIGTERM, ""),
+        (signal.SIGHUP, -signal.SIGHUP, ""),
+    ],
 )
 @pytest.mark.parametrize("phase", [planning, publishing, watching, settling, validating])
 def test_signal(
@@ -79,8 +89,8 @@ def test_signal(
     """Certbot ends as it does without us, the values are withdrawn, and the CA is not asked."""
     with phase(lab, certbot) as run:  # type: ignore[attr-defined]
         run.send_signal(number)
-        if phase is not publishing:
-            run.end(code)
+        if phase is not publishing:  # which cannot withdraw before its server goes on
+            run.end(code, END_S)
     output = run.end(code)
     assert words in output
     assert "Traceback" not in output
