@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -122,6 +122,37 @@ def test_what_other_runs_left(lab: Lab, certbot: Certbot) -> None:
     assert '"owner": "pdns.acme.pdns.test."' in journal
     kept.rename(gone)
     assert "withdrawn  pdns.acme.pdns.test." in sweep(certbot)
+    assert certbot.journals() == []
+
+
+def served(lab: Lab) -> bool:
+    """The first run's value stands at the primary."""
+    return bool(lab.values("twin.single.bind.test.", network.BIND))
+
+
+def looked_for(lab: Lab) -> bool:
+    """The CA's resolver has just been asked for the first run's value, and may remember it."""
+    return any(rdtype == "TXT" for _, rdtype in lab.resolver_queries(by_ca=lab.ipv6))
+
+
+def gone(lab: Lab) -> bool:
+    """The first run has taken its value away and is about to end."""
+    return looked_for(lab) and not served(lab)
+
+
+@pytest.mark.parametrize("moment", [served, looked_for, gone])
+def test_a_moment_later(lab: Lab, certbot: Certbot, moment: Callable[[Lab], bool]) -> None:
+    """A second Certbot writes to the target while the first is at it: both get their certificate, and both values go."""
+    before = lab.snapshot()
+    for name in ("one", "two"):
+        lab.alias(f"{name}.customer.test", "twin.single.bind.test")
+    credentials = lab.credentials("single.bind.test")
+    first = certbot.start(*certbot.certonly(credentials, "one"))
+    until(lambda: moment(lab), moment.__name__)
+    second = certbot.start(*certbot.certonly(credentials, "two"), home=f"{certbot.home}-second")
+    first.end()
+    second.end()
+    lab.assert_unchanged(before)
     assert certbot.journals() == []
 
 
