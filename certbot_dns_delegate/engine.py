@@ -140,15 +140,18 @@ class Engine:
             journals += self._pending.adopt_dead()
         except (DelegateError, OSError) as error:
             self._warn(f"what earlier runs left could not be looked for: {error}")
-        alive = list(self._pending.alive(journals))
-        work = batches(journals, alive)
-        with Pool(WORKERS, "dns-delegate") as pool:
-            self._stop.clear()
-            try:
-                leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
-            except BaseException:
-                self._stop.set()  # whatever waits in the pool's threads need not go on
-                raise
+        try:
+            work = batches(journals, list(self._pending.alive(journals)))
+            with Pool(WORKERS, "dns-delegate") as pool:
+                self._stop.clear()
+                try:
+                    leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
+                except BaseException:
+                    self._stop.set()  # whatever waits in the pool's threads need not go on
+                    raise
+        finally:
+            for journal in journals:
+                journal.close()
         left = {(leftover.zone, leftover.owners) for leftover in leftovers}
         for (_, _, title, zone), batch in work.items():
             for owner in batch.values:
@@ -157,8 +160,6 @@ class Engine:
                 self._note("withdraw", outcome, begin, owner=show(owner), delegate=title, detail=detail)
         for leftover in leftovers:
             self._note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
-        for journal in journals:
-            journal.close()
         return leftovers
 
     def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:

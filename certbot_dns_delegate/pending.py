@@ -128,7 +128,10 @@ class Journal:
             ) from None
 
     def load(self) -> None:
-        """Read what an earlier run wrote; a line torn by a crash, or one that is no entry of ours, is passed over."""
+        """Read what an earlier run wrote; a line torn by a crash, or one that is no entry of ours, is passed over.
+
+        :raises OSError: when the disk does not give it.
+        """
         self._file.seek(0)
         for line in self._file.readall().splitlines():
             try:
@@ -201,11 +204,10 @@ class Pending:
                 except OSError:
                     file.close()  # alive
                     continue
-                journal = Journal(path, file)
-                journal.load()
-                if journal.open_entries:
+                journal = _loaded(path, file)
+                if journal is not None and journal.open_entries:
                     journals.append(journal)
-                else:
+                elif journal is not None:
                     journal.close()
         return journals
 
@@ -224,9 +226,7 @@ class Pending:
             if file is None:
                 continue
             with file:
-                if wanted(path, file):
-                    journal = Journal(path, file)
-                    journal.load()
+                if wanted(path, file) and (journal := _loaded(path, file)) is not None:
                     yield from journal.open_entries.values()
 
     @contextmanager
@@ -262,6 +262,18 @@ def _open(path: Path) -> FileIO | None:
         file.close()
         return None
     return file
+
+
+def _loaded(path: Path, file: FileIO) -> Journal | None:
+    """A journal with what stands in it; None where it cannot be read, which must not keep the others from being."""
+    journal = Journal(path, file)
+    try:
+        journal.load()
+    except OSError as error:
+        log.warning("%s is left alone: %s", printable(str(path)), error.strerror)
+        file.close()
+        return None
+    return journal
 
 
 def _is_locked(file: FileIO) -> bool:

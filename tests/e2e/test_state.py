@@ -67,6 +67,39 @@ def test_state_that_others_may_write(lab: Lab, certbot: Certbot) -> None:
     assert lab.serial("single.bind.test") == before + 2
 
 
+@contextmanager
+def unreadable(journal: Path) -> Iterator[None]:
+    """A regular file that can be opened for reading and writing, and fails as on a broken disk when it is read."""
+    journal.touch(mode=0o600)
+    libc = namespace.libc
+    namespace.call(libc.mount, b"/proc/self/mem", bytes(journal), None, namespace.MS_BIND, None)
+    try:
+        yield
+    finally:
+        namespace.call(libc.umount2, bytes(journal), 0)
+        journal.unlink()
+
+
+@pytest.mark.skipif(not in_namespace(), reason="mounts a file, which only the lab's namespaces allow everywhere")
+def test_journal_that_cannot_be_read(lab: Lab, certbot: Certbot) -> None:
+    """It is told; this run's values are withdrawn all the same, and so is what other dead runs have left."""
+    credentials = lab.credentials("single.bind.test")
+    with Gate(lab, "single.bind.test") as gate:
+        held = lab.credentials("single.bind.test", name="held.ini", extra={"single.bind.test": gate.settings})
+        run = certbot.start(*certbot.certonly(held, "single"))
+        until(gate.is_reached, "the watch")
+        run.kill()
+        run.end(-signal.SIGKILL)
+    (left,) = certbot.state.glob("pending/*.json")
+    broken = left.with_name("30000101T000000Z-00000000.json")  # read after the good one
+    with unreadable(broken):
+        output = certbot.issue(credentials, "single")
+        assert f"{broken} is left alone: Input/output error" in output
+        sweep(certbot)
+    assert lab.values("single.single.bind.test.", network.BIND) == []
+    assert certbot.journals() == []
+
+
 def test_primary_dead_at_the_end(lab: Lab, certbot: Certbot) -> None:
     """Values that cannot be withdrawn are told and kept on record; the next run of any delegate withdraws them."""
     with Gate(lab, "single.bind.test") as gate:
@@ -142,7 +175,7 @@ def gone(lab: Lab) -> bool:
 
 @pytest.mark.parametrize("moment", [served, looked_for, gone])
 def test_a_moment_later(lab: Lab, certbot: Certbot, moment: Callable[[Lab], bool]) -> None:
-    """A second Certbot writes to the target while the first is at it: both get their certificate, and both values go."""
+    """A second Certbot writes to the target while the first is at it: both get a certificate, and both values go."""
     before = lab.snapshot()
     for name in ("one", "two"):
         lab.alias(f"{name}.customer.test", "twin.single.bind.test")
