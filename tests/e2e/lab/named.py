@@ -45,11 +45,6 @@ class Named(Server):
         """Write named.conf and the zones' files."""
         v6 = network.IPV6.get(self.address) if network.has_ipv6() else None
         self.write("rndc.key", self.control.bind())
-        blocks = []
-        for zone in self.zones:
-            file = self.write(f"{zone.name.strip('.') or 'root'}.zone", zone.text)
-            role = f"type secondary; primaries {{ {zone.primary}; }};" if zone.primary else "type primary;"
-            blocks.append(f'zone "{zone.name}" {{ {role} file "{file}"; {zone.options} }};\n')
         return self.write(
             "named.conf",
             f"""options {{
@@ -78,8 +73,18 @@ logging {{
 controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc"; }}; }};
 {self.control.bind()}{POLICY}"""
             + "".join(key.bind() for key in keys)
-            + "".join(blocks),
+            + self.statements(),
         )
+
+    def statements(self) -> str:
+        """What named.conf says about the zones; writes their files."""
+        return "".join(self.statement(zone) for zone in self.zones)
+
+    def statement(self, zone: Zone, prefix: str = "") -> str:
+        """What it says about one zone, whose file's name begins with PREFIX."""
+        file = self.write(f"{prefix}{zone.name.strip('.') or 'root'}.zone", zone.text)
+        role = f"type secondary; primaries {{ {zone.primary}; }};" if zone.primary else "type primary;"
+        return f'zone "{zone.name}" {{ {role} file "{file}"; {zone.options} }};\n'
 
     def is_ready(self) -> bool:
         """Every zone is answered with authority."""

@@ -31,7 +31,10 @@ PACKAGES = {
     "pebble": "pebble",
     "lego": "lego",
 }
-PDNS_MODULE = "libgsqlite3backend.so"  # of pdns-backend-sqlite3: a module, found in module-dir, not on the path
+PDNS_MODULE = "libgsqlite3backend.so"
+FAKETIME = "libfaketime.so.1"
+# Library -> the Debian package that brings it, and where: neither is on a library path.
+LIBRARIES = {PDNS_MODULE: ("pdns-backend-sqlite3", "pdns"), FAKETIME: ("libfaketime", "faketime")}
 
 # Newer or further programs, built where Go is there; what fails is reported, never fatal.
 GO_PROGRAMS = {
@@ -69,12 +72,29 @@ def path(program: str) -> str:
     return str(found)
 
 
+def library(name: str) -> Path | None:
+    """Where a library of LIBRARIES is."""
+    for root in (Path("/"), DEBIAN):
+        for found in sorted(root.glob(f"usr/lib/*/{LIBRARIES[name][1]}/{name}")):
+            return found
+    return None
+
+
 def pdns_modules() -> Path | None:
     """The module-dir that holds PowerDNS's SQLite backend."""
-    for root in (Path("/"), DEBIAN):
-        for module in sorted(root.glob(f"usr/lib/*/pdns/{PDNS_MODULE}")):
-            return module.parent
-    return None
+    module = library(PDNS_MODULE)
+    return module.parent if module else None
+
+
+def clock_off_by(seconds: int) -> dict[str, str]:
+    """The environment in which a program takes it to be so many seconds later, by libfaketime.
+
+    libc stands before jemalloc then, which BIND brings and which would ask for the time before libfaketime can say it.
+    """
+    own = library(FAKETIME)
+    if own is None:
+        raise ProgramsMissingError(f"{FAKETIME} is missing\nhint: python -m tests.e2e.lab setup")
+    return {"LD_PRELOAD": f"{own}:libc.so.6", "FAKETIME": f"{seconds:+}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def pdns_schema() -> Path:
@@ -97,9 +117,7 @@ def environment() -> dict[str, str]:
 def missing() -> list[str]:
     """The programs that the lab needs and neither the system nor the checkout has."""
     absent = [program for program in PACKAGES if find(program) is None]
-    if pdns_modules() is None:
-        absent.append(PDNS_MODULE)
-    return absent
+    return absent + [name for name in LIBRARIES if library(name) is None]
 
 
 def setup() -> list[str]:
@@ -166,9 +184,9 @@ def fetch(absent: Sequence[str]) -> None:
     if tools:
         raise ProgramsMissingError(
             f"missing programs: {names} (and no {', '.join(tools)} here to fetch them)\n"
-            f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound and Pebble"
+            f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound, Pebble and libfaketime"
         )
-    packages = sorted({PACKAGES.get(program, "pdns-backend-sqlite3") for program in absent})
+    packages = sorted({PACKAGES.get(name) or LIBRARIES[name][0] for name in absent})
     print(f"fetching Debian's packages for {names}", flush=True)
     state = HOME / "apt"
     for folder in ("state/lists/partial", "cache/archives/partial", "etc"):
