@@ -321,7 +321,7 @@ class Engine:
             log.info("waiting %.0f s more: %s", rest_s, why)
             pause(rest_s)
 
-    def _look_from_outside(self, plan: Plan, pool: ThreadPoolExecutor) -> None:
+    def _look_from_outside(self, plan: Plan, pool: Executor) -> None:
         """Tell what a resolver does not see; it may know less than the CA's, so this stops nobody."""
         delegates = [(publication, self._delegate(publication)) for publication in plan.publications]
         here = [p for p, d in delegates if profile_of(d.provider).from_outside and d.watch is Watch.AUTHORITATIVE]

@@ -80,7 +80,7 @@ class Reader:
                 self._context.wait(pause_s)
         hint = (
             "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
-            " the name, or the name lies below a zone cut: "
+            " the name, or the name lies below a zone cut, or the server shows us another view (sign_query = true): "
             + dig(Question(missing[0], dns.rdatatype.TXT), "+norec", server=connection.server)
         )
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
