@@ -93,6 +93,12 @@ def bind(directory: Path, rule: str = "") -> Example:
     if rule:
         assert "grant web1 name web1.acme.example.net. TXT;" in block
         block = block.replace("grant web1 name web1.acme.example.net. TXT;", rule)
+    named_conf(server, block)
+    return server
+
+
+def named_conf(server: Example, block: str) -> Path:
+    """Let SERVER be named with BLOCK in its configuration file, which is returned."""
     options = f"""options {{
     directory "{server.directory}"; listen-on {{ {server.address}; }}; listen-on-v6 {{ none; }};
     pid-file "{server.directory}/pid"; session-keyfile "{server.directory}/session.key"; lock-file none;
@@ -101,8 +107,9 @@ def bind(directory: Path, rule: str = "") -> Example:
 controls {{ }};
 logging {{ channel file {{ file "{server.log}"; }}; category default {{ file; }}; }};
 """
-    server.command = [programs.path("named"), "-f", "-n", "1", "-c", str(server.write("named.conf", options + block))]
-    return server
+    file = server.write("named.conf", options + block)
+    server.command = [programs.path("named"), "-f", "-n", "1", "-c", str(file)]
+    return file
 
 
 def knot(directory: Path, old: str = "", new: str = "") -> Example:
