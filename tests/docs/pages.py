@@ -55,8 +55,7 @@ class Built:
                 language = block.get("language", "none")
                 yield Block(page, language, block.astext(), names[0] if names else "", tuple(block["classes"]))
         for page in MARKDOWN:
-            for language, text in FENCE.findall((CHECKOUT / page).read_text()):
-                yield Block(page, language or "none", text)
+            yield from markdown_blocks(page)
 
 
 def build(directory: Path) -> Built:
@@ -83,6 +82,15 @@ def build(directory: Path) -> Built:
     )
     assert done.returncode == 0, done.stderr
     return built
+
+
+def markdown_blocks(page: str, heading: str = "") -> Iterator[Block]:
+    """Every block of a page in Markdown in its order; with HEADING, of the part below that alone."""
+    text = (CHECKOUT / page).read_text()
+    if heading:
+        (text,) = (part for part in text.split("\n## ") if part.startswith(f"{heading}\n"))
+    for language, code in FENCE.findall(text):
+        yield Block(page, language or "none", code)
 
 
 def source_blocks(page: str) -> Iterator[Block]:

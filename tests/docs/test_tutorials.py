@@ -1,4 +1,4 @@
-"""Each tutorial from its first block to its last, with the lab's names in the place of the page's."""
+"""The README's set-ups and each tutorial, from first block to last, with the lab's names in the place of the page's."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import dns.message
@@ -15,7 +15,7 @@ import dns.rrset
 import dns.zonefile
 import pytest
 
-from tests.docs.pages import named, source_blocks
+from tests.docs.pages import Block, markdown_blocks, named, source_blocks
 from tests.docs.test_recipes import SECRET, Example, named_conf, running
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.runs import Certbot, until
@@ -30,11 +30,11 @@ Program = Callable[[list[str]], str]
 class Tutorial:
     """A page's blocks in their order; each has to be taken."""
 
-    def __init__(self, name: str, lab: Lab, certbot: Certbot, words: Mapping[str, str]) -> None:
+    def __init__(self, blocks: Iterable[Block], lab: Lab, certbot: Certbot, words: Mapping[str, str]) -> None:
         self.lab = lab
         self.certbot = certbot
         self.words = {"/etc/letsencrypt": str(certbot.directory), "shop.example.com": HOST, **words}
-        self._blocks = list(source_blocks(f"tutorials/{name}"))
+        self._blocks = list(blocks)
         certbot.directory.mkdir()
 
     def translated(self, text: str) -> str:
@@ -42,10 +42,10 @@ class Tutorial:
         page = "|".join(re.escape(word) for word in sorted(self.words, key=len, reverse=True))
         return re.sub(page, lambda found: self.words[found[0]], text)
 
-    def block(self, language: str) -> str:
+    def block(self, *languages: str) -> str:
         """The next block."""
         block = self._blocks.pop(0)
-        assert block.language == language, block
+        assert block.language in languages, block
         return self.translated(block.text)
 
     def file(self, language: str, name: str) -> Path:
@@ -71,8 +71,11 @@ class Tutorial:
             "certbot-dns-delegate": lambda words: self.ours(words, codes)
         }
         known |= {name.replace("_", "-"): program for name, program in programs.items()}
-        lines = [shlex.split(line) for line in self.block("shell").replace("\\\n", " ").splitlines()]
-        return [known[Path(program).name](words) for program, *words in lines]
+        return [known[Path(program).name](words) for program, *words in self.commands()]
+
+    def commands(self) -> list[list[str]]:
+        """The next block's commands, each as words."""
+        return [shlex.split(line) for line in self.block("shell", "sh").replace("\\\n", " ").splitlines()]
 
     def ours(self, words: list[str], codes: tuple[int, ...] = (0,)) -> str:
         """Run the operator's command with Certbot's directories."""
@@ -110,7 +113,7 @@ def installed(_: list[str]) -> str:
 @pytest.fixture
 def certbot(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Certbot]:
     """Certbot with directories of its own; afterwards nothing runs, and every zone is as it was."""
-    certbot = Certbot(lab, request.node.name)
+    certbot = Certbot(lab, re.sub(r"[^a-z0-9]+", "-", request.node.name))
     before, records = lab.snapshot(), dict(lab.customer_records)
     yield certbot
     for run in certbot.runs:
@@ -129,10 +132,35 @@ def delegates(parent: str, rrset: dns.rrset.RRset) -> bool:
     return any(other.name == rrset.name and set(rrset) <= set(other) for other in held)
 
 
+@pytest.mark.parametrize(
+    ("number", "title", "host"), [(0, "stand.test", "host.links.test"), (1, "single.bind.test", "ns1.bind.test")]
+)
+def test_readme(lab: Lab, certbot: Certbot, number: int, title: str, host: str) -> None:
+    """Each of the README's set-ups leads to a certificate, and before that to the hint that the README shows."""
+    key = lab.delegates["single.bind.test"].key
+    words = {"acme.example.net": title, "this-host.example.net": host, "ns1.example.net": host}
+    words |= {"= web1": f"= {key.name}", SECRET: key.secret}
+    page = Tutorial(markdown_blocks("README.md", "The shortest real set-up"), lab, certbot, words)
+    setups = [page.block("ini"), page.block("ini")]
+    extra = f"listen = {network.STANDALONE}\n" if number == 0 else ""  # elsewhere the lab's own servers listen
+    lab.private_file(str(certbot.file("delegate.ini")), setups[number] + extra)
+    (order,) = page.commands()
+    seen, hint = page.block("none").splitlines()
+    refused = certbot.run(*order[1:], code=1)
+    assert seen in refused
+    assert hint in refused
+    lab.alias(HOST, hint.split()[-1])
+    certbot.run(*order[1:])
+    assert certbot.names(HOST) == {HOST, f"*.{HOST}"}
+    (checked,) = page.run()
+    assert "fail" not in checked
+    assert page.is_over()
+
+
 def test_bind(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
     """One host and BIND: from an empty name server to a certificate, and a look at what was done."""
     words = {"acme.example.net": "stand.test", "ns1.example.net": "host.links.test", "example.net": "links.test"}
-    page = Tutorial("bind", lab, certbot, words)
+    page = Tutorial(source_blocks("tutorials/bind"), lab, certbot, words)
     server = Example("bind", tmp_path, network.STANDALONE)
     server.zone = "stand.test."
     page.words["/var/lib/bind"] = str(server.directory)
@@ -165,7 +193,7 @@ def test_bind(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
 def test_standalone(lab: Lab, certbot: Certbot) -> None:
     """No DNS server at all: two delegations, a free port 53, and a certificate."""
     words = {"acme.example.net": "stand.test", "web1.example.net": "host.links.test"}
-    page = Tutorial("standalone", lab, certbot, words | {"192.0.2.7": network.STANDALONE})
+    page = Tutorial(source_blocks("tutorials/standalone"), lab, certbot, words | {"192.0.2.7": network.STANDALONE})
     delegation, address = page.records()
     assert delegates(network.ROOT, delegation)
     assert delegates(network.LINKS, address)
@@ -183,7 +211,7 @@ def test_acme_dns(lab: Lab, certbot: Certbot) -> None:
     domain = "auth.acmedns.test"
     with acme_dns.AcmeDNS(domain) as server, acme_dns.DNS(server, 53, network.ACME_DNS):
         words = {"https://auth.example.org": server.url, "auth.example.org": domain, "192.0.2.7/32": "127.0.0.0/8"}
-        page = Tutorial("acme-dns", lab, certbot, words)
+        page = Tutorial(source_blocks("tutorials/acme-dns"), lab, certbot, words)
         page.file("ini", "/etc/letsencrypt/delegate.ini")
         waiting = threading.Thread(target=page.run)
         waiting.start()
@@ -212,7 +240,7 @@ def test_certbot_plugin(lab: Lab, certbot: Certbot) -> None:
     """A provider plugin through delegation, with the one plugin whose server is here."""
     own = lab.flat_credentials("single.bind.test", "dns_rfc2136")
     words = {"acme.example.net": "single.bind.test", "dns-digitalocean": "dns-rfc2136", "digitalocean.ini": str(own)}
-    page = Tutorial("certbot-plugin", lab, certbot, words | {"settle = 10s": "settle = 0.1s"})
+    page = Tutorial(source_blocks("tutorials/certbot-plugin"), lab, certbot, words | {"settle = 10s": "settle = 0.1s"})
     assert page.block("ini").startswith("dns_digitalocean_token = ")
     page.add_cname()
     page.file("ini", "/etc/letsencrypt/delegate.ini")
@@ -227,7 +255,7 @@ def test_hosting(lab: Lab, certbot: Certbot) -> None:
     delegate = lab.delegates[title]
     words = {"customers.example.net": title, "www.customer-a.example": customer, "ns1.example.net": delegate.server}
     words |= {"customers.key": str(lab.key_file(delegate.key)), "192.0.2.0/24, 2001:db8::/32": "127.0.53.0/24"}
-    page = Tutorial("hosting", lab, certbot, words)
+    page = Tutorial(source_blocks("tutorials/hosting"), lab, certbot, words)
     certbot.file("names.txt").write_text(f"{customer}\n")
     page.file("ini", "/etc/letsencrypt/customers.ini")
     lab.set_customer({f"{customer}.": f"A {network.CUSTOMER}"})
