@@ -16,7 +16,7 @@ import dns.zonefile
 import pytest
 
 from tests.docs.pages import Block, markdown_blocks, named, source_blocks
-from tests.docs.test_recipes import SECRET, Example, named_conf, running
+from tests.docs.test_recipes import SECRET, Example, named_conf
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.runs import Certbot, until
 from tests.servers import acme_dns
@@ -171,7 +171,7 @@ def test_bind(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
     assert "".join(key.split()) in "".join(block.split()), "what was printed is what the block begins with"
     configuration = named_conf(server, block.replace("web1.stand.test.", f"{HOST}.stand.test."))
     page.run(named_checkconf=lambda _: output(programs.path("named-checkconf"), str(configuration)), rndc=installed)
-    with running(server):
+    with server:
         (delegation,) = page.records()
         assert delegates(network.ROOT, delegation)
         page.add_cname()
