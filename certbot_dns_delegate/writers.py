@@ -53,9 +53,8 @@ class Writers:
                 context = Context(
                     delegate.title, self.addresses(settings), self._state, self._warn, self.wait, delegate.suffix
                 )
-                make = providers.load(delegate.provider)
                 with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
-                    self._providers[key] = make(delegate.options, context)
+                    self._providers[key] = providers.make(delegate.provider, delegate.options, context)
             return self._providers[key]
 
     def written_with(self, authenticator: str, credentials: Path, title: str) -> Any:

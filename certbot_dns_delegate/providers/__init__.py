@@ -3,7 +3,7 @@
 Third parties add theirs by an entry point of group ``certbot_dns_delegate.providers``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -42,35 +42,76 @@ def load(name: str) -> Any:
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         return getattr(import_module(module), attribute)
+    return _load_foreign(_point(name))
+
+
+def make(name: str, options: Any, context: Any) -> Any:
+    """An instance of the provider called ``name``.
+
+    :param options: :data:`~certbot_dns_delegate.providers.interface.Options`.
+    :param context: :class:`~certbot_dns_delegate.providers.interface.Context`.
+    :raises SettingsError: as :func:`load`, or when the instance does not keep the contract.
+    """
+    provider = load(name)(options, context)
+    if name not in BUILT_IN:
+        _verify_foreign(_point(name), provider)
+    return provider
+
+
+def _point(name: str) -> EntryPoint:
     for point in entry_points(group=GROUP, name=name):
-        return _load_foreign(point)
+        return point
     raise SettingsError(f"there is no provider {printable(name, 60)!r}", f"provider = {' | '.join(names())}")
 
 
 def _load_foreign(point: EntryPoint) -> Any:
-    from zope.interface.exceptions import Invalid, MultipleInvalid  # type: ignore[attr-defined]  # its stubs are older
     from zope.interface.verify import verifyClass
 
-    from certbot_dns_delegate.providers.interface import IProvider
     from certbot_dns_delegate.schema import Key
 
-    origin = f"provider {printable(point.name, 60)} of {point.dist.name if point.dist else 'an unknown package'}"
-    with speaking(f"{origin} cannot be loaded"):
+    with speaking(f"{_origin(point)} cannot be loaded"):
         provider = point.load()
     violations = [f"it has no {name}" for name in ("name", "limits") if not hasattr(provider, name)]
     keys = getattr(provider, "KEYS", None)
     if not isinstance(keys, tuple) or not all(isinstance(key, Key) for key in keys):
         violations.append("KEYS must be a tuple of certbot_dns_delegate.schema.Key")
+    _refuse(point, [*violations, *_violations(verifyClass, provider)])
+    return provider
+
+
+def _verify_foreign(point: EntryPoint, provider: Any) -> None:
+    from zope.interface.verify import verifyObject
+
+    from certbot_dns_delegate.model import Limits
+
+    violations = list(_violations(verifyObject, provider))
+    if not isinstance(getattr(provider, "limits", None), Limits):
+        violations.append("limits must be a certbot_dns_delegate.model.Limits")
+    _refuse(point, violations)
+
+
+def _violations(verify: Callable[..., Any], provider: Any) -> Iterator[str]:
+    from zope.interface.exceptions import Invalid, MultipleInvalid  # type: ignore[attr-defined]  # its stubs are older
+
+    from certbot_dns_delegate.providers.interface import IProvider
+
     try:
-        verifyClass(IProvider, provider, tentative=True)
+        verify(IProvider, provider, tentative=True)
     except MultipleInvalid as error:
         # "The object ... has failed to implement interface ...: " is said once already.
-        violations += [" ".join(str(each).split()).partition(": ")[2] for each in error.exceptions]
+        yield from (" ".join(str(each).split()).partition(": ")[2] for each in error.exceptions)
     except (Invalid, AttributeError, TypeError) as error:  # the last two: it is no class at all
-        violations.append(" ".join(str(error).split()))
+        yield " ".join(str(error).split())
+
+
+def _refuse(point: EntryPoint, violations: Sequence[str]) -> None:
     if violations:
-        raise SettingsError(f"{origin} does not keep the contract: {printable('; '.join(violations), 1000)}")
-    return provider
+        shown = printable("; ".join(violations), 1000)
+        raise SettingsError(f"{_origin(point)} does not keep the contract: {shown}")
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"provider {printable(point.name, 60)} of {point.dist.name if point.dist else 'an unknown package'}"
 
 
 @contextmanager

@@ -176,7 +176,9 @@ class Cloudflare:
             raise Refused(problem, "zone_id must be the id of the zone of the target")
 
     def _delete(self, records: str, record_id: str) -> None:
-        self._account.call("DELETE", f"{records}/{record_id}", repeat=True, accept={404})
+        answer = self._account.call("DELETE", f"{records}/{record_id}", repeat=True, accept={400, 404})
+        if answer.status == 400 and not codes(answer) & GONE:
+            raise answer.error()
 
     def _listed(self, records: str, owners: Collection[Name]) -> Iterator[tuple[http.Answer, Any]]:
         """The TXT records of ``owners``, each with the answer it came in."""

@@ -30,4 +30,4 @@ def provide(directory: Path, provider: str, warnings: list[str] | None = None, *
     told = warnings if warnings is not None else []
     delegate = settings.load(file, "dns-delegate", told.append).delegates[0]
     context = Context(delegate.title, lambda _host, _port: (), directory, told.append)
-    return providers.load(provider)(delegate.options, context)
+    return providers.make(provider, delegate.options, context)

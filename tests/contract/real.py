@@ -1,7 +1,5 @@
 """One real server each, for a provider's test; they need the lab's namespaces, where port 53 is ours."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dns.message
@@ -35,29 +33,15 @@ ns.{ZONE} A {server}
 """
 
 
-@contextmanager
-def bind(directory: Path, key: Key) -> Iterator[Named]:
+def bind(directory: Path, key: Key) -> Named:
     """BIND, primary of the zone, which ``key`` may update."""
     zone = Zone(ZONE, zone_text(network.BIND), f"allow-update {{ key {key.name}; }};")
-    server = Named("bind", directory, network.BIND, [zone], [key])
-    server.start()
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
+    return Named("bind", directory, network.BIND, [zone], [key])
 
 
-@contextmanager
-def powerdns(directory: Path) -> Iterator[PowerDns]:
+def powerdns(directory: Path) -> PowerDns:
     """PowerDNS with its HTTP API, primary of the zone."""
-    server = PowerDns("powerdns", directory, network.POWERDNS, {ZONE: zone_text(network.POWERDNS)}, [], {})
-    server.start()
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
+    return PowerDns("powerdns", directory, network.POWERDNS, {ZONE: zone_text(network.POWERDNS)}, [], {})
 
 
 def served(address: str, owner: Name) -> RRset:

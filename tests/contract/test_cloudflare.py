@@ -126,14 +126,25 @@ def test_batch_with_a_duplicate(service: Cloudflare, make: Callable[..., Any]) -
     assert all(service.values(f"host{number}.acme.example") == {A} for number in range(8))
 
 
-def test_record_deleted_meanwhile(service: Cloudflare, make: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("status", [400, 404])
+def test_record_deleted_meanwhile(service: Cloudflare, make: Callable[..., Any], status: int) -> None:
     """A record that somebody else deleted after our look is gone, which is what we want."""
     provider = make(service)
     provider.publish(ZONE, values(web=A), 60)
     gone = {"success": False, "errors": [{"code": 81044, "message": "Record does not exist."}], "result": None}
-    service.next(says(404, gone), "DELETE")
+    service.next(says(status, gone), "DELETE")
     provider.withdraw(ZONE, values(web=A))
     assert len(service.asked("DELETE")) == 1
+
+
+def test_deletion_refused(service: Cloudflare, make: Callable[..., Any]) -> None:
+    """Another 400 is not taken for a record that is gone."""
+    provider = make(service)
+    provider.publish(ZONE, values(web=A), 60)
+    no = {"success": False, "errors": [{"code": 1004, "message": "DNS Validation Error"}], "result": None}
+    service.next(says(400, no), "DELETE")
+    with pytest.raises(Refused, match="DNS Validation Error"):
+        provider.withdraw(ZONE, values(web=A))
 
 
 @pytest.mark.parametrize("count", [1, 12])

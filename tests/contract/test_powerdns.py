@@ -342,13 +342,8 @@ def real(tmp_path: Path) -> Iterator[Pdns]:
     """PowerDNS itself."""
     if reason := why_not():
         pytest.skip(reason)
-    server = Pdns(tmp_path / "pdns", {"acme.example.": MASTER_FILE, "_acme-challenge.acme.test.": MASTER_FILE})
-    server.start()
-    try:
-        server.wait()
+    with Pdns(tmp_path / "pdns", {"acme.example.": MASTER_FILE, "_acme-challenge.acme.test.": MASTER_FILE}) as server:
         yield server
-    finally:
-        server.stop()
 
 
 def test_real_powerdns(real: Pdns, tmp_path: Path) -> None:

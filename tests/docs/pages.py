@@ -14,6 +14,7 @@ from docutils import nodes
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1   :.*\n)*)\n((?:\1   .*\n|\n)+)", re.MULTILINE)
 
 MARKDOWN = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "container/README.md", "snap/local/README.md")
 
@@ -54,8 +55,7 @@ class Built:
                 language = block.get("language", "none")
                 yield Block(page, language, block.astext(), names[0] if names else "", tuple(block["classes"]))
         for page in MARKDOWN:
-            for language, text in FENCE.findall((CHECKOUT / page).read_text()):
-                yield Block(page, language or "none", text)
+            yield from markdown_blocks(page)
 
 
 def build(directory: Path) -> Built:
@@ -84,10 +84,24 @@ def build(directory: Path) -> Built:
     return built
 
 
-def named(name: str, page: str = "howto/least-privilege") -> str:
-    """The text of the block called ``name``, straight from the source of a page, without a build."""
+def markdown_blocks(page: str, heading: str = "") -> Iterator[Block]:
+    """Every block of a page in Markdown in its order; with HEADING, of the part below that alone."""
+    text = (CHECKOUT / page).read_text()
+    if heading:
+        (text,) = (part for part in text.split("\n## ") if part.startswith(f"{heading}\n"))
+    for language, code in FENCE.findall(text):
+        yield Block(page, language or "none", code)
+
+
+def source_blocks(page: str) -> Iterator[Block]:
+    """Every block of a page in its order, straight from the source, without a build."""
     source = (DOCS / f"{page}.rst").read_text()
-    head = rf"^( *)\.\. code-block:: \w+\n\1   :name: {name}\n(?:\1   :.*\n)*\n"
-    found = re.search(head + r"((?:\1   .*\n|\n)+)", source, re.MULTILINE)
-    assert found, f"no block {name}"
-    return textwrap.dedent(found[2])
+    for _, language, options, text in CODE.findall(source):
+        given = dict(re.findall(r":(\w+): (.*)", options))
+        yield Block(page, language, textwrap.dedent(text).strip("\n") + "\n", given.get("name", ""))
+
+
+def named(name: str, page: str = "howto/least-privilege") -> str:
+    """The text of the block called ``name``, as :func:`source_blocks` reads it."""
+    (text,) = (block.text for block in source_blocks(page) if block.name == name)
+    return text

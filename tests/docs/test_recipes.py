@@ -2,8 +2,7 @@
 
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
@@ -74,17 +73,6 @@ class Example(Server):
         return done
 
 
-@contextmanager
-def running(server: Example) -> Iterator[Example]:
-    """The server, until the block ends."""
-    server.start()
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
-
-
 def bind(directory: Path, rule: str = "") -> Example:
     """named with the block of the page in its configuration; RULE in the place of its grant."""
     server = Example("bind", directory, network.RECIPES)
@@ -93,6 +81,12 @@ def bind(directory: Path, rule: str = "") -> Example:
     if rule:
         assert "grant web1 name web1.acme.example.net. TXT;" in block
         block = block.replace("grant web1 name web1.acme.example.net. TXT;", rule)
+    named_conf(server, block)
+    return server
+
+
+def named_conf(server: Example, block: str) -> Path:
+    """Let SERVER be named with BLOCK in its configuration file, which is returned."""
     options = f"""options {{
     directory "{server.directory}"; listen-on {{ {server.address}; }}; listen-on-v6 {{ none; }};
     pid-file "{server.directory}/pid"; session-keyfile "{server.directory}/session.key"; lock-file none;
@@ -101,8 +95,9 @@ def bind(directory: Path, rule: str = "") -> Example:
 controls {{ }};
 logging {{ channel file {{ file "{server.log}"; }}; category default {{ file; }}; }};
 """
-    server.command = [programs.path("named"), "-f", "-n", "1", "-c", str(server.write("named.conf", options + block))]
-    return server
+    file = server.write("named.conf", options + block)
+    server.command = [programs.path("named"), "-f", "-n", "1", "-c", str(file)]
+    return file
 
 
 def knot(directory: Path, old: str = "", new: str = "") -> Example:
@@ -192,7 +187,7 @@ FORBIDDEN: list[Change] = [
 @pytest.mark.parametrize("make", [bind, knot, lua])
 def test_narrow(make: Callable[[Path], Example], tmp_path: Path) -> None:
     """The key writes TXT at its own name, and nothing else; nobody writes without it."""
-    with running(make(tmp_path)) as server:
+    with make(tmp_path) as server:
         assert server.allows(OWN)
         assert [change for change in FORBIDDEN if server.allows(change)] == []
         assert server.update(OWN, key=None) != "NOERROR" or not server.serves(OWN[0])
@@ -204,14 +199,14 @@ def test_narrow(make: Callable[[Path], Example], tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [bind, knot])
 def test_whole_update_refused(make: Callable[[Path], Example], tmp_path: Path) -> None:
     """An update that holds one forbidden record is refused as a whole."""
-    with running(make(tmp_path)) as server:
+    with make(tmp_path) as server:
         assert server.update(OWN, FORBIDDEN[2]) in {"REFUSED", "PeerBadKey"}
         assert not server.serves(OWN[0])
 
 
 def test_lua_denies_in_silence(tmp_path: Path) -> None:
     """What the Lua policy denies is answered NOERROR, and our provider says that nothing was written."""
-    with running(lua(tmp_path)) as server:
+    with lua(tmp_path) as server:
         assert server.update(FORBIDDEN[2]) == "NOERROR"
         with pytest.raises(NoEffect):
             provider(tmp_path, server).publish(ZONE_NAME, {dns.name.from_text("web2.acme.example.net."): VALUES}, 1)
@@ -219,7 +214,7 @@ def test_lua_denies_in_silence(tmp_path: Path) -> None:
 
 def test_lua_without_key(tmp_path: Path) -> None:
     """An unsigned update is denied by the policy, and does not make the server fail."""
-    with running(lua(tmp_path)) as server:
+    with lua(tmp_path) as server:
         assert server.update(OWN, key=None) != "SERVFAIL"
         assert not server.serves(OWN[0])
 
@@ -236,7 +231,7 @@ def test_lua_without_key(tmp_path: Path) -> None:
 )
 def test_bind_other_rules(rule: str, allowed: set[str], tmp_path: Path) -> None:
     """The other forms of the rule allow TXT at the names that the page says, and no other type."""
-    with running(bind(tmp_path, rule)) as server:
+    with bind(tmp_path, rule) as server:
         assert {change[0] for change in [OWN, *FORBIDDEN] if change[1] == "TXT" and server.allows(change)} == allowed
         assert not server.allows(FORBIDDEN[0])
 
@@ -247,7 +242,7 @@ def test_bind_self(tmp_path: Path) -> None:
     configuration = server.directory / "named.conf"
     configuration.write_text(configuration.read_text().replace('key "web1"', 'key "web1.acme.example.net"'))
     key = dns.tsig.Key("web1.acme.example.net.", SECRET, dns.tsig.HMAC_SHA256)
-    with running(server):
+    with server:
         assert server.update(FORBIDDEN[2], key=key) == "REFUSED"
         assert server.update(OWN, key=key) == "NOERROR"
         assert server.serves(OWN[0])
@@ -255,7 +250,7 @@ def test_bind_self(tmp_path: Path) -> None:
 
 def test_bind_quota(tmp_path: Path) -> None:
     """Beyond a quota BIND drops values and says NOERROR."""
-    with running(bind(tmp_path, "grant web1 name web1.acme.example.net. TXT(4);")) as server:
+    with bind(tmp_path, "grant web1 name web1.acme.example.net. TXT(4);") as server:
         for number in range(5):
             assert server.update((OWN[0], "TXT", f'"{number}"')) == "NOERROR"
         query = dns.message.make_query(OWN[0], "TXT", flags=0)
@@ -264,11 +259,11 @@ def test_bind_quota(tmp_path: Path) -> None:
 
 def test_knot_other_rules(tmp_path: Path) -> None:
     """``sub-or-equal`` adds the names below, ``update-owner: zone`` every name; TXT only."""
-    with running(knot(tmp_path / "below", "update-owner-match: equal", "update-owner-match: sub-or-equal")) as server:
+    with knot(tmp_path / "below", "update-owner-match: equal", "update-owner-match: sub-or-equal") as server:
         assert server.allows(FORBIDDEN[1])
         assert not server.allows(FORBIDDEN[2])
     old = "    update-owner: name\n    update-owner-match: equal\n    update-owner-name: [web1]\n"
-    with running(knot(tmp_path / "zone", old, "    update-owner: zone\n")) as server:
+    with knot(tmp_path / "zone", old, "    update-owner: zone\n") as server:
         assert server.allows(FORBIDDEN[2])
         assert not server.allows(FORBIDDEN[0])
 
@@ -281,7 +276,7 @@ def test_powerdns_metadata(tmp_path: Path) -> None:
         program, *arguments = line.split()
         assert program == "pdnsutil"
         pdnsutil(server, arguments)
-    with running(server):
+    with server:
         assert server.allows(OWN)
         assert server.allows(FORBIDDEN[0])
         assert server.update(OWN, key=None) == "REFUSED"
@@ -294,7 +289,7 @@ def test_powerdns_address_alone(tmp_path: Path) -> None:
     zone = "web1.acme.example.net."
     server = powerdns(tmp_path, named("recipe-pdns"), zone)
     pdnsutil(server, ["set-meta", zone.rstrip("."), "ALLOW-DNSUPDATE-FROM", "127.0.0.0/8"])
-    with running(server):
+    with server:
         assert server.update(OWN, key=None) == "NOERROR"
         assert server.serves(OWN[0])
 
@@ -319,7 +314,7 @@ def provider(directory: Path, server: Example) -> RFC2136:
 @pytest.mark.parametrize("make", [bind, knot, lua])
 def test_our_provider(make: Callable[[Path], Example], tmp_path: Path) -> None:
     """Our provider publishes and withdraws with the narrow key, and elsewhere is refused."""
-    with running(make(tmp_path)) as server:
+    with make(tmp_path) as server:
         ours = provider(tmp_path, server)
         owner = dns.name.from_text(OWN[0])
         (sighting,) = ours.publish(ZONE_NAME, {owner: VALUES}, 1)

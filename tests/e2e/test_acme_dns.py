@@ -32,13 +32,8 @@ def double(_: Path) -> Iterator[str]:
 @contextmanager
 def real(directory: Path) -> Iterator[str]:
     """acme-dns itself."""
-    server = AcmeDns(directory, network.ACME_DNS, DOMAIN)
-    server.start()
-    try:
-        server.wait()
+    with AcmeDns(directory, network.ACME_DNS, DOMAIN) as server:
         yield server.url
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=KINDS)

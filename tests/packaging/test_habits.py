@@ -1,6 +1,8 @@
 """What contributors are told is so."""
 
 import re
+import subprocess
+from pathlib import PurePath
 
 import pytest
 
@@ -18,6 +20,16 @@ def test_every_target_is_told() -> None:
     assert set(re.findall(r"^\| `make (\w+)", text("CONTRIBUTING.md"), re.MULTILINE)) == targets
     defined = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     assert defined <= targets
+
+
+def test_sdist_knows_every_file() -> None:
+    """MANIFEST.in names whatever git tracks beside the package, and setuptools takes the rest by itself."""
+    listing = subprocess.run(["git", "ls-files"], cwd=dist.CHECKOUT, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        pytest.skip("this is the sdist itself, without git")
+    tops = {PurePath(name).parts[0] for name in listing.stdout.splitlines()}
+    named = {word for line in text("MANIFEST.in").splitlines() if line[:1] not in "#" for word in line.split()[1:]}
+    assert tops - named == {".gitignore", "MANIFEST.in", "certbot_dns_delegate", "pyproject.toml", "setup.cfg"}
 
 
 @pytest.mark.parametrize("document", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "changes/README.md"])

@@ -253,11 +253,33 @@ def test_a_read_only_directory_of_the_account_file_is_no_obstacle(house: House) 
     assert [path.suffix for path in house.state.iterdir()] == [".lock"]
 
 
-def test_many_accounts_go_in_parallel_and_every_failure_is_told(house: House) -> None:
-    """A call with twenty accounts, of which some are broken, ends in one error."""
+def test_many_accounts_go_in_one_call(house: House) -> None:
+    """Each of twenty accounts gets its own values."""
     owners = house.accounts(20)
     house.provider().publish(ZONE, {owner: frozenset({value(str(owner)), TWO}) for owner in owners}, 1)
     assert all(house.served(owner) == {value(str(owner)), TWO} for owner in owners)
+
+
+def test_a_refused_account_ends_the_call_for_all(house: House) -> None:
+    """What was under way ends, no further account is asked, and the error names the account that was refused."""
+    owners = house.accounts(20)
+    content = json.loads(house.path.read_text())
+    content["n0.example"]["password"] = "x" * 40
+    house.path.write_text(json.dumps(content))
+    refused = threading.Event()
+
+    def hold_back(request: Request) -> None:
+        if request.headers["X-Api-Key"] == "x" * 40:
+            refused.set()
+        else:
+            refused.wait(10)
+
+    house.server.fault = hold_back
+    with pytest.raises(DelegateError, match="401") as caught:
+        house.provider().publish(ZONE, {owner: frozenset({ONE}) for owner in owners}, 1)
+    assert "n0.example" in caught.value.hint
+    assert "x" * 40 not in str(caught.value)
+    assert len(house.server.requests) < 20
 
 
 def test_the_configured_url_wins_over_the_files(house: House) -> None:

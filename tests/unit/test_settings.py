@@ -9,6 +9,7 @@ import pytest
 
 from certbot_dns_delegate import providers, settings
 from certbot_dns_delegate.errors import PlanError, SettingsError
+from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import Settings
 from certbot_dns_delegate.waits import Watch
 
@@ -391,6 +392,14 @@ class Fine:
     def probe(self): ...
 
 
+class Later(Fine):
+    """Breaks the contract in its constructor only."""
+
+    def __init__(self, options, context):
+        self.limits = {"values_per_owner": 2}
+        self.publish = None
+
+
 class Bad:
     KEYS = ["token"]
 
@@ -407,6 +416,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-things\nVersion: 1.0\n")
     points = [
         "fine = acme_things:Fine",
+        "later = acme_things:Later",
         "bad = acme_things:Bad",
         "none = acme_things:Nothing",
         "dict = acme_things:__doc__",
@@ -458,6 +468,16 @@ def test_a_foreign_provider_that_keeps_the_contract(foreign: Path) -> None:
     assert problems(foreign, f"[a.example]\nprovider = fine\ntoken = {SECRET}\nraise = yes\n") == (
         "DIR/delegate.ini: line 1: [a.example] provider fine: RuntimeError: a library's own\\x1b words"
     )
+
+
+def test_a_foreign_instance_is_verified_too(foreign: Path) -> None:
+    """What only an instance shows is told before it is used, with its distribution."""
+    context = Context("a.example", lambda *_: (), foreign)
+    with pytest.raises(SettingsError, match=r"provider later of acme-things does not keep the contract: ") as caught:
+        providers.make("later", {}, context)
+    assert "limits" in str(caught.value)
+    assert "publish" in str(caught.value)
+    assert providers.make("fine", {}, context).name == "fine"
 
 
 def test_no_traceback_of_a_bad_file_shows_a_secret(tmp_path: Path) -> None:

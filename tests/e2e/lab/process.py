@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import dns.exception
 import dns.flags
@@ -29,7 +30,8 @@ class ServerError(Exception):
 class Server:
     """A server program of the lab with its directory and its log.
 
-    A subclass says in ``is_ready`` by which question the server is known to be ready.
+    A subclass says in ``is_ready`` by which question the server is known to be ready. ``with server:`` starts it, waits
+    until it is, and stops it at the end.
     """
 
     def __init__(self, name: str, directory: Path, address: str) -> None:
@@ -41,6 +43,18 @@ class Server:
         self.command: Sequence[str] = ()
         self.variables: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self.wait()
+        except ServerError:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the server's; returns its path."""
