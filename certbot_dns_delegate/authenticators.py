@@ -124,8 +124,9 @@ class Delegate(common.Plugin, interfaces.Authenticator):
 
     def _start(self) -> "Engine":
         from certbot_dns_delegate import settings
-        from certbot_dns_delegate.engine import Engine, Tell
+        from certbot_dns_delegate.engine import Engine
         from certbot_dns_delegate.lookup.recursive import parse_resolvers
+        from certbot_dns_delegate.tell import Tell
 
         self._ask_for_credentials()
         loaded = settings.load(Path(self.conf("credentials")), self.name, log.warning)

@@ -83,6 +83,12 @@ class Settings:
     def delegate(self, title: str) -> Delegate | None:
         return next((delegate for delegate in self.delegates if delegate.title == title), None)
 
+    def chosen(self, title: str) -> Delegate:
+        """The delegate that a plan made from these settings names."""
+        delegate = self.delegate(title)
+        assert delegate is not None
+        return delegate
+
 
 def _matches(pattern: str, identifier: str) -> bool:
     return identifier.endswith(pattern[1:]) if pattern.startswith("*.") else identifier == pattern

@@ -129,6 +129,7 @@ class Host:
 
     def engine(self) -> "Engine":
         """A run of its own over these settings."""
-        from certbot_dns_delegate.engine import Engine, Tell
+        from certbot_dns_delegate.engine import Engine
+        from certbot_dns_delegate.tell import Tell
 
         return Engine(self.settings, self.state, self.resolvers, Tell(self.output.warn))

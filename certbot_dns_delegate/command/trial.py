@@ -11,12 +11,13 @@ from certbot_dns_delegate.command.finding import Finding, Verdict
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.delegates import Settings
-from certbot_dns_delegate.engine import Engine, Tell
+from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError
 from certbot_dns_delegate.history import Wanted as Rows
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Challenge, Target
 from certbot_dns_delegate.pending import Entry, State
+from certbot_dns_delegate.tell import Tell
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.waits import OUR_TTL
 

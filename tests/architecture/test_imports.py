@@ -43,6 +43,15 @@ KNOWS: dict[str, set[str]] = {
     "gate": {"delegates", "errors", "fleet", "lookup", "plan", "text"},
     "registration": {"lookup", "plan", "providers", "settings", "model", "errors", "text"},
     "watchers": {"lookup", "settings", "model", "waits"},
+    "tell": {"lookup", "registration"},
+    "diary": {"history", "model", "waits"},
+    "publishing": {
+        *("delegates", "diary", "errors", "evidence", "model", "pending", "plan", "text", "waiting", "waits"),
+    },
+    "proof": {
+        *("delegates", "diary", "evidence", "history", "lookup", "model", "outside", "plan", "report", "tell", "text"),
+        *("waiting", "waits", "watchers"),
+    },
     "withdraw": {"pending", "model", "errors", "text"},
     "writers": {"lookup", "providers", "settings", "model", "errors", "text"},
 }

@@ -16,8 +16,9 @@ from pathlib import Path
 import dns.name
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine, Tell
+from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.tell import Tell
 
 
 def issue(credentials: Path, state: Path, names: list[str]) -> None:

@@ -8,10 +8,11 @@ import dns.name
 import pytest
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine, Tell
+from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import NotServing
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.plan import Plan
+from certbot_dns_delegate.tell import Tell
 from tests.e2e.lab import Lab
 
 NAMES = ("single.customer.test", "bind.customer.test")

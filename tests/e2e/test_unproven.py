@@ -4,10 +4,11 @@ import dns.name
 import pytest
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine, Tell
+from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import NotServed
 from certbot_dns_delegate.lookup.recursive import parse_resolvers
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.tell import Tell
 from tests.e2e.lab import Lab
 from tests.e2e.lab.keys import Key
 from tests.e2e.runs import Certbot

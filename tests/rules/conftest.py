@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine, Tell
+from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.lookup.recursive import parse_resolvers
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.tell import Tell
 from certbot_dns_delegate.text import parse_name
 from tests.e2e.lab import Lab
 

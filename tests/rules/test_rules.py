@@ -368,8 +368,9 @@ def test_what_a_dead_run_left_goes_with_the_next(lab: Lab, runs: Runs) -> None:
     before = lab.snapshot()
     dead = runs.new(ZONE)
     dead.perform([challenge("single")])
-    assert dead._journal is not None
-    dead._journal._file.close()  # what a kill does: the lock goes
+    assert dead._publishing is not None
+    assert dead._publishing.journal is not None
+    dead._publishing.journal.close()  # what a kill does: the lock goes
     runs.made.clear()
     other = runs.new("fast.bind.test", watch="none")
     other.perform([challenge("fast")])
