@@ -3,6 +3,7 @@
 import socket
 import sqlite3
 import subprocess
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import dns.update
 import pytest
 import requests
 
+import certbot_dns_delegate
 from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused
 from certbot_dns_delegate.model import Server as Address
@@ -200,6 +202,11 @@ def test_narrow(make: Callable[[Path], Example], tmp_path: Path) -> None:
         wrong = dns.tsig.Key("web1", "d3Jvbmc=", dns.tsig.HMAC_SHA256)
         assert server.update(OWN, key=wrong) in {"PeerBadSignature", "unsigned"}
         assert not server.serves(OWN[0])
+
+
+def test_sample_of_the_package() -> None:
+    """The configuration in the package's own documentation is the one that is run here."""
+    assert textwrap.indent(named("recipe-bind"), "   ") in (certbot_dns_delegate.__doc__ or "")
 
 
 @pytest.mark.parametrize("make", [bind, knot])
