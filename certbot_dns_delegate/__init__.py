@@ -113,6 +113,33 @@ Examples
      --dns-delegate-credentials ~/.secrets/certbot/delegate.ini \\
      --dns-delegate-propagation-seconds 600 \\
      -d shop.example.com
+
+Sample BIND configuration
+-------------------------
+
+For the first section above, with a key that may write TXT at one name, the target of a CNAME, and nothing else.
+Configurations for Knot and PowerDNS, and the narrowest token of each HTTP service, are in the manual.
+
+.. code-block:: none
+   :caption: named.conf
+   :name: sample-bind
+
+   key "web1" {
+     algorithm hmac-sha256;
+     secret "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu";
+   };
+   zone "acme.example.net" {
+     type primary;
+     file "/var/lib/bind/acme.example.net.db";
+     notify-delay 0;
+     update-policy {
+       grant web1 name web1.acme.example.net. TXT;
+     };
+   };
+
+Where BIND has several views, the update must reach the one that the CA sees: the server chooses the view by the key or
+by the address that the update comes from. What the other view shows is no proof, so an update into the wrong one ends
+the run with a table of what each server showed.
 """
 
 __version__ = "0.1.0"

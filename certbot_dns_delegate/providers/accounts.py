@@ -45,12 +45,15 @@ class Account:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """Everything the file had, by lower-case key: unknown fields are kept."""
 
-    def owns(self, target: Name) -> bool:
-        """Whether ``target`` is where this account writes, as far as the file says it."""
+    def owns(self, target: Name, url: str | None = None) -> bool:
+        """Whether ``target`` is where this account writes, as far as the file says it.
+
+        :param url: the server that is configured for the file, which wins over what the file says.
+        """
         if self.fulldomain is None:
             return self.is_labelled(target)
         # getlocalcert's console hands out keys that write below the name they show.
-        below = is_getlocalcert(self.server_url) and target.labels[0].lower() == b"_acme-challenge"
+        below = is_getlocalcert(url or self.server_url) and target.labels[0].lower() == b"_acme-challenge"
         return target == self.fulldomain or (below and target.parent() == self.fulldomain)
 
     def is_labelled(self, target: Name) -> bool:

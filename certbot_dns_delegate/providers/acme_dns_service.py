@@ -106,7 +106,7 @@ class Service:
         """The account that writes at ``target``; None when the file has none."""
         accounts = self._read()
         for account in accounts:
-            if account.owns(target):
+            if account.owns(target, self._options["url"]):
                 return account
         for account in accounts:
             if account.is_labelled(target):

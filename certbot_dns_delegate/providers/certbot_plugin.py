@@ -22,7 +22,7 @@ from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, 
 from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import installed, route53
-from certbot_dns_delegate.providers.foreign import Guard, hiding, secrets_in
+from certbot_dns_delegate.providers.foreign import Guard, hiding, secrets_in, without_proof
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import PATH, TEXT, Key
@@ -86,6 +86,7 @@ class CertbotPlugin:
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         """The problems of a section: no such plugin, one that cannot work, unknown options, an unusable file."""
+        yield from without_proof(options)
         name, credentials, given = options["plugin"], options["credentials"], options["options"]
         try:
             arguments = installed.Arguments(name, installed.find(name))

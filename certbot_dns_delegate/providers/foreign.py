@@ -17,6 +17,7 @@ from certbot import errors
 
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.answer import Redactor
+from certbot_dns_delegate.providers.interface import Options
 
 SHORTEST = 4
 """Characters; anything shorter is no secret, and taking it out would make every text unreadable."""
@@ -94,6 +95,13 @@ class Guard:
             return
         if isinstance(error, Exception | SystemExit):
             raise self._explain(sentence(error, self._redact)) from None  # the error itself may hold a secret
+
+
+def without_proof(options: Options) -> Iterator[str]:
+    """The problem of a section that believes what foreign code reports."""
+    if options["watch"] in {"none", "server"}:
+        believed = f"watch = {options['watch']} believes what {options['provider']} reports"
+        yield f"{believed}, which may be success for nothing; watch = resolvers does without port 53"
 
 
 def secrets_in(text: str) -> set[str]:

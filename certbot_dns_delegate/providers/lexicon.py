@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
-from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, hiding
+from certbot_dns_delegate.providers.foreign import PUBLIC, Guard, hiding, without_proof
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.providers.lexicon_library import PLACEHOLDER, declared, library, service_of
 from certbot_dns_delegate.providers.rrset import lock_file, locked
@@ -60,6 +60,7 @@ class Lexicon:
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         """The problems of a section: no such service, and options that it does not declare (these only as warnings)."""
+        yield from without_proof(options)
         try:
             service = service_of(options)
             given = {_underscored(key) for key in options["options"]}

@@ -496,3 +496,10 @@ def test_incomplete_credentials_are_told_before_the_first_write(tmp_path: Path) 
 def test_is_tested_with_the_releases_it_was_read_in() -> None:
     """The facts in KNOWN come from release 5.8; an older one here would prove nothing."""
     assert tuple(map(int, version("certbot-dns-route53").split(".")[:2])) >= (5, 8)
+
+
+@pytest.mark.parametrize("watch", ["none", "server"])
+def test_somebody_has_to_be_asked(tmp_path: Path, watch: str) -> None:
+    """What foreign code reports is never all the proof."""
+    with pytest.raises(SettingsError, match=f"watch = {watch} believes what .* reports"):
+        provider(tmp_path, watch=watch, plugin="dns-rfc2136", file="dns_rfc2136_server = 192.0.2.1\n")

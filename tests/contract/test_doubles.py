@@ -136,3 +136,15 @@ def test_pyacmedns_works_with_the_acme_dns_double_and_with_our_account_file(tmp_
             client.update_txt_record(theirs | {"password": "x" * 40}, value("four"))
         with pytest.raises(pyacmedns.exceptions.AcmeDnsClientException, match="invalid_allowfrom_cidr"):
             client.register_account(["127.0.0.1"])
+
+
+def test_pyacmedns_works_with_the_getlocalcert_double() -> None:
+    """It registers there and updates; a repeated value is no second one, and a foreign name is refused."""
+    with acme_dns.GetLocalCert() as server:
+        client = pyacmedns.Client(server.api)
+        account, other = client.register_account([]), client.register_account([])
+        for text in (value("one"), value("two"), value("two")):
+            client.update_txt_record(account, text)
+        assert server.txt(account["fulldomain"]) == [value("one"), value("two")]
+        with pytest.raises(pyacmedns.exceptions.AcmeDnsClientException, match="404"):
+            client.update_txt_record(account | {"subdomain": other["subdomain"]}, value("three"))

@@ -238,7 +238,7 @@ def test_the_core_does_not_need_it() -> None:
 import sys
 sys.modules["lexicon"] = None
 from certbot_dns_delegate.providers import load
-print(*load("lexicon").validate({"service": "hetzner", "options": {}}, print))
+print(*load("lexicon").validate({"service": "hetzner", "watch": "authoritative", "options": {}}, print))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "pip install 'certbot-dns-delegate[lexicon]'" in done.stdout
@@ -285,3 +285,10 @@ class Provider(Base):
 {body}""")
         monkeypatch.delitem(sys.modules, f"{providers.__name__}.{name}", raising=False)
     monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(folder)])
+
+
+@pytest.mark.parametrize("watch", ["none", "server"])
+def test_somebody_has_to_be_asked(tmp_path: Path, watch: str) -> None:
+    """What foreign code reports is never all the proof."""
+    with pytest.raises(SettingsError, match=f"watch = {watch} believes what .* reports"):
+        provider(tmp_path, watch=watch, service="hetzner", auth_token="a-secret-token")

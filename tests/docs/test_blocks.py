@@ -29,7 +29,7 @@ from tests.docs.pages import CHECKOUT, Block, Built
 
 SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
 KEY_FILE = f'key "web1" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
-RECIPES = {"recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", "recipe-pdns-lua"}
+RECIPES = {"sample-bind", "recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", "recipe-pdns-lua"}
 """Blocks that ``test_recipes`` hands to the real servers."""
 PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""

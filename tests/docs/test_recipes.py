@@ -1,9 +1,12 @@
 """Each recipe of the least-privilege page, run as printed on the real server, and asked for what it must refuse."""
 
+import socket
 import sqlite3
 import subprocess
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.name
@@ -13,16 +16,21 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 import pytest
+import requests
 
+import certbot_dns_delegate
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.errors import DelegateError, NoEffect
+from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.rfc2136 import RFC2136
+from tests.contract.providing import provide
 from tests.docs.pages import named
 from tests.e2e.lab import network, programs
 from tests.e2e.lab.powerdns import insert_zone
 from tests.e2e.lab.process import Server, is_authoritative
+from tests.servers.http import make_certificates
+from tests.servers.pdns import Pdns
 
 SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
 KEY = dns.tsig.Key("web1", SECRET, dns.tsig.HMAC_SHA256)
@@ -196,6 +204,11 @@ def test_narrow(make: Callable[[Path], Example], tmp_path: Path) -> None:
         assert not server.serves(OWN[0])
 
 
+def test_sample_of_the_package() -> None:
+    """The configuration in the package's own documentation is the one that is run here."""
+    assert textwrap.indent(named("recipe-bind"), "   ") in (certbot_dns_delegate.__doc__ or "")
+
+
 @pytest.mark.parametrize("make", [bind, knot])
 def test_whole_update_refused(make: Callable[[Path], Example], tmp_path: Path) -> None:
     """An update that holds one forbidden record is refused as a whole."""
@@ -323,3 +336,59 @@ def test_our_provider(make: Callable[[Path], Example], tmp_path: Path) -> None:
             ours.publish(ZONE_NAME, {dns.name.from_text("web2.acme.example.net."): VALUES}, 1)
         ours.withdraw(ZONE_NAME, {owner: VALUES})
         assert not server.serves(OWN[0])
+
+
+class Nginx(Server):
+    """nginx with the block of the PowerDNS page in front of an API."""
+
+    def __init__(self, directory: Path, behind: Pdns) -> None:
+        super().__init__("nginx", directory, "127.0.0.1")
+        with socket.create_server((self.address, 0)) as free:
+            self.port = free.getsockname()[1]
+        certificates = make_certificates(self.directory)
+        self.ca = certificates.ca
+        block = named("recipe-pdns-nginx", "providers/powerdns").replace("http://127.0.0.1:8081", behind.api)
+        block = block.replace("listen 443 ssl", f"listen {self.address}:{self.port} ssl")
+        block = block.replace("KEY-OF-THE-SERVER", behind.api_key)
+        for file in ("dns.internal.pem", "dns.internal.key"):
+            block = block.replace(f"/etc/nginx/{file}", str(certificates.server))
+        places = [
+            f"{kind}_temp_path {self.directory};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        ]
+        # In the lab's namespace there is no other user.
+        head = f"user root root; daemon off; master_process off; pid {self.directory}/pid; error_log {self.log};"
+        http = f"events {{ }} http {{ access_log off; {' '.join(places)}\n{block} }}\n"
+        self.command = [programs.path("nginx"), "-c", str(self.write("nginx.conf", f"{head}\n{http}"))]
+
+    def is_ready(self) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex((self.address, self.port)) == 0
+
+
+def test_proxy_before_powerdns(tmp_path: Path) -> None:
+    """Through the proxy a host does all that it has to with a key of its own, and nothing else."""
+    zones = {"acme.example.net.": ZONE, "other.example.net.": ZONE}
+    with Pdns(tmp_path, zones) as powerdns, Nginx(tmp_path, powerdns) as proxy:
+        url = f"https://{proxy.address}:{proxy.port}"
+
+        def ours(key: str = "KEY-OF-THIS-HOST") -> Any:
+            return provide(tmp_path, "powerdns", [], url=url, ca_bundle=str(proxy.ca), api_key=key)
+
+        owner = dns.name.from_text(OWN[0])
+        assert ours().probe().startswith("PowerDNS ")
+        assert ours().zone_of(owner) == ZONE_NAME
+        ours().publish(ZONE_NAME, {owner: VALUES}, 1)
+        assert powerdns.values(OWN[0]) == VALUES
+        ours().withdraw(ZONE_NAME, {owner: VALUES})
+        assert not powerdns.values(OWN[0])
+        other = dns.name.from_text("other.example.net.")
+        for key, apex, said in [("KEY-OF-THIS-HOST", other, "403"), ("another", ZONE_NAME, "401")]:
+            with pytest.raises(Refused, match=said):
+                ours(key).publish(apex, {dns.name.from_text("web1", apex): VALUES}, 1)
+        zone = f"{url}/api/v1/servers/localhost/zones/acme.example.net."
+        session = requests.Session()
+        session.headers["X-API-Key"] = "KEY-OF-THIS-HOST"
+        tried = [("DELETE", zone), ("PUT", zone), ("POST", zone.rpartition("/")[0]), ("PUT", f"{zone}/rectify")]
+        tried += [("GET", f"{url}/api/v1/servers/localhost/config"), ("GET", f"{zone}/cryptokeys")]
+        answers = [session.request(method, at, verify=str(proxy.ca), timeout=5).status_code for method, at in tried]
+        assert answers == [403] * len(tried)

@@ -454,6 +454,16 @@ def test_getlocalcert_is_probed_by_its_own_request(tmp_path: Path) -> None:
         provider.end()
 
 
+def test_getlocalcerts_console_keys_need_no_server_in_the_file(tmp_path: Path) -> None:
+    """A key that writes below its name is found by the configured url alone."""
+    with servers.GetLocalCert() as server:
+        house = House(server, tmp_path)
+        (shown,) = house.accounts(1)
+        below = dns.name.from_text("_acme-challenge", shown)
+        assert house.provider(url=server.api).zone_of(below) == shown
+        assert house.provider(url="https://auth.example.org").zone_of(below) is None
+
+
 def faults() -> list[tuple[str, Callable[[Request], Reply]]]:
     return [
         ("redirect", lambda _: Reply(302, "", {"Location": "https://login.example/"})),
