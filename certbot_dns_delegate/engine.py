@@ -100,10 +100,9 @@ class Engine:
                 self.tell.warn(f"{challenge.identifier} is left out: {error}")
             self._publishing = Publishing(self.settings, self._provider_of, self._diary)
             published = self._publishing.publish(plan, self._pending, standing, pool)
-            if timeout is None or timeout:
-                addresses = self._writers.addresses(self.settings)
-                self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
-                self._proof.prove(plan, published, pool, timeout)
+            addresses = self._writers.addresses(self.settings)
+            self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
+            self._proof.prove(plan, published, pool, timeout)
             return plan
         except BaseException:
             self._stop.set()

@@ -49,16 +49,19 @@ class Proof:
         """Return when a CA may look.
 
         :param published: what was read back of each publication.
-        :param timeout: instead of the profiles' own.
+        :param timeout: instead of the profiles' own; zero: look only where what was published is not to be believed.
         :raises NotServed: when time runs out, with what every server showed last.
         """
         begin = time.monotonic()
+        is_blind = timeout is not None and not timeout
         watchers: list[Watcher] = []
         limits: dict[Name, float] = {}
         settle_s = 0.0
         for publication, seen in zip(plan.publications, published, strict=True):
             delegate = self._settings.chosen(publication.delegate)
             profile = _profile(delegate, timeout)
+            if is_blind and profile.is_believed:
+                continue
             apex = publication.zone.apex
             limits[apex] = max(limits.get(apex, 0.0), profile.timeout.total_seconds())
             settle_s = max(settle_s, profile.settle.total_seconds())
@@ -72,8 +75,9 @@ class Proof:
             self._note(self.report, begin)
             if not self.report.complete:
                 raise not_served(self.report, serials(self.report))
-        self._look_from_outside(plan, pool)
-        self._wait_out(plan, settle_s, begin)
+        if not is_blind:
+            self._look_from_outside(plan, pool)
+            self._wait_out(plan, settle_s, begin)
 
     def _look_from_outside(self, plan: Plan, pool: Executor) -> None:
         """Tell what a resolver does not see; it may know less than the CA's, so this stops nobody."""

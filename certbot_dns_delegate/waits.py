@@ -42,6 +42,8 @@ class Profile:
     """Waited after the servers that we can see agree, for those that we cannot (anycast)."""
     passes: int = 2
     """Complete looks in a row that must show all values."""
+    is_believed: bool = True
+    """What it says of its own writes counts for something; otherwise looking cannot be turned off."""
     from_outside: bool = False
     """Look through a recursive resolver too, once: this host's questions to itself pass where others may not."""
 
@@ -65,8 +67,8 @@ PROFILES = {
     # Worldwide normally below 5 s, anycast: lego waits for agreement only, Certbot's plugin 10 s.
     "cloudflare": Profile(timeout=timedelta(seconds=120), settle=timedelta(seconds=10)),
     # Unknown services behind other people's code: lego's longest common limits, Certbot's Linode plugin needed 120 s.
-    "certbot-plugin": Profile(timeout=timedelta(seconds=960)),
-    "lexicon": Profile(timeout=timedelta(seconds=960)),
+    "certbot-plugin": Profile(timeout=timedelta(seconds=960), is_believed=False),
+    "lexicon": Profile(timeout=timedelta(seconds=960), is_believed=False),
     # Our own listener in this process.
     "standalone": Profile(timeout=timedelta(seconds=30), from_outside=True),
 }

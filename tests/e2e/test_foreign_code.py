@@ -18,11 +18,11 @@ def restored(lab: Lab) -> Iterator[None]:
     lab.assert_unchanged(before)
 
 
-def issue(lab: Lab, credentials: Path, name: str, home: str) -> subprocess.CompletedProcess[str]:
+def issue(lab: Lab, credentials: Path, name: str, home: str, *options: str) -> subprocess.CompletedProcess[str]:
     """A certificate for a name and its wildcard: two values at one target."""
     domains = ["-d", name, "-d", f"*.{name}"]
     return lab.certbot(
-        "certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(credentials), *domains, home=home
+        "certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(credentials), *options, *domains, home=home
     )
 
 
@@ -45,6 +45,20 @@ def test_certbots_own_rfc2136_plugin_and_renewal(lab: Lab) -> None:
     assert again.returncode == 0, again.stderr
     log = "".join(path.read_text() for path in (lab.directory / "plugin" / "logs").iterdir())
     assert lab.delegates["single.bind.test"].key.secret not in log
+
+
+def test_what_foreign_code_says_is_never_believed(lab: Lab) -> None:
+    """Not even with propagation-seconds 0: its success may have written nothing."""
+    inner = lab.flat_credentials("single.bind.test", "dns_rfc2136")
+    lines = ["[single.bind.test]", "provider = certbot-plugin", "plugin = dns-rfc2136", f"credentials = {inner}"]
+    credentials = lab.private_file("plugin.ini", "\n".join(lines))
+    lab.flush()
+    done = issue(lab, credentials, "single.customer.test", "believed", "--dns-delegate-propagation-seconds", "0")
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(lab.directory / "believed" / "work" / "dns-delegate" / "history.sqlite3") as history:
+        rows = history.execute("SELECT outcome FROM event WHERE phase = 'watch'").fetchall()
+    history.close()
+    assert rows == [("ok",)]
 
 
 FOREIGN = '''
