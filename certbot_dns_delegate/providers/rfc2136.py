@@ -179,7 +179,7 @@ class RFC2136:
         try:
             wire = connection.exchange(update)
         except OSError as error:
-            hint = "the values are withdrawn now, and once more later, in case it was carried out"
+            hint = "the values are withdrawn as soon as the server answers, in case it was carried out"
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknown(f"{what}: {connection.server} did not answer in time", hint) from None
             raise Broken(f"{what}: {connection.server} broke the connection before it answered", hint) from None

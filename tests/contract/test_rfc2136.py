@@ -333,7 +333,7 @@ def test_reply_lost_always(lab: Lab) -> None:
         with pytest.raises(OutcomeUnknown) as caught:
             publish(provider, ZONE, OWNER)
         assert "broke the connection before it answered" in caught.value.problem
-        assert "withdrawn now, and once more later" in caught.value.hint
+        assert "withdrawn as soon as the server answers" in caught.value.hint
         assert server.zone(ZONE).texts(OWNER) == [TEXT]
 
 

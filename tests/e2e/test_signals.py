@@ -7,9 +7,11 @@ from contextlib import contextmanager
 import pytest
 
 from certbot_dns_delegate.lookup.recursive import PATIENCE_S
+from certbot_dns_delegate.providers.update import ANSWER_S
 from tests.e2e.gate import Gate
-from tests.e2e.lab import Lab
+from tests.e2e.lab import Lab, network
 from tests.e2e.runs import Certbot, Run, until
+from tests.e2e.test_kills import sweep
 from tests.servers import Server, Silent
 
 RESOLVERS = 20
@@ -96,3 +98,38 @@ def test_signal(
     assert "Traceback" not in output
     assert certbot.journals() == []
     assert phase is validating or not lab.ipv6 or lab.resolver_queries(by_ca=True) == []
+
+
+@contextmanager
+def silent_primary(lab: Lab, certbot: Certbot) -> Iterator[Run]:
+    """The UPDATE has left, and its server is silent for good; a first SIGINT has been heard."""
+    with publishing(lab, certbot) as run:
+        run.send_signal(signal.SIGINT)
+        until(lambda: "Calling registered functions" in certbot.log(), "the clean-up")
+        yield run
+
+
+def test_silent_primary(lab: Lab, certbot: Certbot) -> None:
+    """What cannot be withdrawn after Ctrl-C is told, and stays on record for ``sweep``."""
+    with silent_primary(lab, certbot) as run:
+        output = run.end(1)
+    assert (
+        "values at fast.fast.bind.test. were not withdrawn:"
+        f" UPDATE of fast.bind.test.: {network.BIND} did not answer in time\n"
+        "hint: the values are withdrawn as soon as the server answers, in case it was carried out\n"
+        "hint: a later run tries again, or certbot-dns-delegate sweep\n" in output
+    )
+    assert len(certbot.journals()) == 1
+    sweep(certbot)
+    assert lab.values("fast.fast.bind.test.", network.BIND) == []
+
+
+def test_second_interrupt(lab: Lab, certbot: Certbot) -> None:
+    """Who presses Ctrl-C again does not wait for the withdrawal; the journal knows what ``sweep`` has to do."""
+    with silent_primary(lab, certbot) as run:
+        run.send_signal(signal.SIGINT)
+        output = run.end(1, ANSWER_S)  # of two such waits
+    assert "Traceback" not in output
+    assert len(certbot.journals()) == 1
+    sweep(certbot)
+    assert lab.values("fast.fast.bind.test.", network.BIND) == []
