@@ -6,16 +6,16 @@ from typing import Self
 import dns.rdatatype
 
 from tests.e2e.lab import Lab, zones
-from tests.servers import Server
+from tests.servers import Behaviour, Server
 
 
 class Gate:
     """Stands beside a zone's primary in ``watch_servers``; serves the values only once it is opened."""
 
-    def __init__(self, lab: Lab, zone: str) -> None:
+    def __init__(self, lab: Lab, zone: str, behaviour: Behaviour | None = None) -> None:
         self.lab = lab
         self.zone = zone.rstrip(".") + "."
-        self.server = Server({self.zone: ""})
+        self.server = Server({self.zone: ""}, behaviour=behaviour)
 
     def __enter__(self) -> Self:
         self.server.__enter__()

@@ -1,8 +1,5 @@
 """BIND where it is not as usual: its clock is an hour off, it has views, somebody else writes in between."""
 
-import contextlib
-import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +21,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import Sighting, Values
 from certbot_dns_delegate.providers.diagnosis import HINTS
 from certbot_dns_delegate.writers import Writers
+from tests.e2e.between import Between
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.lab.keys import Key
 from tests.e2e.lab.named import Named, Zone
@@ -138,62 +136,6 @@ def test_view_of_others(lab: Lab, views: Views) -> None:
 
 
 # Another writer
-
-
-class Between:
-    """A forwarder of DNS messages over TCP to the primary; lets somebody act before it passes one on."""
-
-    def __init__(self, act: Callable[[], object], before: int) -> None:
-        """:param before: the number of the message, from 1."""
-        self.act = act
-        self.before = before
-        self.passed = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.thread = threading.Thread(target=self.serve)
-
-    @property
-    def server(self) -> str:
-        return f"127.0.0.1@{self.listener.getsockname()[1]}"
-
-    def __enter__(self) -> "Between":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
-
-    def serve(self) -> None:
-        """One connection after the other."""
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            with client, socket.create_connection((network.BIND, 53)) as primary, contextlib.suppress(EOFError):
-                while True:
-                    message = receive(client)
-                    self.passed += 1
-                    if self.passed == self.before:
-                        self.act()
-                    primary.sendall(message)
-                    client.sendall(receive(primary))
-
-
-def receive(connection: socket.socket) -> bytes:
-    """One message with its length before it.
-
-    :raises EOFError: when the other side has closed the connection.
-    """
-    with connection.makefile("rb", buffering=0) as file:
-        head = file.read(2)
-        if not head or len(head) < 2:
-            raise EOFError
-        data, length = b"", struct.unpack("!H", head)[0]
-        while len(data) < length:
-            data += file.read(length - len(data)) or b""
-        return head + data
 
 
 @pytest.fixture

@@ -1,0 +1,208 @@
+"""What is wrong is told by the real Certbot in words that help, and nothing is written or lost."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.between import Between
+from tests.e2e.gate import Gate
+from tests.e2e.lab import Lab, namespace, network
+from tests.e2e.runs import Certbot, until
+from tests.e2e.test_state import in_namespace
+from tests.servers import Alternating, Behaviour, Lame, Refusing, Server
+
+TITLE = "single.bind.test"
+
+# Chains
+
+HOSTILE = r"`id`.\027[31m\010\$\(id\).links.test."
+CHAINS = {
+    "none": "_acme-challenge.none.customer.test. has no CNAME, and it is not inside one of your delegates",
+    "outside": "the chain ends at target.links.test., which is not inside one of your delegates",
+    "x.wildout.customer.test": "the wildcard of its zone answers, and leads out of your delegates",
+    "loop": "the CNAMEs run in a circle: ",
+    "self": "the CNAMEs run in a circle: ",
+    "nine": "more than 8 CNAMEs in a row",
+    "missing": "which does not exist and is not inside one of your delegates",
+    "lame": "_acme-challenge.lame.customer.test.",
+    "dead": "dead.test. NS: no resolver has an answer",
+    "stolen": "stolen.customer.test may only use stolen.customer.test.single.bind.test., but its chain leads elsewhere",
+    "hostile": rf"the chain ends at {HOSTILE}",
+}
+
+
+def test_bad_chains(lab: Lab, certbot: Certbot) -> None:
+    """Each bad chain of an order is told, with the chain and a remedy, and the one good name is not written."""
+    lab.set_customer(
+        {
+            "_acme-challenge.stolen.customer.test.": "CNAME somebody.single.bind.test.",
+            "_acme-challenge.hostile.customer.test.": f"CNAME {HOSTILE}",
+        }
+    )
+    before = lab.serial(TITLE)
+    targets = {"targets": f"{{name}}.{TITLE}", "for": "stolen.customer.test"}
+    credentials = lab.credentials(TITLE, "fast.bind.test", extra={TITLE: targets, "acme.dead.test": settings(lab)})
+    output = certbot.issue(credentials, "fast", *CHAINS, code=1)
+    assert f"{len(CHAINS)} problems:" in output
+    assert [name for name, words in CHAINS.items() if words not in output] == [], output
+    assert output.count("hint: ") == len(CHAINS)
+    assert output.replace("\n", "").isprintable()
+    assert lab.serial(TITLE) == before
+    assert certbot.journals() == []
+
+
+@pytest.mark.skipif(not in_namespace(), reason="mounts a file, which only the lab's namespaces allow everywhere")
+def test_no_resolver(lab: Lab, certbot: Certbot) -> None:
+    """Where the system names no resolver, the option that names one is told."""
+    empty = certbot.directory.with_suffix(".resolv")
+    empty.touch()
+    namespace.call(namespace.libc.mount, bytes(empty), b"/etc/resolv.conf", None, namespace.MS_BIND, None)
+    try:
+        output = certbot.issue(lab.credentials(TITLE), "single", code=1)
+    finally:
+        namespace.call(namespace.libc.umount2, b"/etc/resolv.conf", 0)
+    assert "the system names no resolver: " in output
+    assert "hint: name one: --dns-delegate-resolvers 192.0.2.53" in output
+
+
+def settings(lab: Lab) -> dict[str, str]:
+    """A delegate whose servers nobody needs to reach."""
+    key = lab.delegates[TITLE].key
+    return {"provider": "rfc2136", "server": network.DEAD, "tsig_name": key.name, "tsig_secret": f'"{key.secret}"'}
+
+
+# Files
+
+
+def spoil(change: Callable[[str], str]) -> Callable[[Path], Path]:
+    """What changes a good file's text."""
+
+    def spoiled(file: Path) -> Path:
+        file.write_text(change(file.read_text()))
+        return file
+
+    return spoiled
+
+
+def opened(file: Path) -> Path:
+    file.chmod(0o662)
+    return file
+
+
+def latin(file: Path) -> Path:
+    file.write_bytes(b"# caf\xe9\n" + file.read_bytes())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda file: file.with_name("no.ini"), ["no.ini: No such file or directory\nhint: ls -l "]),
+        (lambda file: file.parent, [": is a directory"]),
+        (lambda _: Path("/proc/self/mem"), ["/proc/self/mem: Input/output error\nhint: "]),
+        (opened, ["everybody may write it, and so decide where secrets go\nhint: chmod go-w "]),
+        (latin, ["line 1 is not UTF-8 text\nhint: iconv -f latin1 "]),
+        (spoil(lambda text: text + text), ["a second section for this name"]),
+        (spoil(lambda text: text.replace("tsig_secret =", "tsig_secret = !")), ["tsig_secret is not base64"]),
+        (
+            spoil(lambda text: f"{text}servers = 192.0.2.1\n[overides]\na.test = b.test\n"),
+            ["2 problems:", "unknown key servers; did you mean server?", "did you mean overrides?"],
+        ),
+    ],
+    ids=["missing", "directory", "unreadable", "writable", "latin-1", "twice", "no-base64", "unknown"],
+)
+def test_bad_files(lab: Lab, certbot: Certbot, change: Callable[[Path], Path], words: list[str]) -> None:
+    """A credentials file that cannot be used is named with what is wrong; nobody is asked anything."""
+    output = certbot.issue(change(lab.credentials(TITLE, name=f"{certbot.home}.ini")), "single", code=1)
+    assert [each for each in words if each not in output] == [], output
+    assert "Traceback" not in output
+    assert lab.resolver_queries() == []
+
+
+# Servers
+
+
+@contextmanager
+def stopped(lab: Lab) -> Iterator[dict[str, str]]:
+    """Nobody listens at the secondary's ports."""
+    with lab.lagging.stopped():
+        yield {}
+
+
+@contextmanager
+def suspended(lab: Lab) -> Iterator[dict[str, str]]:
+    """The secondary is silent."""
+    with lab.lagging.suspended():
+        yield {}
+
+
+def beside(behaviour: Behaviour) -> Callable[[Lab], AbstractContextManager[dict[str, str]]]:
+    """A misbehaving secondary beside the primary."""
+
+    @contextmanager
+    def made(_: Lab) -> Iterator[dict[str, str]]:
+        with Server({"fast.bind.test.": ""}, behaviour=behaviour) as server:
+            yield {"watch_servers": f"{network.BIND}, {server.address}@{server.port}"}
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("secondary", "state"),
+    [(stopped, "is silent"), (suspended, "is silent"), (beside(Lame()), "is lame"), (beside(Refusing()), "refuses")],
+    ids=["stopped", "suspended", "lame", "refusing"],
+)
+def test_secondary_without_answer(
+    lab: Lab, certbot: Certbot, secondary: Callable[[Lab], AbstractContextManager[dict[str, str]]], state: str
+) -> None:
+    """A secondary that gives no answer to go by is told; resolvers route around it, so the certificate is issued."""
+    with secondary(lab) as keys:
+        output = certbot.issue(lab.credentials("fast.bind.test", extra={"fast.bind.test": keys}), "fast")
+    assert f"a server of fast.bind.test., {state}; the others were asked" in output
+    assert certbot.names("fast.customer.test") == {"fast.customer.test"}
+
+
+def test_alternating_secondary(lab: Lab, certbot: Certbot) -> None:
+    """One that serves old and new in turn fails the run when time is up; the CA is not asked."""
+    with Gate(lab, "fast.bind.test", Alternating()) as gate:
+        credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": gate.settings})
+        run = certbot.start(*certbot.certonly(credentials, "fast"), "--dns-delegate-propagation-seconds=3")
+        until(gate.is_reached, "the watch")
+        gate.open()
+        until(lambda: len(gate.server.asked(qtype="TXT")) > 5, "several looks")
+        output = run.end(1)
+    assert "after 3 s not every authoritative server serves the values" in output
+    assert "serves all values, once so far" in output or "answers without them" in output
+    assert not lab.ipv6 or lab.resolver_queries(by_ca=True) == []
+    assert certbot.journals() == []
+
+
+def test_primary_dies_during_the_write(lab: Lab, certbot: Certbot) -> None:
+    """Whether the UPDATE was carried out nobody knows: it is withdrawn as soon as the primary is back."""
+    with Between(lambda: lab.bind.signal_all(signal.SIGKILL), before=1) as between:
+        credentials = lab.credentials(TITLE, extra={TITLE: {"server": between.server}})
+        try:
+            output = certbot.issue(credentials, "single", code=1)
+        finally:
+            lab.bind.restart()
+        assert f"UPDATE of {TITLE}.: {between.server} broke the connection before it answered\nhint: " in output
+        assert "values at single.single.bind.test. were not withdrawn" in output
+        (journal,) = certbot.journals()
+        assert "doubtful" not in journal
+        certbot.issue(lab.credentials("acme.knot.test", name="other.ini"), "knot")
+    assert '"state": "doubtful"' in "".join(certbot.journals())
+    assert lab.values("single.single.bind.test.", network.BIND) == []
+
+
+def test_full_rrset(lab: Lab, certbot: Certbot) -> None:
+    """Fifty foreign values beside ours, too many for UDP: the certificate is issued, and they stay as they were."""
+    owner = "single.single.bind.test"
+    foreign = [f"{number:02}{'f' * 60}" for number in range(50)]
+    lab.update(TITLE, add=[(owner, 1, text) for text in foreign])
+    before = lab.snapshot()
+    certbot.issue(lab.credentials(TITLE), "single")
+    lab.assert_unchanged(before)
+    lab.update(TITLE, delete=[(owner, text) for text in foreign])
