@@ -7,7 +7,6 @@ locked from the first update until :meth:`AcmeDNS.withdraw`, when the validation
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dns.name import Name
@@ -22,6 +21,7 @@ from certbot_dns_delegate.errors import (
     raise_all,
 )
 from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.accounts import Account, is_getlocalcert
@@ -100,7 +100,7 @@ class AcmeDNS:
             except DelegateError as error:
                 problems.append(error)
 
-        with ThreadPoolExecutor(min(AT_ONCE, len(wanted) or 1)) as pool:
+        with Pool(min(AT_ONCE, len(wanted) or 1), "acme-dns") as pool:
             list(pool.map(update, wanted))
         if problems and written.is_set():
             problems = [_doubtful(problem) for problem in problems]

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
 
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, SettingsError, raise_all
+from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.accounts import Account, AccountFile, is_getlocalcert, normalise
@@ -48,7 +48,7 @@ class Service:
             except DelegateError as error:
                 problems.append(error)
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with Pool(AT_ONCE, "acme-dns") as pool:
             list(pool.map(check, accounts))
         raise_all(problems)
         servers = ", ".join(sorted({self.client(account).base for account in accounts}))

@@ -28,7 +28,7 @@ KNOWS: dict[str, set[str]] = {
     "locks": {"errors", "text"},
     "ini": {"text"},
     "lookup": {"model", "errors", "text", "schema", "waits"},
-    "providers": {"model", "errors", "text", "schema", "waits", "files", "locks"},
+    "providers": {"model", "errors", "text", "schema", "waits", "files", "locks", "pool"},
     "delegates": {"errors", "text", "waits"},
     "settings": {"delegates", "errors", "files", "ini", "providers", "schema", "text", "waits"},
     "authority": set(),
