@@ -11,7 +11,7 @@ from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.watch import WatchReport
 from certbot_dns_delegate.plan import Plan
-from certbot_dns_delegate.waits import PATIENCE, STALE_AT_MOST
+from certbot_dns_delegate.waits import PATIENCE, STALE_AT_MOST, WHOLE_SECONDS
 
 
 def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
@@ -42,14 +42,15 @@ def stale_for_s(
     :param passed_s: seconds since the values were published.
     """
     until = 0.0
+    more_s = WHOLE_SECONDS.total_seconds()
     ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
     sightings = [s for watcher in (report.servers if report else ()) for s in watcher.sightings.values()]
     rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
     for owner, rrset in rrsets:
         if rrset.values - ours[owner]:
-            until = max(until, rrset.ttl - passed_s)
+            until = max(until, rrset.ttl + more_s - passed_s)
     for at, ttl in withdrawn.values():
-        until = max(until, at + ttl - time.time())
+        until = max(until, at + ttl + more_s - time.time())
     return min(until, STALE_AT_MOST.total_seconds())
 
 
