@@ -19,7 +19,7 @@ from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers import tsig
 from certbot_dns_delegate.providers.diagnosis import HINTS, explain, hint_for
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
-from certbot_dns_delegate.providers.reading import Reader
+from certbot_dns_delegate.providers.reading import Reader, answered
 from certbot_dns_delegate.providers.update import Connection, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
 from certbot_dns_delegate.text import printable, quoted, show
@@ -109,7 +109,8 @@ class RFC2136:
                 raise Refused(f"{connection.server} serves no zone that holds {show(suffix)}", HINTS["NOTAUTH"])
             query = dns.message.make_query(dns.name.root, dns.rdatatype.SOA, flags=dns.flags.Flag(0))
             query.use_tsig(self._key)
-            wire = connection.exchange(query)
+            with answered(connection):
+                wire = connection.exchange(query)
             try:
                 read(wire, query)
             except dns.exception.DNSException as error:

@@ -31,6 +31,7 @@ from tests.servers import (
     DropsUpdateReply,
     First,
     FormErring,
+    HangingUp,
     NotImplementing,
     OnQueries,
     OnUpdates,
@@ -335,6 +336,18 @@ def test_reply_lost_always(lab: Lab) -> None:
         assert "broke the connection before it answered" in caught.value.problem
         assert "withdrawn now, and once more later" in caught.value.hint
         assert server.zone(ZONE).texts(OWNER) == [TEXT]
+
+
+def test_no_answer_to_queries(lab: Lab) -> None:
+    """A server that breaks the connection on a query is told as such, whether asked for a zone or for what stands."""
+    with double(lab, OnQueries(HangingUp())) as (server, provider, _):
+        for call in (lambda: provider.zone_of(dns.name.from_text(OWNER)), provider.probe):
+            with pytest.raises(Refused, match="takes connections and does not answer a query"):
+                call()
+        server.zone(ZONE).add(OWNER, 60, "TXT", "foreign")
+        with pytest.raises(Refused, match="takes connections and does not answer a query"):
+            publish(provider, ZONE, OWNER)
+        assert server.zone(ZONE).texts(OWNER) == ["foreign"]
 
 
 def test_view_by_key(lab: Lab) -> None:
