@@ -131,6 +131,22 @@ class RFC2136:
             with self._connect() as connection:
                 self._send(connection, update, zone)
 
+    def other_type(self, zone: Name, owner: Name) -> str | None:
+        """A type beside TXT that the key may change at ``owner``; None when the server refuses it.
+
+        Tried by deleting an address that nobody has, which changes nothing (RFC 2136 section 3.4.2.4), so nothing can
+        be left behind; that it is allowed is checked first (section 3.3: BIND 9.18, Knot 3.2, measured).
+        """
+        groups = [f"{random.SystemRandom().randrange(1 << 16):x}" for _ in range(6)]
+        update = self._update(zone)
+        update.delete(owner, "AAAA", ":".join(["2001:db8", *groups]))
+        with self._connect() as connection:
+            try:
+                self._send(connection, update, zone)
+            except Refused:
+                return None
+        return "AAAA"
+
     def _publish_part(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         try:
             return self._publish(zone, values, ttl)

@@ -308,6 +308,25 @@ def test_further_refusals(lab: Lab, behaviour: Behaviour, said: str, hint: str) 
     assert caught.value.hint == HINTS[hint]
 
 
+@pytest.mark.parametrize(
+    ("title", "owner", "key", "told"),
+    [
+        ("single.bind.test", "x.single.bind.test.", None, "AAAA"),
+        ("narrow.bind.test", "web1.narrow.bind.test.", None, None),
+        ("acme.knot.test", "x.acme.knot.test.", None, "AAAA"),
+        ("acme.knot.test", "web1.acme.knot.test.", "web1", None),
+        ("acme.pdns.test", "x.acme.pdns.test.", None, "AAAA"),
+    ],
+)
+def test_another_type(lab: Lab, title: str, owner: str, key: str | None, told: str | None) -> None:
+    """Whether the key may change another type is found out, and the zone is as it was, to its serial."""
+    narrow = {"tsig_name": "web1", "tsig_secret": lab.knot_web1.secret} if key else {}
+    delegate = lab.delegates[title]
+    before = lab.zone(delegate.zone)
+    assert make(lab, title, **narrow).other_type(dns.name.from_text(delegate.zone), dns.name.from_text(owner)) == told
+    assert lab.zone(delegate.zone) == before
+
+
 def test_no_effect(lab: Lab) -> None:
     """NOERROR is not proof: the value is looked for and missed."""
     with double(lab, AcceptsUpdatesWithoutEffect()) as (_, provider, _), pytest.raises(NoEffect):

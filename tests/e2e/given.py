@@ -162,6 +162,11 @@ def narrow_key(lab: Lab, here: Path) -> dict[str, str]:
     return {"INI": str(lab.credentials("narrow.bind.test", name=f"{here.name}.ini"))}
 
 
+def silent_policy(lab: Lab, here: Path) -> dict[str, str]:
+    """A PowerDNS whose policy drops what it does not allow, and says NOERROR."""
+    return {"INI": str(lab.credentials("lua.pdns.test", name=f"{here.name}.ini"))}
+
+
 def accounts(lab: Lab, here: Path) -> dict[str, str]:
     """An acme-dns server, settings for it, and files as other tools store their accounts; nothing stored here yet."""
     server = RUNNING.enter_context(AcmeDNS())
@@ -194,6 +199,7 @@ STATES: dict[str, Given] = {
     "a CNAME that comes in a moment": soon,
     "an acme-dns server": accounts,
     "a narrow key": narrow_key,
+    "a policy that drops in silence": silent_policy,
     "a killed run": killed_run,
     **faults.STATES,
     "a killed run whose delegate was removed from the file": killed_run_without_delegate,
