@@ -1,5 +1,6 @@
 """Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
 
+import secrets
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
@@ -137,9 +138,8 @@ class RFC2136:
         Tried by deleting an address that nobody has, which changes nothing (RFC 2136 section 3.4.2.4), so nothing can
         be left behind; that it is allowed is checked first (section 3.3: BIND 9.18, Knot 3.2, measured).
         """
-        groups = [f"{random.SystemRandom().randrange(1 << 16):x}" for _ in range(6)]
         update = self._update(zone)
-        update.delete(owner, "AAAA", ":".join(["2001:db8", *groups]))
+        update.delete(owner, "AAAA", ":".join(["2001:db8", *(secrets.token_hex(2) for _ in range(6))]))
         with self._connect() as connection:
             try:
                 self._send(connection, update, zone)

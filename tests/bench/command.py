@@ -1,6 +1,5 @@
 """The operator's command as an operator runs it: whole processes, with what Python's start takes of it."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -61,11 +60,11 @@ def run(arguments: Sequence[str], work: Path) -> Ran:
 def resident_kib(session: int) -> tuple[int, int]:
     """Rss and Pss of every process of a session (proc(5), smaps_rollup)."""
     sums = {"Rss": 0, "Pss": 0}
-    here = os.readlink("/proc/self/ns/pid")
+    here = Path("/proc/self/ns/pid").readlink()
     for entry in Path("/proc").iterdir():
         try:
             # /proc may be that of the host, which numbers the lab's processes otherwise.
-            if not entry.name.isdigit() or os.readlink(entry / "ns" / "pid") != here:
+            if not entry.name.isdigit() or (entry / "ns" / "pid").readlink() != here:
                 continue
             if int(fields(entry / "status")["NSsid"].split()[-1]) == session:
                 rollup = fields(entry / "smaps_rollup")
