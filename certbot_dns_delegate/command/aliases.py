@@ -17,7 +17,7 @@ from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.plan import Planned
 from certbot_dns_delegate.text import printable, show
-from certbot_dns_delegate.waits import PATIENCE
+from certbot_dns_delegate.waits import PATIENCE, Watch
 
 TOPIC = "alias"
 OVERRIDES = "[overrides]"
@@ -36,21 +36,27 @@ class Seen:
     def __str__(self) -> str:
         if self.failure:
             return self.failure
-        if self.alias is not None:
-            return f"CNAME {show(self.alias)}"
-        if self.texts:
-            return f'TXT "{printable(min(self.texts), 60)}"'
-        return "no CNAME"
+        told = [f"CNAME {show(self.alias)}"] if self.alias is not None else []
+        told += [f'TXT "{printable(min(self.texts), 60)}"'] if self.texts else []
+        return " and ".join(told) or "no CNAME"
 
 
 def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Finding]:
     """Every link outside the delegates, at every server of its zone."""
+    if planned and _is_by_resolvers(survey, planned):
+        return
     owners = [planned.chain.start, *(a.target for a in planned.chain.aliases)] if planned else [wanted.owner]
     # Where an override decides, the customer's own CNAME does not matter.
     is_by_hand = bool(planned and planned.chain.aliases and planned.chain.aliases[0].answered_by == OVERRIDES)
     for owner in owners[1:] if is_by_hand else owners:
         if not survey.is_inside(owner):
             yield _at(survey, wanted, owner, Verdict.OK if planned else Verdict.NOTE)
+
+
+def _is_by_resolvers(survey: Survey, planned: Planned) -> bool:
+    """Whether the operator has said that no authoritative server can be asked from here."""
+    delegate = survey.settings.delegate(planned.target.delegate)
+    return delegate is not None and delegate.watch is Watch.RESOLVERS
 
 
 def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Finding:

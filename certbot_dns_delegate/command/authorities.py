@@ -146,18 +146,22 @@ def _in_step(apex: str, target: Target, looks: dict[Server, Look]) -> Iterator[F
 def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
     """Parent and child should name the same servers."""
     apex = show(target.zone.apex)
-    if cut.apex != target.zone.apex:
+    if cut.apex != target.zone.apex or cut.parent is None:
         return  # its servers hold the parent too, and never show where the cut is
-    parent = {server.name for server in cut.servers}
-    question = Question(target.zone.apex, RdataType.NS)
-    reply = survey.asker.ask(Cut(target.zone.apex, target.zone.servers), question)
-    hosts = rdatas_in(reply.message.answer, target.zone.apex, RdataType.NS)
-    child = {rdata.target.to_text(omit_final_dot=True).lower() for rdata in hosts}
-    if parent != child and cut.parent is not None:
+    parent = _hosts(survey, cut.parent, target.zone.apex)
+    child = _hosts(survey, Cut(target.zone.apex, target.zone.servers), target.zone.apex)
+    if parent != child:
         only = [f"only the parent has {', '.join(sorted(parent - child))}"] if parent - child else []
         only += [f"only the zone itself has {', '.join(sorted(child - parent))}"] if child - parent else []
         hint = f"let the NS records of {apex} and those in {show(cut.parent.apex)} be the same"
         yield Finding(Verdict.WARN, apex, "delegation", f"the NS sets differ: {'; '.join(only)}", hint)
+
+
+def _hosts(survey: Survey, cut: Cut, apex: Name) -> set[str]:
+    """The NS set of ``apex`` by the servers of one side of its zone cut: the parent's stands in a referral."""
+    message = survey.asker.ask(cut, Question(apex, RdataType.NS)).message
+    rdatas = rdatas_in([*message.answer, *message.authority], apex, RdataType.NS)
+    return {rdata.target.to_text(omit_final_dot=True).lower() for rdata in rdatas}
 
 
 def _lives_where_configured(delegate: Delegate, target: Target, looks: dict[Server, Look]) -> Iterator[Finding]:

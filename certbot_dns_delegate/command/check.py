@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from certbot_dns_delegate.command import aliases, authorities, lineages, names, policy, targets, trial, views
+from certbot_dns_delegate.command import aliases, authorities, lineages, names, outbound, policy, targets, trial, views
 from certbot_dns_delegate.command.finding import Finding, Verdict
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.names import Unusable, Wanted
@@ -139,6 +139,8 @@ def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
         yield from links[wanted].result()
         for future in early[wanted]:
             yield from future.result()
+    if problems:
+        yield from outbound.look(survey, list(problems.values()), plan.problems[0][0].identifier)
     yield from targets.look(survey, plan, list(host.pending.all_open()))
     for each in shared:
         yield from each.result()

@@ -3,6 +3,8 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Any
 
 import dns.name
 from dns.name import Name
@@ -48,53 +50,76 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
     )
     provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     if provider.limits.has_credentials:
-        yield _width(settings, host, target)
+        yield from _width(settings, host, target)
 
 
-def _width(settings: Settings, host: Host, target: Target) -> Finding:
-    """Whether the credentials can write beside the target: what a thief of them would get."""
+class Told(StrEnum):
+    """What the service did with a value beside the target."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    """It said that all is well, and nothing was there."""
+
+
+def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
+    """Whether the credentials can write beside the target, or another type: what a thief of them would get."""
     delegate = settings.delegate(target.delegate)
     assert delegate is not None
     sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
-    subject, zone = f"[{printable(delegate.title)}]", show(target.zone.apex)
+    subject, zone, owner = f"[{printable(delegate.title)}]", show(target.zone.apex), show(target.owner)
+    hint = f"allow TXT at {owner} alone (BIND: update-policy {{ grant KEY name {owner} TXT; }})"
+    provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     try:
-        is_wide = _can_write(settings, host, target, sibling)
+        told = _try_sibling(settings, host, provider, target, sibling)
+        if told is Told.TAKEN:
+            seen = (
+                f"these credentials can write TXT at any name of {zone}: a thief of them can issue for every name there"
+            )
+            yield Finding(Verdict.WARN, subject, "key", seen, hint)
+        else:
+            yield Finding(Verdict.OK, subject, "key", f"{told} at another name of {zone}: it is narrow")
+        if told is Told.DROPPED or not hasattr(provider, "other_type"):
+            why = "says nothing of what it drops" if told is Told.DROPPED else "cannot be asked without writing"
+            seen = f"whether these credentials can write another type than TXT was not tried: the service {why}"
+            yield Finding(Verdict.NOTE, subject, "type", seen)
+            return
+        other = provider.other_type(target.zone.apex, target.owner)
     except DelegateError as error:
-        return Finding.of(error, subject, "key", Verdict.NOTE)
-    if is_wide:
-        seen = f"these credentials can write TXT at any name of {zone}: a thief of them can issue for every name there"
-        owner = show(target.owner)
-        hint = f"allow TXT at {owner} alone (BIND: update-policy {{ grant KEY name {owner} TXT; }})"
-        return Finding(Verdict.WARN, subject, "key", seen, hint)
-    return Finding(Verdict.OK, subject, "key", f"refused at another name of {zone}: it is narrow")
+        yield Finding.of(error, subject, "key", Verdict.NOTE)
+        return
+    if other is None:
+        yield Finding(Verdict.OK, subject, "type", f"another type than TXT is refused at {owner}")
+    else:
+        seen = f"these credentials can write {other} at {owner} too: a thief of them can bring up hosts under that name"
+        yield Finding(Verdict.WARN, subject, "type", seen, hint)
 
 
-def _can_write(settings: Settings, host: Host, target: Target, sibling: Name) -> bool:
-    """Try it, noted down before it is sent as any other write is.
+def _try_sibling(settings: Settings, host: Host, provider: Any, target: Target, sibling: Name) -> Told:
+    """Write there, noted down before it is sent as any other write is.
 
     :raises DelegateError: when that could not be found out, or the value could not be taken away again.
     """
-    provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     apex, value = target.zone.apex, secrets.token_urlsafe(32)
     values = {sibling: frozenset([value])}
     journal = host.pending.start()
     where = (settings.authenticator, str(settings.path), target.delegate, show(apex), show(sibling))
     numbers = journal.intend([Entry(*where, (value,))])
-    is_wide = True
+    told = Told.TAKEN
     try:
         try:
             provider.publish(apex, values, max(OUR_TTL, provider.limits.lowest_ttl))
         except Refused:
             journal.mark(numbers, State.STRUCK)
-            return False
+            return Told.REFUSED
         except NoEffect:
-            is_wide = False
+            told = Told.DROPPED
         except DelegateError as error:
             if not isinstance(error, WriteError):
                 journal.mark(numbers, State.STRUCK)
             raise
         provider.withdraw(apex, values)
         journal.mark(numbers, State.WITHDRAWN)
-        return is_wide
+        return told
     finally:
         journal.close()

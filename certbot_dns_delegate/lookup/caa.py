@@ -36,7 +36,7 @@ class Found:
     """The CAA set that counts."""
 
     at: Name
-    """The name where it stands."""
+    """The name where it stands, at the end of an alias."""
     records: tuple[Record, ...]
 
 
@@ -51,13 +51,14 @@ def climb(recursive: Recursive, name: Name) -> Found | None:
         reply = replies[each, RdataType.CAA]
         if isinstance(reply, LookupFailed):
             raise reply
-        records = _records(reply, each)
-        if records:
-            return Found(each, records)
+        found = found_in(reply, each)
+        if found.records:
+            return found
     return None
 
 
-def _records(reply: Reply, name: Name) -> tuple[Record, ...]:
+def found_in(reply: Reply, name: Name) -> Found:
+    """The set at ``name``, or at the end of its alias; empty where there is none."""
     # The resolver follows an alias, and what stands at its end counts.
     end = name
     for _ in reply.message.answer:
@@ -65,12 +66,13 @@ def _records(reply: Reply, name: Name) -> tuple[Record, ...]:
         if link is None:
             break
         end = link[0]
-    return tuple(
+    records = tuple(
         Record(rdata.flags, rdata.tag.decode("ascii", "replace"), rdata.value.decode("latin-1"))
         for rrset in reply.message.answer
         if rrset.rdtype == RdataType.CAA and rrset.name == end
         for rdata in rrset
     )
+    return Found(end, records)
 
 
 def prohibitions(

@@ -213,7 +213,8 @@ class Zones:
         servers = list(dict.fromkeys([*servers, *self._hosts.servers(new, additional, apex)]))
         names = {server.name for server in servers}
         for host in hosts[:MOST_HOSTS]:
-            if host_name(host) not in names:
+            # One that shares another's address is not among the servers, but has one.
+            if host_name(host) not in names and not self._hosts.servers([host], additional, apex):
                 log.warning("%s, a server of %s, has no address", show(host), show(apex))
         return Zone(apex, tuple(servers), is_signed, negative_ttl(soa))
 

@@ -17,6 +17,10 @@ A provider class may also have, beside what :class:`IProvider` asks for:
 ``target_of(name)``
     the only target that the service has for a certificate name, or None when it has none yet: where targets are not
     the operator's to choose, the record to add is told by it;
+``other_type(zone, owner)``
+    a type of records beside TXT that the credentials can change at ``owner``, or None when the service refuses; for
+    ``check --write``, so it must change nothing, not even where it is interrupted: a service that offers no such
+    question goes without this method;
 ``REST``
     a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
 """

@@ -1,7 +1,8 @@
 """Read what the server that takes the updates has, over the connection that it takes them on."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import dns.exception
 import dns.flags
@@ -20,7 +21,7 @@ from certbot_dns_delegate.providers.diagnosis import HINTS
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.update import Connection
 from certbot_dns_delegate.providers.update import read as read_signed
-from certbot_dns_delegate.text import show, show_all
+from certbot_dns_delegate.text import printable, show, show_all
 
 LOOK_AGAIN_S = (0.1, 0.3, 0.6)
 """Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a forwarder after a transfer."""
@@ -37,7 +38,8 @@ class Reader:
     def zone_of(self, connection: Connection, owner: Name) -> Name | None:
         """The apex of the server's own zone that ``owner`` lies in."""
         query = self._query(owner, dns.rdatatype.SOA)
-        message = _read(connection.exchange(query), query)
+        with answered(connection):
+            message = _read(connection.exchange(query), query)
         if message is None or not message.flags & dns.flags.AA:
             return None
         soa = soa_in(message, owner)
@@ -49,7 +51,9 @@ class Reader:
         :raises Refused: when a CNAME does.
         """
         found = {}
-        for owner, message in self._ask_all(connection, owners).items():
+        with answered(connection):
+            answers = self._ask_all(connection, owners)
+        for owner, message in answers.items():
             link = alias_in(message, owner) if message is not None else None
             if link is not None:
                 raise Refused(
@@ -100,6 +104,21 @@ class Reader:
         if self._key is not None:
             query.use_tsig(self._key)
         return query
+
+
+@contextmanager
+def answered(connection: Connection) -> Iterator[None]:
+    """Around queries.
+
+    :raises Refused: when the connection breaks or stays silent; queries write nothing.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else printable(error.strerror or str(error))
+        server = connection.server
+        hint = f"dig @{server.address} -p {server.port} +tcp +norec . SOA"
+        raise Refused(f"{server} takes connections and does not answer a query: {why}", hint) from None
 
 
 def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None:

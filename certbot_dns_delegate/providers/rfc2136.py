@@ -1,5 +1,6 @@
 """Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
 
+import secrets
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
@@ -19,7 +20,7 @@ from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers import tsig
 from certbot_dns_delegate.providers.diagnosis import HINTS, explain, hint_for
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
-from certbot_dns_delegate.providers.reading import Reader
+from certbot_dns_delegate.providers.reading import Reader, answered
 from certbot_dns_delegate.providers.update import Connection, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
 from certbot_dns_delegate.text import printable, quoted, show
@@ -109,7 +110,8 @@ class RFC2136:
                 raise Refused(f"{connection.server} serves no zone that holds {show(suffix)}", HINTS["NOTAUTH"])
             query = dns.message.make_query(dns.name.root, dns.rdatatype.SOA, flags=dns.flags.Flag(0))
             query.use_tsig(self._key)
-            wire = connection.exchange(query)
+            with answered(connection):
+                wire = connection.exchange(query)
             try:
                 read(wire, query)
             except dns.exception.DNSException as error:
@@ -129,6 +131,21 @@ class RFC2136:
                     update.delete(owner, _txt(text))
             with self._connect() as connection:
                 self._send(connection, update, zone)
+
+    def other_type(self, zone: Name, owner: Name) -> str | None:
+        """A type beside TXT that the key may change at ``owner``; None when the server refuses it.
+
+        Tried by deleting an address that nobody has, which changes nothing (RFC 2136 section 3.4.2.4), so nothing can
+        be left behind; that it is allowed is checked first (section 3.3: BIND 9.18, Knot 3.2, measured).
+        """
+        update = self._update(zone)
+        update.delete(owner, "AAAA", ":".join(["2001:db8", *(secrets.token_hex(2) for _ in range(6))]))
+        with self._connect() as connection:
+            try:
+                self._send(connection, update, zone)
+            except Refused:
+                return None
+        return "AAAA"
 
     def _publish_part(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         try:

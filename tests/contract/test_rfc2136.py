@@ -31,6 +31,7 @@ from tests.servers import (
     DropsUpdateReply,
     First,
     FormErring,
+    HangingUp,
     NotImplementing,
     OnQueries,
     OnUpdates,
@@ -307,6 +308,25 @@ def test_further_refusals(lab: Lab, behaviour: Behaviour, said: str, hint: str) 
     assert caught.value.hint == HINTS[hint]
 
 
+@pytest.mark.parametrize(
+    ("title", "owner", "key", "told"),
+    [
+        ("single.bind.test", "x.single.bind.test.", None, "AAAA"),
+        ("narrow.bind.test", "web1.narrow.bind.test.", None, None),
+        ("acme.knot.test", "x.acme.knot.test.", None, "AAAA"),
+        ("acme.knot.test", "web1.acme.knot.test.", "web1", None),
+        ("acme.pdns.test", "x.acme.pdns.test.", None, "AAAA"),
+    ],
+)
+def test_another_type(lab: Lab, title: str, owner: str, key: str | None, told: str | None) -> None:
+    """Whether the key may change another type is found out, and the zone is as it was, to its serial."""
+    narrow = {"tsig_name": "web1", "tsig_secret": lab.knot_web1.secret} if key else {}
+    delegate = lab.delegates[title]
+    before = lab.zone(delegate.zone)
+    assert make(lab, title, **narrow).other_type(dns.name.from_text(delegate.zone), dns.name.from_text(owner)) == told
+    assert lab.zone(delegate.zone) == before
+
+
 def test_no_effect(lab: Lab) -> None:
     """NOERROR is not proof: the value is looked for and missed."""
     with double(lab, AcceptsUpdatesWithoutEffect()) as (_, provider, _), pytest.raises(NoEffect):
@@ -335,6 +355,18 @@ def test_reply_lost_always(lab: Lab) -> None:
         assert "broke the connection before it answered" in caught.value.problem
         assert "withdrawn as soon as the server answers" in caught.value.hint
         assert server.zone(ZONE).texts(OWNER) == [TEXT]
+
+
+def test_no_answer_to_queries(lab: Lab) -> None:
+    """A server that breaks the connection on a query is told as such, whether asked for a zone or for what stands."""
+    with double(lab, OnQueries(HangingUp())) as (server, provider, _):
+        for call in (lambda: provider.zone_of(dns.name.from_text(OWNER)), provider.probe):
+            with pytest.raises(Refused, match="takes connections and does not answer a query"):
+                call()
+        server.zone(ZONE).add(OWNER, 60, "TXT", "foreign")
+        with pytest.raises(Refused, match="takes connections and does not answer a query"):
+            publish(provider, ZONE, OWNER)
+        assert server.zone(ZONE).texts(OWNER) == ["foreign"]
 
 
 def test_view_by_key(lab: Lab) -> None:

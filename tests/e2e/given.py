@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from certbot_dns_delegate import settings
 from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import PlanError
 from certbot_dns_delegate.model import Challenge
+from tests.e2e import faults
+from tests.e2e.faults import RUNNING
 from tests.e2e.lab import Lab
 from tests.servers.acme_dns import AcmeDNS
 
@@ -30,9 +32,6 @@ owner = dns.name.from_text(f"_acme-challenge.{sys.argv[3]}.")
 Engine(loaded, Path(sys.argv[2])).perform([Challenge(sys.argv[3], owner, "v" * 43)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-RUNNING = ExitStack()
-"""Servers beside the lab, to be stopped at the end of a transcript."""
 
 Given = Callable[[Lab, Path], dict[str, str]]
 """Makes a state, in the lab and in a directory; returns words that a transcript may use."""
@@ -107,6 +106,14 @@ def caa(lab: Lab, here: Path) -> dict[str, str]:
         "method.customer.test.": 'CAA 0 issue "ca.test; validationmethods=http-01"',
     }
     names = [owner.partition(".")[0] for owner in issue]
+    # Beside them: one above the name, one for wildcards alone, one at the end of the name's own alias, two in one.
+    issue |= {
+        "above.customer.test.": 'CAA 0 issue "other.test"',
+        "wild.customer.test.": 'CAA 0 issue "ca.test"\nwild.customer.test. CAA 0 issuewild ";"',
+        "www.customer.test.": "CNAME caa.customer.test.",
+        "twice.customer.test.": 'CAA 0 issue "ca.test; accounturi=https://ca.test/acct/1; accounturi=x"',
+    }
+    names += ["deep.above", "wild", "www", "twice"]
     aliases = {f"_acme-challenge.{name}.customer.test.": f"CNAME {name}.single.bind.test." for name in names}
     lab.set_customer({**issue, **aliases})
     return {**words, "CA": serve_directory({"meta": {"caaIdentities": ["ca.test"]}})}
@@ -155,6 +162,11 @@ def narrow_key(lab: Lab, here: Path) -> dict[str, str]:
     return {"INI": str(lab.credentials("narrow.bind.test", name=f"{here.name}.ini"))}
 
 
+def silent_policy(lab: Lab, here: Path) -> dict[str, str]:
+    """A PowerDNS whose policy drops what it does not allow, and says NOERROR."""
+    return {"INI": str(lab.credentials("lua.pdns.test", name=f"{here.name}.ini"))}
+
+
 def accounts(lab: Lab, here: Path) -> dict[str, str]:
     """An acme-dns server, settings for it, and files as other tools store their accounts; nothing stored here yet."""
     server = RUNNING.enter_context(AcmeDNS())
@@ -187,6 +199,8 @@ STATES: dict[str, Given] = {
     "a CNAME that comes in a moment": soon,
     "an acme-dns server": accounts,
     "a narrow key": narrow_key,
+    "a policy that drops in silence": silent_policy,
     "a killed run": killed_run,
+    **faults.STATES,
     "a killed run whose delegate was removed from the file": killed_run_without_delegate,
 }

@@ -11,7 +11,7 @@ import dns.name
 import dns.rcode
 import dns.rrset
 import pytest
-from dns.rdatatype import TXT
+from dns.rdatatype import CAA, SOA, TXT, A, RdataType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -186,3 +186,12 @@ def test_fuzz_of_replies(number: int) -> None:
     from tests.fuzz.replies import main
 
     assert main(300, number) == 0
+
+
+@given(names, st.sampled_from([TXT, SOA, CAA, A]), st.tuples(*[st.booleans()] * 4))
+def test_questions_are_rendered_as_dnspython_does(name: dns.name.Name, rdtype: RdataType, options: tuple[bool]) -> None:
+    """The bytes that leave are those of the message, whatever the name, the type and the options."""
+    *flags, edns = options
+    question = Question(name, rdtype, *flags)
+    message = question.message(edns=edns)
+    assert question.wire(message.id.to_bytes(2, "big"), edns=edns) == message.to_wire()

@@ -129,6 +129,17 @@ def test_parent_and_child_servers_united() -> None:
         assert {"127.0.0.3", "::3"} <= set(addresses(zone))
 
 
+def test_two_names_of_one_address(caplog: pytest.LogCaptureFixture) -> None:
+    """A server under a second name is one server, and nobody is told that the name has no address."""
+    with separate() as net:
+        apex, address = net.zone(TITLE), net["ns1.acme.example.test."].address
+        apex.add("@", 60, "NS", "ns3", "ns4")
+        apex.add("ns3", 60, "A", address)
+        assert address in addresses(zone_of(net.zones_of(TITLE), WEB))
+    told = [record.getMessage() for record in caplog.records if "has no address" in record.getMessage()]
+    assert told == [f"ns4.{TITLE}, a server of {TITLE}, has no address"]
+
+
 def test_stale_glue() -> None:
     """Where glue and child disagree about an address, both are asked."""
     with separate() as net:

@@ -1,0 +1,198 @@
+"""The operator's command as an operator runs it: whole processes, with what Python's start takes of it."""
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from certbot_dns_delegate.history import FAILED, Event, History, Wanted
+from tests.bench.table import Row
+from tests.e2e.lab import Lab
+from tests.e2e.lab.unbound import Unbound
+
+PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
+RESOLVER = "127.0.53.54"
+FEW, MANY, ROWS = 10_000, 100_000, 1_000_000
+TIMES = 7
+SAMPLE_S = 0.25
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One process, with its children: seconds, and the most MiB that all of them had resident at once."""
+
+    took_s: float
+    resident_mib: float
+    proportional_mib: float
+    """With what they share counted once."""
+    output: bytes
+
+
+def run(arguments: Sequence[str], work: Path) -> Ran:
+    """Run the command to its end, with a look at its memory now and then."""
+    command = [PROGRAM, "--work-dir", str(work), "--config-dir", str(work / "config"), *arguments]
+    begin = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        most = [0, 0]
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(SAMPLE_S):
+                for index, kib in enumerate(resident_kib(process.pid)):
+                    most[index] = max(most[index], kib)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            assert process.stdout is not None
+            output = process.stdout.read()
+        finally:
+            ended.set()
+            watcher.join()
+    return Ran(time.monotonic() - begin, most[0] / 1024, most[1] / 1024, output)
+
+
+def resident_kib(session: int) -> tuple[int, int]:
+    """Rss and Pss of every process of a session (proc(5), smaps_rollup)."""
+    sums = {"Rss": 0, "Pss": 0}
+    here = Path("/proc/self/ns/pid").readlink()
+    for entry in Path("/proc").iterdir():
+        try:
+            # /proc may be that of the host, which numbers the lab's processes otherwise.
+            if not entry.name.isdigit() or (entry / "ns" / "pid").readlink() != here:
+                continue
+            if int(fields(entry / "status")["NSsid"].split()[-1]) == session:
+                rollup = fields(entry / "smaps_rollup")
+                for word in sums:
+                    sums[word] += int(rollup[word].split()[0])
+        except (OSError, KeyError):
+            continue  # it has ended
+    return sums["Rss"], sums["Pss"]
+
+
+def fields(file: Path) -> dict[str, str]:
+    """The lines of a file of /proc by their word."""
+    return dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
+
+
+def start_s(work: Path) -> float:
+    """What Python's start and the reading of the command line take."""
+    return median(run(["--version"], work).took_s for _ in range(TIMES))
+
+
+def monitor(lab: Lab) -> Row:
+    """A CNAME and an address for each name, from a resolver that remembers all of them."""
+    names = [f"c{number:06}.customer.test" for number in range(MANY)]
+    records = {f"_acme-challenge.{name}.": f"CNAME {name}.single.bind.test." for name in names}
+    lab.set_customer({**records, **{f"{name}.": "A 192.0.2.1" for name in names}})
+    credentials = lab.credentials("single.bind.test")
+    files = {count: lab.private_file(f"{count}.txt", "\n".join(names[:count]) + "\n") for count in (FEW, MANY)}
+    resolver = remembering(lab)
+    try:
+        ran = {}
+        for count in (MANY, FEW, MANY):  # the first one warms the resolver
+            arguments = ["monitor", "--from", str(files[count]), "--credentials", str(credentials)]
+            ran[count] = run(
+                [*arguments, "--resolvers", RESOLVER, "--serving", "192.0.2.0/24"], lab.directory / f"work-{count}"
+            )
+            lines = ran[count].output.splitlines()
+            assert len(lines) == count
+            assert all(b'"state": "ok"' in line for line in lines)
+    finally:
+        resolver.stop()
+    many, few = ran[MANY], ran[FEW]
+    return Row(
+        f"monitor, {MANY:,} names",
+        "120 s on 2 cores; 200 MiB resident in all processes; as much for 10,000",
+        f"{many.took_s:.0f} s ({MANY / many.took_s:,.0f} names a second); {many.resident_mib:.0f} MiB"
+        f" ({many.proportional_mib:.0f} with what they share counted once); 10,000: {few.resident_mib:.0f} MiB"
+        f" in {few.took_s:.1f} s",
+        many.took_s <= 120 and many.resident_mib <= 200 and many.resident_mib <= few.resident_mib * 1.1,
+        {
+            str(count): {"s": r.took_s, "resident_mib": r.resident_mib, "proportional_mib": r.proportional_mib}
+            for count, r in ran.items()
+        },
+    )
+
+
+def remembering(lab: Lab) -> Unbound:
+    """A further Unbound, whose cache holds the fleet for as long as the bench takes."""
+    resolver = Unbound(
+        lab.directory / "remembering",
+        RESOLVER,
+        lab.root.address,
+        lab.authority,
+        f"signed.bind.test. DS {lab.internet.ds['signed.bind.test.']}",
+    )
+    file = resolver.directory / "unbound.conf"
+    text = file.read_text().replace("log-queries: yes", "log-queries: no\n  cache-min-ttl: 86400")
+    file.write_text(text.replace("-size: 4m", "-size: 256m"))
+    resolver.start()
+    resolver.wait()
+    return resolver
+
+
+def check(lab: Lab) -> Row:
+    """One healthy name at BIND with two secondaries; the resolver has answered before."""
+    credentials = lab.credentials("acme.bind.test")
+    work = lab.directory / "work-check"
+    ran = [run(["check", "bind.customer.test", "--credentials", str(credentials)], work) for _ in range(TIMES + 1)][1:]
+    assert all(b"1 name: 6 ok" in each.output for each in ran)
+    took, start = median(each.took_s for each in ran), start_s(work)
+    return Row(
+        "check of one healthy name",
+        "1 s",
+        f"{took:.2f} s, of which Python's start {start:.2f} s",
+        took <= 1,
+        {"total_s": took, "start_s": start, "runs_s": [each.took_s for each in ran]},
+    )
+
+
+def history() -> Iterator[Row]:
+    """A history of a million rows: the newest of all, of one name, of what failed."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        work = Path(directory)
+        filled = History(work / "dns-delegate" / "history.sqlite3")
+        begin = time.time() - ROWS
+        for first in range(0, ROWS, 50_000):
+            filled.record(event(number, begin) for number in range(first, first + 50_000))
+        questions = {
+            "all": Wanted(),
+            "one name": Wanted(names=("c000042.customer.test",)),
+            "failed": Wanted(outcome=FAILED),
+        }
+        pages = {}
+        for word, wanted in questions.items():
+            runs = []
+            for _ in range(TIMES):
+                start = time.perf_counter()
+                assert len(filled.page(wanted, 50)) == 50
+                runs.append(time.perf_counter() - start)
+            pages[word] = median(runs)
+        whole = median(run(["history"], work).took_s for _ in range(TIMES))
+        start = start_s(work)
+    told = ", ".join(f"{word} {took * 1000:.0f} ms" for word, took in pages.items())
+    yield Row(
+        f"history of {ROWS:,} rows",
+        "first page 0.2 s",
+        f"{told}; as a command {whole:.2f} s, of which Python's start {start:.2f} s",
+        max(pages.values()) <= 0.2 and whole - start <= 0.2,
+        {"pages_s": pages, "command_s": whole, "start_s": start},
+    )
+
+
+def event(number: int, begin: float) -> Event:
+    """One row of a fleet's renewals, a second after the one before."""
+    phase = ("plan", "publish", "watch", "withdraw")[number % 4]
+    name = f"c{number // 4 % 1000:06}.customer.test"
+    outcome = "NotServed" if number % 97 == 0 else "ok"
+    identifier = name if phase == "plan" else ""
+    detail = {"zone": "acme.test.", "server": "127.0.53.10", "rcode": "NOERROR"}
+    return Event(
+        f"run{number // 4}", phase, outcome, identifier, f"{name}.acme.test.", "acme.test", 12.5, detail, begin + number
+    )
