@@ -52,9 +52,10 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS event_at ON event (at);
 CREATE INDEX IF NOT EXISTS event_owner ON event (owner, at);
 CREATE INDEX IF NOT EXISTS event_identifier ON event (identifier, at);
+CREATE INDEX IF NOT EXISTS event_run ON event (run);
 CREATE INDEX IF NOT EXISTS event_failed ON event (at) WHERE outcome <> 'ok';
 """
-VERSION = 1
+VERSION = 2
 
 
 def new_run() -> str:
@@ -96,6 +97,10 @@ class Wanted:
     """One outcome, or :data:`FAILED`."""
     before: int | None = None
     """Only rows older than the one with this number: the last of the page before."""
+
+
+class NewerVersion(sqlite3.DatabaseError):
+    """The file has a format that this version does not know."""
 
 
 class History:
@@ -142,10 +147,8 @@ class History:
                     begin = database.execute("SELECT at, id FROM event WHERE id = ?", (wanted.before,)).fetchone() or ()
                     if not begin:
                         return []
-                parts = [
-                    database.execute(*_select(wanted, column, name, begin, most)).fetchall()
-                    for column, name in (_columns(database, wanted.names) if wanted.names else [("", "")])
-                ]
+                terms = _terms(database, wanted.names) if wanted.names else [("", "")]
+                parts = [database.execute(*_select(wanted, *term, begin, most)).fetchall() for term in terms]
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from None
         rows = {row[0]: row for part in parts for row in part}
@@ -170,7 +173,10 @@ class History:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> StateError:
-        hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
+        if isinstance(error, NewerVersion):
+            hint = "use that version, or another --work-dir"
+        else:
+            hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
         return StateError(f"history {printable(str(self.path))}: {printable(str(error))}", hint)
 
     @contextmanager
@@ -199,12 +205,13 @@ class History:
 def _check_version(database: sqlite3.Connection) -> int:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
-        raise sqlite3.DatabaseError(f"written by a newer version (format {version})")
+        raise NewerVersion(f"written by a newer version (format {version})")
     return version
 
 
-def _columns(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Where rows about names are found: planned for the name, or written at it or at a target it had."""
+def _terms(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Where rows about names are found: planned for the name, or written at it or at a target it had; and, since a
+    watch is of a whole zone, what was seen in the runs of these."""
     columns: dict[tuple[str, str], None] = {}
     for name in names:
         bare = name.rstrip(".").removeprefix("*.").lower()
@@ -213,10 +220,12 @@ def _columns(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[s
         newest = "SELECT owner FROM event WHERE identifier = ? ORDER BY at DESC LIMIT 1000"
         owners = dict.fromkeys(owner for (owner,) in database.execute(newest, (bare,)))
         columns |= dict.fromkeys(("owner", owner) for owner in list(owners)[:MOST_TARGETS])
-    return list(columns)
+    runs = "SELECT run FROM event WHERE {} = ? ORDER BY at DESC LIMIT 1000"
+    watches = [(f"phase = 'watch' AND run IN ({runs.format(column)})", name) for column, name in columns]
+    return [*((f"{column} = ?", name) for column, name in columns), *watches]
 
 
-def _select(wanted: Wanted, column: str, name: str, begin: Sequence[float], most: int) -> tuple[str, list[Any]]:
+def _select(wanted: Wanted, match: str, name: str, begin: Sequence[float], most: int) -> tuple[str, list[Any]]:
     terms: list[str] = []
     values: list[Any] = []
 
@@ -224,8 +233,8 @@ def _select(wanted: Wanted, column: str, name: str, begin: Sequence[float], most
         terms.append(text)
         values.extend(parameters)
 
-    if column:
-        term(f"{column} = ?", name)
+    if match:
+        term(match, name)
     if begin:
         term("(at < ? OR (at = ? AND id < ?))", begin[0], begin[0], begin[1])
         term("at <= ?", begin[0])

@@ -85,7 +85,7 @@ def lines(words: Iterable[str], file: str | None, output: Output) -> Iterator[tu
     """Where each name was read, and its text.
 
     :param file: a path, or ``-`` for standard input.
-    :raises UsageError: when there are none, or the file cannot be opened.
+    :raises UsageError: when there are none, the file cannot be opened, or is no text.
     """
     is_empty = True
     for word in words:
@@ -116,6 +116,11 @@ def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
         number = 0
         while piece := stream.readline(LONGEST_LINE):
             number += 1
+            if b"\0" in piece:
+                raise UsageError(
+                    f"line {number} of {printable(file)} has a NUL byte: this is no text, or UTF-16;"
+                    " hint: iconv -f UTF-16 -t UTF-8"
+                )
             line = piece
             while not piece.endswith(b"\n") and (piece := stream.readline(LONGEST_LINE)):
                 pass

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 
 from dns.name import Name
 
-from certbot_dns_delegate.command import lineages, names, policy
+from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.lock import Advice, Lock
 from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.render import Output
 from certbot_dns_delegate.command.survey import Survey
 from certbot_dns_delegate.command.verb import UsageError
 from certbot_dns_delegate.delegates import Delegate
 from certbot_dns_delegate.engine import WORKERS
-from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError, StateError
+from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError
 from certbot_dns_delegate.text import parse_name, printable, show
 
 TOGETHER = 100
@@ -48,21 +49,42 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     form = "json" if arguments.json else arguments.format
     if form == "csv":
         output.out.write(_row(COLUMNS))
-    lock = _lock(host) if arguments.caa else None
-    for wanted in _wanted(arguments, host, output):
+    lock = Lock.of(host) if arguments.caa else None
+    for wanted, advice in _advised(_wanted(arguments, host, output), lock, host):
         if isinstance(wanted, Unusable):
             output.err.write(f"{wanted.where}: {wanted.problem}\n")
             is_well = False
             continue
         try:
-            records = [_cname(arguments, host, wanted), *([_caa(arguments, wanted, lock)] if lock else [])]
+            records = [_cname(arguments, host, wanted)]
         except DelegateError as error:
             output.err.write(f"{error}\n")
             is_well = False
             continue
+        if lock and advice.is_to_add:
+            records.append(_caa(arguments, wanted, lock))
+        if advice.remark:
+            output.warn(f"{wanted}: {advice.remark}")
         for record in records:
             output.out.write(_line(record, form))
     return is_well
+
+
+def _advised(
+    given: Iterator[Wanted | Unusable], lock: Lock | None, host: Host
+) -> Iterator[tuple[Wanted | Unusable, Advice]]:
+    """Each name with what is to be said about its CAA record, which is looked for in many at once."""
+    if lock is None:
+        yield from ((each, Advice(False)) for each in given)
+        return
+    survey = Survey(host.settings, host, host.recursive, 0)
+
+    def advise(each: Wanted | Unusable) -> Advice:
+        return lock.beside(survey, each) if isinstance(each, Wanted) else Advice(False)
+
+    with ThreadPoolExecutor(WORKERS, "caa") as pool:
+        while batch := list(itertools.islice(given, TOGETHER)):
+            yield from zip(batch, pool.map(advise, batch), strict=True)
 
 
 def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterator[Wanted | Unusable]:
@@ -150,24 +172,8 @@ def label_of(wanted: Wanted) -> str:
     return base64.b32encode(digest).decode().lower()
 
 
-def _lock(host: Host) -> tuple[str, str]:
-    """The CA's own name and the account's URI, both needed for a CAA record that narrows."""
-    server = host.server or lineages.DEFAULT_SERVER
-    account = lineages.account_uri(host.config_dir, server)
-    if account is None:
-        where = printable(str(host.config_dir / "accounts"))
-        raise StateError(
-            f"{where} has no account, or several, for {printable(server)}", "certbot register, or --server"
-        )
-    issuers = policy.identities(server)
-    if not issuers:
-        raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
-    return issuers[0], account
-
-
-def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: tuple[str, str]) -> Record:
-    owner = show(wanted.owner.parent())
-    return Record(str(wanted), owner, arguments.ttl, "CAA", f'0 issue "{policy.value(*lock)}"')
+def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: Lock) -> Record:
+    return Record(str(wanted), show(wanted.owner.parent()), arguments.ttl, "CAA", f'0 issue "{lock.value}"')
 
 
 def _line(record: Record, form: str) -> str:

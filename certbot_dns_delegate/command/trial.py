@@ -14,7 +14,7 @@ from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.engine import Engine
-from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError
+from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, StateError, WriteError
 from certbot_dns_delegate.history import Wanted as Rows
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Challenge, Target
@@ -42,15 +42,21 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
         yield Finding.of(left.error, left.owners, "withdraw")
     if target is None:
         return
-    rows = [event for _, event in host.history.page(Rows(since=begin), 100) if event.run == engine.run]
-    took = {event.phase: event.milliseconds for event in rows}
-    phases = ", ".join(f"{phase} {took[phase]:.0f} ms" for phase in PHASES if phase in took)
-    yield Finding(
-        Verdict.OK, str(wanted), "write", f"a probe value at {show(target.owner)} went out and back: {phases}"
-    )
+    seen = f"a probe value at {show(target.owner)} went out and back"
+    yield Finding(Verdict.OK, str(wanted), "write", f"{seen}: {_phases(host, engine.run, begin)}")
     provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     if provider.limits.has_credentials:
         yield from _width(settings, host, target)
+
+
+def _phases(host: Host, run: str, begin: float) -> str:
+    """The milliseconds of each phase, which the history has."""
+    try:
+        rows = [event for _, event in host.history.page(Rows(since=begin), 100) if event.run == run]
+    except StateError:
+        return "how long it took is not on record"
+    took = {event.phase: event.milliseconds for event in rows}
+    return ", ".join(f"{phase} {took[phase]:.0f} ms" for phase in PHASES if phase in took)
 
 
 class Told(StrEnum):

@@ -1,6 +1,7 @@
 """The states of the world that transcripts start from, by name."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -111,6 +112,7 @@ def caa(lab: Lab, here: Path) -> dict[str, str]:
         "above.customer.test.": 'CAA 0 issue "other.test"',
         "wild.customer.test.": 'CAA 0 issue "ca.test"\nwild.customer.test. CAA 0 issuewild ";"',
         "www.customer.test.": "CNAME caa.customer.test.",
+        "locked.customer.test.": 'CAA 0 issue "ca.test; accounturi=https://ca.test/acct/2; validationmethods=dns-01"',
         "twice.customer.test.": 'CAA 0 issue "ca.test; accounturi=https://ca.test/acct/1; accounturi=x"',
     }
     names += ["deep.above", "wild", "www", "twice"]
@@ -167,6 +169,22 @@ def silent_policy(lab: Lab, here: Path) -> dict[str, str]:
     return {"INI": str(lab.credentials("lua.pdns.test", name=f"{here.name}.ini"))}
 
 
+def damaged_history(lab: Lab, here: Path) -> dict[str, str]:
+    """A history that is no database any more."""
+    words = nothing(lab, here)
+    (here / "work" / "dns-delegate").mkdir(parents=True, mode=0o700)
+    (here / "work" / "dns-delegate" / "history.sqlite3").write_bytes(b"no database" * 1000)
+    return words
+
+
+def newer_history(lab: Lab, here: Path) -> dict[str, str]:
+    """A history that a newer version has written."""
+    words = two_runs(lab, here)
+    with sqlite3.connect(here / "work" / "dns-delegate" / "history.sqlite3") as database:
+        database.execute("PRAGMA user_version = 99")
+    return words
+
+
 def accounts(lab: Lab, here: Path) -> dict[str, str]:
     """An acme-dns server, settings for it, and files as other tools store their accounts; nothing stored here yet."""
     server = RUNNING.enter_context(AcmeDNS())
@@ -193,6 +211,8 @@ def accounts(lab: Lab, here: Path) -> dict[str, str]:
 STATES: dict[str, Given] = {
     "nothing": nothing,
     "two runs": two_runs,
+    "a damaged history": damaged_history,
+    "a history of a newer version": newer_history,
     "two certificates, one of another plugin": two_certificates,
     "CAA records": caa,
     "CAA records, and an account": lost_account,

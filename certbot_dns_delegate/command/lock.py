@@ -1,0 +1,93 @@
+"""The second lock: a CAA record for Certbot's account, beside what CAA a name has already."""
+
+from dataclasses import dataclass
+
+from certbot_dns_delegate.command import lineages, policy
+from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.command.survey import Survey
+from certbot_dns_delegate.errors import LookupFailed, StateError
+from certbot_dns_delegate.lookup.caa import Found, Record, climb, prohibitions
+from certbot_dns_delegate.text import parse_name, printable, show
+
+MOST = 120
+"""Characters of a record that are shown."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about the CAA record of one name."""
+
+    is_to_add: bool
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who may issue: one account of one CA, by dns-01."""
+
+    issuer: str
+    account: str
+
+    @classmethod
+    def of(cls, host: Host) -> "Lock":
+        """That of Certbot's account at the CA.
+
+        :raises StateError: when Certbot has none, or several.
+        :raises LookupFailed: when the CA does not say how it is called in CAA records.
+        """
+        server = host.server or lineages.DEFAULT_SERVER
+        account = lineages.account_uri(host.config_dir, server)
+        if account is None:
+            where = printable(str(host.config_dir / "accounts"))
+            raise StateError(
+                f"{where} has no account, or several, for {printable(server)}", "certbot register, or --server"
+            )
+        issuers = policy.identities(server)
+        if not issuers:
+            raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
+        return cls(issuers[0], account)
+
+    @property
+    def value(self) -> str:
+        return policy.value(self.issuer, self.account)
+
+    def beside(self, survey: Survey, wanted: Wanted) -> Advice:
+        """Whether the record is to be added to what stands at the name, and what to know about that."""
+        name = parse_name(wanted.identifier)
+        if survey.is_inside(name):
+            return Advice(True)  # where no resolver is asked before a value is there
+        try:
+            found = climb(survey.recursive, name)
+        except LookupFailed as error:
+            return Advice(True, f"it is not known which CAA record stands there: {error.problem}")
+        if found is None:
+            return Advice(True)
+        if found.at == name:
+            return self._joined(found, wanted)
+        if name.is_subdomain(found.at):
+            told = _told(found.records)
+            return Advice(True, f"{told} at {show(found.at)} does not count for it any more once it has its own")
+        return Advice(
+            False,
+            f"is an alias, where no CAA record can stand; at its end, {show(found.at)}, stands " + _told(found.records),
+        )
+
+    def _joined(self, found: Found, wanted: Wanted) -> Advice:
+        """The record is one of a set, of which one that lets is enough."""
+        own = Record(0, "issue", self.value)
+        others = [record for record in found.records if record != own]
+        is_to_add = own not in found.records
+        remarks = [] if is_to_add else ["has this CAA record already"]
+        reasons = prohibitions([*others, own], [self.issuer], self.account, is_wildcard=wanted.is_wildcard)
+        if reasons:
+            remarks.append(f"{_told(others)}, which is there, forbids all the same: {'; '.join(reasons)}")
+        wider = [record for record in others if record.tag in {"issue", "issuewild"} and record.value.strip() != ";"]
+        if wider:
+            remarks.append(f"{_told(wider)}, which is there, lets others issue: take it away for the lock to hold")
+        return Advice(is_to_add, "; ".join(remarks))
+
+
+def _told(records: "tuple[Record, ...] | list[Record]") -> str:
+    """Records as text, escaped."""
+    return " and ".join(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records)

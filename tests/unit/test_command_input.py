@@ -1,0 +1,86 @@
+"""Names from files, pipes and terminals that are not what they should be: told at once, in little memory."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
+GIB = 1 << 30
+MOST = 512 << 20
+"""Bytes of address space for the command: half of what it reads."""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """``records`` of a delegate whose names need no look-up."""
+    ini = tmp_path / "delegate.ini"
+    ini.touch(mode=0o600)
+    ini.write_text("[acme.example.net]\nprovider = rfc2136\nserver = 127.0.0.1\nunsigned = true\n")
+    return [PROGRAM, "--work-dir", str(tmp_path), "--config-dir", str(tmp_path), "records", "--credentials", str(ini)]
+
+
+def limited(command: list[str]) -> list[str]:
+    """The same with most of the memory taken away."""
+    return ["/bin/sh", "-c", f'ulimit -v {MOST >> 10}; exec "$@"', "sh", *command]
+
+
+def test_a_file_of_a_gibibyte(tmp_path: Path, command: list[str]) -> None:
+    """The names at its beginning are answered; where it stops being text it is refused, without reading it all."""
+    file = tmp_path / "names"
+    file.write_bytes(b"shop.example.com\n" * 3)
+    os.truncate(file, GIB)
+    done = subprocess.run(limited([*command, "--from", str(file)]), capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"line 4 of" in done.stderr
+    assert b"has a NUL byte" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_line_larger_than_memory(command: list[str]) -> None:
+    """Of a line without an end only the beginning is kept, and the next one is a name."""
+    with subprocess.Popen(
+        limited([*command, "--from", "-"]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        piece = b"x" * (1 << 20)
+        for _ in range(GIB >> 20):
+            process.stdin.write(piece)
+        out, err = process.communicate(b"\nshop.example.com\n")
+    assert process.returncode == 1
+    assert out.decode() == "_acme-challenge.shop.example.com. 3600 IN CNAME shop.example.com.acme.example.net.\n"
+    assert err.decode().startswith("line 1: 'xxx")
+
+
+def test_standard_input_is_a_terminal(command: list[str]) -> None:
+    """A person is told that names are waited for; Ctrl-D ends them."""
+    outside, inside = pty.openpty()
+    with subprocess.Popen(
+        [*command, "--from", "-"], stdin=inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        os.close(inside)
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"reading names, one a line; Ctrl-D ends\n"
+        os.write(outside, b"shop.example.com\n\x04")
+        out, err = process.communicate()
+    os.close(outside)
+    assert process.returncode == 0
+    assert out.startswith(b"_acme-challenge.shop.example.com. ")
+    assert err == b""
+
+
+def test_the_reader_goes_away(tmp_path: Path, command: list[str]) -> None:
+    """A closed pipe ends the command, with nothing more to say."""
+    file = tmp_path / "names"
+    file.write_text("".join(f"n{number:06}.example.com\n" for number in range(2000)))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*command, "--from", str(file)], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
