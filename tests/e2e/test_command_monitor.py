@@ -1,5 +1,6 @@
 """``monitor`` over time: what it remembers, how it goes on after an interruption."""
 
+import itertools
 import json
 import os
 import signal
@@ -9,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import dns.rcode
 import pytest
 
+from tests.e2e.faults import at
 from tests.e2e.lab import Lab
 from tests.e2e.transcripts import Runner
+from tests.servers import Behaviour, Handler, Reply, Request, Server
 
 NAME = "single.customer.test"
 OWNER = f"_acme-challenge.{NAME}."
@@ -84,6 +88,36 @@ def test_a_resolver_that_dies_loses_no_name(lab: Lab, runner: Runner) -> None:
     resumed = runner.run(f"{command} --resume")
     assert resumed.returncode == 0
     assert [json.loads(line)["name"] for line in resumed.stdout.splitlines()] == names[50:]
+
+
+class Dying(Behaviour):
+    """Answers so many questions; ever after it fails, as a resolver that has lost its way out."""
+
+    def __init__(self, questions: int) -> None:
+        self._numbers = itertools.count()
+        self._questions = questions
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        return honest(request) if next(self._numbers) < self._questions else request.reply(dns.rcode.SERVFAIL)
+
+
+def test_a_resolver_that_dies_half_way(runner: Runner) -> None:
+    """What was looked at before stays, no name passes for broken, and every name comes exactly once after a resume."""
+    names = [f"x{number:04}.customer.test" for number in range(4000)]
+    (runner.directory / "names").write_text("\n".join(names))
+    zone = "\n".join(f"_acme-challenge.{n}. CNAME {n}.single.bind.test." for n in names)
+    with Server({"customer.test.": zone, ".": ""}, recursive=True, behaviour=Dying(2200)) as resolver:
+        command = f"certbot-dns-delegate monitor --from names --credentials $INI --resolvers {at(resolver)}"
+        first = runner.run(command)
+        resolver.behaviour = Behaviour()
+        second = runner.run(f"{command} --resume")
+    assert first.returncode == 1
+    assert "no resolver answers" in first.stderr
+    assert second.stderr == ""
+    records = [json.loads(line) for line in (first.stdout + second.stdout).splitlines()]
+    assert [record["name"] for record in records] == names
+    assert {record["state"] for record in records} == {"ok"}
+    assert 0 < len(first.stdout.splitlines()) < len(names)
 
 
 def test_a_signal_ends_it_and_its_workers(runner: Runner) -> None:
