@@ -4,11 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.lab import programs
 from tests.e2e.lab.lab import Lab
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when any test was skipped")
+
+
+def pytest_report_header() -> list[str]:
+    """Which servers the lab has, and why an optional one is not among them."""
+    return programs.described()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

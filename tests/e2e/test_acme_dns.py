@@ -2,12 +2,19 @@
 
 import json
 import re
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dns.flags
+import dns.message
 import dns.name
+import dns.query
+import dns.rcode
 import pytest
+import requests
 
 from certbot_dns_delegate.providers.acme_dns import AcmeDNS
 from certbot_dns_delegate.providers.interface import Context
@@ -103,3 +110,87 @@ def test_registration_on_a_terminal(lab: Lab, certbot: Certbot, credentials: Pat
     lab.alias("hand.customer.test", shown[1])
     assert "Successfully received certificate" in terminal.end()
     assert certbot.names("hand.customer.test") == {"hand.customer.test", "*.hand.customer.test"}
+
+
+def ask(name: str, rdtype: str = "TXT") -> dns.message.Message:
+    """What the server itself answers."""
+    return dns.query.udp(dns.message.make_query(name, rdtype), network.ACME_DNS, timeout=5)
+
+
+def texts(name: str) -> list[str]:
+    """The TXT values that it serves."""
+    return sorted(record.to_text().strip('"') for rrset in ask(name).answer for record in rrset)
+
+
+def update(url: str, account: dict[str, str], txt: object, **changed: str) -> requests.Response:
+    """Send a value, with what is changed about the account."""
+    given = account | changed
+    headers = {"X-Api-User": given["username"], "X-Api-Key": given["password"]}
+    body = {"subdomain": given["subdomain"], "txt": txt}
+    return requests.post(f"{url}/update", json=body, headers=headers, timeout=5)
+
+
+def said(response: requests.Response) -> tuple[int, str]:
+    """The status and the word for the error."""
+    return response.status_code, response.json()["error"]
+
+
+def test_registration_as_the_source_has_it(url: str) -> None:
+    """An empty body, null and a list of networks are taken; what Go cannot read or parse is refused by its word."""
+    for body in ("", "null", "{}", '{"allowfrom": null}', '{"AllowFrom": []}'):
+        made = requests.post(f"{url}/register", data=body, timeout=5)
+        assert (made.status_code, made.json()["allowfrom"]) == (201, [])
+        assert made.json()["fulldomain"] == f"{made.json()['subdomain']}.{DOMAIN}"
+    made = requests.post(f"{url}/register", json={"allowfrom": ["[2001:db8::1]/64", "192.0.2.1/24"]}, timeout=5)
+    assert made.json()["allowfrom"] == ["2001:db8::1/64", "192.0.2.1/24"]
+    for body in ("[]", "{", '{"allowfrom": "192.0.2.0/24"}', '{"allowfrom": [1]}'):
+        malformed = requests.post(f"{url}/register", data=body, timeout=5)
+        assert said(malformed) == (400, "malformed_json_payload")
+    for network_ in ("192.0.2.1", "192.0.2.0/255.255.255.0", "x/24"):
+        invalid = requests.post(f"{url}/register", json={"allowfrom": [network_]}, timeout=5)
+        assert said(invalid) == (400, "invalid_allowfrom_cidr")
+
+
+def test_updates_as_the_source_has_them(url: str) -> None:
+    """Who may not is told so before anything is said of the value; a user's UUID may be spelt otherwise."""
+    account = requests.post(f"{url}/register", timeout=5).json()
+    forbidden = (401, "forbidden")
+    assert said(update(url, account, "x", password="x" * 40)) == forbidden
+    assert said(update(url, account, "x", username=str(uuid.uuid4()))) == forbidden
+    assert said(update(url, account, "x", subdomain=str(uuid.uuid4()))) == forbidden
+    assert said(update(url, account, "x")) == said(update(url, account, 5)) == (400, "bad_txt")
+    assert update(url, account, "a" * 43, username=account["username"].upper()).json() == {"txt": "a" * 43}
+    elsewhere = requests.post(f"{url}/register", json={"allowfrom": ["192.0.2.0/24"]}, timeout=5).json()
+    assert said(update(url, elsewhere, "a" * 43)) == forbidden
+
+
+def test_paths_as_the_source_has_them(url: str) -> None:
+    """Health is an empty 200; a slash too many moves, an unknown path and a wrong method do not exist."""
+    health = requests.get(f"{url}/health", timeout=5)
+    assert (health.status_code, health.content) == (200, b"")
+    assert requests.post(f"{url}/update/", allow_redirects=False, timeout=5).status_code in (307, 308)
+    assert requests.get(f"{url}/health/", allow_redirects=False, timeout=5).status_code == 301
+    assert requests.post(f"{url}/nothing/", timeout=5).status_code == 404
+    assert requests.get(f"{url}/update", timeout=5).status_code == 405
+
+
+def test_names_as_the_source_has_them(url: str) -> None:
+    """The two newest values in any case; NXDOMAIN with SOA for what has none, and no SOA outside the domain."""
+    account = requests.post(f"{url}/register", timeout=5).json()
+    name = account["fulldomain"]
+    assert ask(name).rcode() == dns.rcode.NXDOMAIN
+    for letter in "abc":
+        assert update(url, account, letter * 43).status_code == 200
+        time.sleep(1.1)  # a row's age has whole seconds
+    assert texts(name) == texts(name.upper()) == ["b" * 43, "c" * 43]
+    assert [rrset.ttl for rrset in ask(name).answer] == [1]
+    missing = ask(f"nothing.{DOMAIN}")
+    assert missing.rcode() == dns.rcode.NXDOMAIN
+    assert missing.flags & dns.flags.AA
+    assert [rrset.rdtype for rrset in missing.authority] == [dns.rdatatype.SOA]
+    outside = ask("nothing.example.")
+    assert (outside.rcode(), outside.authority) == (dns.rcode.NXDOMAIN, [])
+    assert not outside.flags & dns.flags.AA
+    assert (ask(DOMAIN).rcode(), ask(DOMAIN).answer) == (dns.rcode.NOERROR, [])
+    assert len(ask(DOMAIN, "SOA").answer) == 1
+    assert texts(f"_acme-challenge.{DOMAIN}") == [""]

@@ -18,6 +18,7 @@ from typing import Any
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rrset
 
@@ -84,8 +85,9 @@ class AcmeDNS(Server):
         return Reply(misbehave=lambda _: None) if self.lose_answer(request) else reply
 
     def _route(self, request: Request) -> Reply:
-        if request.path.endswith("/") and request.path != "/":
-            return Reply(301, "", {"Location": request.path.rstrip("/")})
+        if request.path in ("/register/", "/update/", "/health/"):
+            # httprouter keeps the method by 307 (newer versions: 308), but for GET.
+            return Reply(301 if request.method == "GET" else 307, "", {"Location": request.path.rstrip("/")})
         handler = {
             "/register": self._register,
             "/update": self._update,
@@ -101,13 +103,18 @@ class AcmeDNS(Server):
         allowed: list[str] = []
         if request.body:
             try:
-                allowed = _lower_keys(request.json()).get("allowfrom", [])
+                allowed = _lower_keys(request.json()).get("allowfrom") or []
+                if not isinstance(allowed, list) or not all(isinstance(entry, str) for entry in allowed):
+                    raise ValueError("no list of strings")
             except ValueError:
                 return Reply(400, {"error": "malformed_json_payload"})
         cleaned = [entry.replace("[", "").replace("]", "") for entry in allowed]
         try:
-            if any("/" not in entry or not ip_network(entry, strict=False) for entry in cleaned):
-                raise ValueError
+            for entry in cleaned:
+                # Go's ParseCIDR wants a length; ip_network would take a mask, or nothing, too.
+                if not re.fullmatch("[0-9]+", entry.partition("/")[2]):
+                    raise ValueError(entry)
+                ip_network(entry, strict=False)
         except ValueError:
             return Reply(400, {"error": "invalid_allowfrom_cidr"})
         return Reply(201, self._as_json(self.create(cleaned)))
@@ -128,7 +135,7 @@ class AcmeDNS(Server):
         user, key = request.headers.get("X-Api-User", ""), request.headers.get("X-Api-Key", "")
         try:
             body = _lower_keys(request.json())
-            uuid.UUID(user)
+            user = str(uuid.UUID(user))  # however it is spelt
         except ValueError:
             return forbidden()
         account = next((a for a in self.accounts.values() if (a.username, a.password) == (user, key)), None)
@@ -138,7 +145,7 @@ class AcmeDNS(Server):
         if account.allowfrom and not any(peer in ip_network(net, strict=False) for net in account.allowfrom):
             return forbidden()
         value = body.get("txt", "")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{43}", value):
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{43}", value):
             return Reply(400, {"error": "bad_txt"})
         self.store(account, value)
         return Reply(200, {"txt": value})
@@ -198,9 +205,10 @@ class GetLocalCert(AcmeDNS):
 
 
 def _lower_keys(body: Any) -> dict[str, Any]:
-    if not isinstance(body, dict):
+    """What Go reads from JSON: names in any case, and null as nothing at all."""
+    if not isinstance(body, dict | None):
         raise ValueError("no object")
-    return {key.lower(): value for key, value in body.items()}
+    return {key.lower(): value for key, value in (body or {}).items()}
 
 
 class DNS:
@@ -241,8 +249,14 @@ class DNS:
         response = dns.message.make_response(query)
         question = query.question[0]
         values = self._server.txt(question.name.to_text()) if question.rdtype == dns.rdatatype.TXT else []
-        if question.name.is_subdomain(self._records[0].name):
+        apex = self._records[0].name
+        if question.name.is_subdomain(apex):
             response.flags |= dns.flags.AA
+        if question.name == dns.name.Name((b"_acme-challenge", *apex.labels)):
+            # For its own certificate; empty as long as it asks for none.
+            if question.rdtype == dns.rdatatype.TXT:
+                response.answer.append(dns.rrset.from_text(question.name, 1, "IN", "TXT", '""'))
+            return response
         known = [rrset for rrset in self._records if rrset.name == question.name]
         if values:
             response.answer.append(dns.rrset.from_text(question.name, 1, "IN", "TXT", *(f'"{v}"' for v in values)))
@@ -250,7 +264,8 @@ class DNS:
             response.answer += [rrset for rrset in known if rrset.rdtype == question.rdtype]
         else:
             response.set_rcode(dns.rcode.NXDOMAIN)
-            response.authority.append(self._records[0])
+            if response.flags & dns.flags.AA:
+                response.authority.append(self._records[0])
         return response
 
 

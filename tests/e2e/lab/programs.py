@@ -121,6 +121,24 @@ def missing() -> list[str]:
     return absent + [name for name in LIBRARIES if library(name) is None]
 
 
+def described() -> list[str]:
+    """Lines for a person: the programs that are here, which Pebble, and what is not here with the reason."""
+    here = [program for program in (*PACKAGES, *GO_PROGRAMS) if find(program)]
+    lines = [f"lab: {', '.join(dict.fromkeys(here)) or 'no programs'}"]
+    for program, module in GO_PROGRAMS.items():
+        if find(program) == GO / program:
+            lines.append(f"lab: {program} is {module.rpartition('/')[2]}, built with Go")
+        elif found := find(program):
+            lines.append(f"lab: {program} is {found}, in the version that the system's packages have")
+    lines += [f"lab: {program} is missing: python -m tests.e2e.lab setup" for program in missing()]
+    for program in GO_PROGRAMS:
+        if find(program) is None:
+            failure = HOME / f"{program}.failure"
+            reason = failure.read_text() if failure.exists() else "never built: python -m tests.e2e.lab setup"
+            lines.append(f"lab: optional {program} is missing, its tests use the double alone: {reason}")
+    return lines
+
+
 def setup() -> list[str]:
     """Make every program available; returns one line for each optional program that is not, with the reason.
 
