@@ -167,6 +167,9 @@ class Pending:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.left_alone: list[Path] = []
+        """Journals that :meth:`adopt_dead` could not take over, because they cannot be read or others may have written
+        them; what stands in them is not withdrawn."""
 
     def start(self) -> Journal:
         """A journal for a new run, locked as long as this process holds it.
@@ -194,10 +197,12 @@ class Pending:
         :raises OSError, StateError: when the directory cannot be used.
         """
         journals = []
+        self.left_alone = []
         with self._locked():
             for path in sorted(self.directory.glob("*.json")):
                 file = _open(path)
                 if file is None:
+                    self.left_alone += [path] if path.is_symlink() or path.exists() else []
                     continue
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -205,9 +210,11 @@ class Pending:
                     file.close()  # alive
                     continue
                 journal = _loaded(path, file)
-                if journal is not None and journal.open_entries:
+                if journal is None:
+                    self.left_alone.append(path)
+                elif journal.open_entries:
                     journals.append(journal)
-                elif journal is not None:
+                else:
                     journal.close()
         return journals
 

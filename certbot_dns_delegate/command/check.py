@@ -4,7 +4,7 @@ import argparse
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,7 @@ from certbot_dns_delegate.engine import WORKERS
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
 from certbot_dns_delegate.plan import Plan, Planned
+from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.text import printable, show
 
 TOGETHER = 100
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether every name could be issued for."""
     tally: Counter[Verdict] = Counter()
     checked = 0
-    with ThreadPoolExecutor(WORKERS, "check") as pool:
+    with Pool(WORKERS, "check") as pool:
         for order in _orders(arguments, host, output, tally):
             checked += len(order.wanted)
             if arguments.wait is not None:

@@ -60,17 +60,17 @@ def _words() -> dict[str, list[str]]:
     parser = make_parser()
     words = {"": _flags(parser)}
     for action in parser._actions:  # noqa: SLF001  argparse has no other way to walk its verbs
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  argparse shows its options in no other way
             words |= {name: _flags(own) for name, own in action.choices.items()}
     return words
 
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    return [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
+    return [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001  argparse shows its options in no other way
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:  # noqa: SLF001
+    for action in parser._actions:  # noqa: SLF001  argparse shows its options in no other way
         flags = ", ".join(f"\\fB{_roff(flag)}\\fR" for flag in action.option_strings)
         value = action.metavar or ("" if action.nargs == 0 or not action.choices else "|".join(action.choices))
         yield ".TP"

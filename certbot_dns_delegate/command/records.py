@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dns.name import Name
@@ -23,6 +22,7 @@ from certbot_dns_delegate.command.verb import UsageError
 from certbot_dns_delegate.delegates import Delegate
 from certbot_dns_delegate.engine import WORKERS
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError
+from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.text import parse_name, printable, show
 
 TOGETHER = 100
@@ -82,7 +82,7 @@ def _advised(
     def advise(each: Wanted | Unusable) -> Advice:
         return lock.beside(survey, each) if isinstance(each, Wanted) else Advice(False)
 
-    with ThreadPoolExecutor(WORKERS, "caa") as pool:
+    with Pool(WORKERS, "caa") as pool:
         while batch := list(itertools.islice(given, TOGETHER)):
             yield from zip(batch, pool.map(advise, batch), strict=True)
 
@@ -103,7 +103,7 @@ def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterat
         yield from once()
         return
     given = once()
-    with ThreadPoolExecutor(WORKERS, "records") as pool:
+    with Pool(WORKERS, "records") as pool:
         while batch := list(itertools.islice(given, TOGETHER)):
             wanted = [each for each in batch if isinstance(each, Wanted)]
             plan = Survey(host.settings, host, host.recursive, len(wanted)).plan(wanted, pool)
@@ -148,7 +148,7 @@ def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wante
         )
         if target is None:
             raise PlanError(f"{wanted} has no acme-dns account", f"certbot-dns-delegate register {wanted}")
-        return target  # type: ignore[no-any-return]
+        return target  # type: ignore[no-any-return]  # target_of is optional, so not in the interface
     if template is None:
         suggested = delegate.suggested_target(wanted.identifier)
         if suggested is None:

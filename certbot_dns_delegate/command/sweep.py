@@ -2,14 +2,14 @@
 
 import argparse
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.render import Output, count, error_record
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.history import Event, new_run
-from certbot_dns_delegate.pending import Entry, Journal
+from certbot_dns_delegate.pending import Entry, Journal, Pending
+from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.text import printable, quoted
 from certbot_dns_delegate.withdraw import batches, withdraw_all
 
@@ -19,7 +19,11 @@ WORKERS = 8
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether nothing is left."""
-    journals = _dead(host)
+    pending = host.pending
+    journals = _dead(pending)
+    unread = [printable(str(path)) for path in pending.left_alone]
+    if unread:
+        output.warn(f"what stands in {', '.join(unread)} is not known; hint: ls -l {quoted(pending.directory)}")
     if arguments.older_than is not None:
         before = time.time() - arguments.older_than.total_seconds()
         young = [j for j in journals if max(e.written for e in j.open_entries.values()) > before]
@@ -28,19 +32,18 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         journals = [journal for journal in journals if journal not in young]
     entries = [entry for journal in journals for entry in journal.open_entries.values()]
     if not entries:
-        output.text("nothing was left behind")
-        return True
+        output.text("nothing else was left behind" if unread else "nothing was left behind")
+        return not unread
     if arguments.dry_run:
         for entry in entries:
             output.record(_record("would withdraw", entry), f"would withdraw  {_describe(entry)}")
         for journal in journals:
             journal.close()
-        return True
-    return _withdraw(journals, entries, host, output)
+        return not unread
+    return _withdraw(journals, entries, host, output) and not unread
 
 
-def _dead(host: Host) -> list[Journal]:
-    pending = host.pending
+def _dead(pending: Pending) -> list[Journal]:
     try:
         return pending.adopt_dead() if pending.directory.is_dir() else []
     except OSError as error:
@@ -54,7 +57,7 @@ def _withdraw(journals: list[Journal], entries: list[Entry], host: Host, output:
         host.writers.know(host.settings)
     try:
         work = batches(journals, list(host.pending.alive(journals)))
-        with ThreadPoolExecutor(WORKERS, "dns-delegate") as pool:
+        with Pool(WORKERS, "dns-delegate") as pool:
             leftovers = withdraw_all(work, host.writers.written_with, pool, time.time())
     finally:
         for journal in journals:

@@ -70,8 +70,7 @@ class Told(StrEnum):
 
 def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
     """Whether the credentials can write beside the target, or another type: what a thief of them would get."""
-    delegate = settings.delegate(target.delegate)
-    assert delegate is not None
+    delegate = settings.chosen(target.delegate)
     sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
     subject, zone, owner = f"[{printable(delegate.title)}]", show(target.zone.apex), show(target.owner)
     hint = f"allow TXT at {owner} alone (BIND: update-policy {{ grant KEY name {owner} TXT; }})"
