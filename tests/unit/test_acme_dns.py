@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -273,6 +274,7 @@ def test_a_refused_account_ends_the_call_for_all(house: House) -> None:
             refused.set()
         else:
             refused.wait(10)
+            time.sleep(0.5)  # until the refusal, which was sent first, has arrived
 
     house.server.fault = hold_back
     with pytest.raises(DelegateError, match="401") as caught:

@@ -11,7 +11,7 @@ import dns.rdata
 
 from tests.e2e.lab import network, programs
 from tests.e2e.lab.keys import Key
-from tests.e2e.lab.process import Server, ServerError, is_authoritative
+from tests.e2e.lab.process import Server, ServerError, is_authoritative, is_signed
 
 # A combined key that signs at once and is never rolled while a lab lives.
 POLICY = """dnssec-policy "lab" {
@@ -87,8 +87,11 @@ controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc"; }}; }}
         return f'zone "{zone.name}" {{ {role} file "{file}"; {zone.options} }};\n'
 
     def is_ready(self) -> bool:
-        """Every zone is answered with authority."""
-        return all(is_authoritative(self.address, zone.name) for zone in self.zones)
+        """Every zone is answered with authority, and with signatures where BIND adds them, which takes a moment."""
+        signed = [zone for zone in self.zones if "dnssec-policy" in zone.options]
+        return all(is_authoritative(self.address, zone.name) for zone in self.zones) and all(
+            is_signed(self.address, zone.name) for zone in signed
+        )
 
     def rndc(self, *arguments: str) -> str:
         """Control the server, for example ``rndc("freeze", "acme.bind.test")``."""

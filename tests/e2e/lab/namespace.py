@@ -42,8 +42,8 @@ def run(command: Sequence[str]) -> int:
     os.environ.setdefault("LOGNAME", getpass.getuser())
     # Root may lack user namespaces (a container) and still be allowed the others.
     for flags in (CLONE_NEWUSER, 0) if os.geteuid() == 0 else (CLONE_NEWUSER,):
-        if works(lambda flags=flags: enter(flags)):  # type: ignore[misc]
-            return supervise(lambda flags=flags: namespaced(command, flags))  # type: ignore[misc]
+        if works(lambda flags=flags: enter(flags)):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            return supervise(lambda flags=flags: namespaced(command, flags))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     if os.geteuid() != 0:
         print(
             "the lab needs unprivileged user namespaces, which this system refuses\n"

@@ -15,6 +15,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdatatype
 
 from tests.e2e.lab import programs
 
@@ -153,9 +154,11 @@ class Server:
         os.killpg(self.process.pid, number)
 
 
-def ask(address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False) -> dns.message.Message | None:
+def ask(
+    address: str, owner: str, rdtype: str = "SOA", *, recurse: bool = False, dnssec: bool = False
+) -> dns.message.Message | None:
     """One question over TCP (a closed port is refused at once); None where there is no answer."""
-    query = dns.message.make_query(owner, rdtype)
+    query = dns.message.make_query(owner, rdtype, want_dnssec=dnssec)
     if not recurse:
         query.flags &= ~dns.flags.RD
     try:
@@ -173,3 +176,9 @@ def is_authoritative(address: str, zone: str) -> bool:
         and bool(reply.flags & dns.flags.AA)
         and bool(reply.answer)
     )
+
+
+def is_signed(address: str, zone: str) -> bool:
+    """Whether the server at ADDRESS serves ZONE with signatures."""
+    reply = ask(address, zone, dnssec=True)
+    return reply is not None and any(rrset.rdtype == dns.rdatatype.RRSIG for rrset in reply.answer)

@@ -69,7 +69,7 @@ class Runner:
         """``text`` without what differs from run to run."""
         for word, value in sorted(self.words.items(), key=lambda item: -len(item[1])):
             text = text.replace(value, f"${word}")
-        text = text.replace(str(self.directory), "<here>")
+        text = text.replace(str(self.directory / "work"), "<state>").replace(str(self.directory), "<here>")
         for pattern, word in VOLATILE:
             text = pattern.sub(word, text)
         return text
