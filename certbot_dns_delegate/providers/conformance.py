@@ -12,40 +12,22 @@ is not collected; the suite holds these exclusions against the provider's ``limi
         exclude = {"test_the_apex_can_be_a_target": "the service has no records at an apex"}
 """
 
-import hashlib
 import threading
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar
 
 import dns.name
-from dns.name import Name
 from zope.interface.verify import verifyObject
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
-from certbot_dns_delegate.model import Limits, RRset, Values
+from certbot_dns_delegate.model import Limits, RRset
 from certbot_dns_delegate.providers.interface import IProvider
-
-TTL = 60
-"""Seconds; what the suite asks for where nothing else is meant."""
+from certbot_dns_delegate.providers.subject import TTL, Subject, value
 
 
-def value(label: str) -> str:
-    """A dns-01 value, the same for the same label: base64url of a SHA-256 digest (RFC 8555 section 8.4)."""
-    return urlsafe_b64encode(hashlib.sha256(label.encode()).digest()).decode().rstrip("=")
+class Conformance(Subject):
+    """What every provider has to pass; an author says the rest of :class:`Subject`."""
 
-
-class Conformance:
-    """What every provider has to pass.
-
-    An author sets or overrides what stands before the tests.
-    """
-
-    zone: Name
-    """The apex of a zone that the service serves and that the tests may write in."""
-    secrets: tuple[str, ...] = ()
-    """The secrets in use: no text may show them."""
     exclude: ClassVar[Mapping[str, str]] = {}
     """The tests that cannot apply, by name, each with the reason: those that ``limits`` rule out (each of these must be
     named), and those that the service or the suite's own means do: no target at an apex, no way to ask for zones
@@ -61,54 +43,6 @@ class Conformance:
                 setattr(cls, name, None)
             elif getattr(cls, name) is None:  # excluded by a base, but not here
                 setattr(cls, name, test)
-
-    def provider(self) -> Any:
-        """A new instance with working credentials."""
-        raise NotImplementedError
-
-    def wrong(self) -> Any:
-        """A new instance whose credentials the service does not accept, or None."""
-        return None
-
-    def served(self, owner: Name) -> RRset:
-        """The TXT RRset that the service serves at ``owner`` now; of an absent one, the empty RRset."""
-        raise NotImplementedError
-
-    def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
-        """Put foreign values at ``owner``, past the provider."""
-        raise NotImplementedError
-
-    def owner(self, number: int) -> Name:
-        """A target in :attr:`zone`; one that differs for each number below 10."""
-        return dns.name.from_text(f"conformance{number}", self.zone)
-
-    # What the tests use.
-
-    def setup_method(self, *_: object) -> None:
-        self._written: list[tuple[Any, Values]] = []
-
-    def teardown_method(self, *_: object) -> None:
-        while self._written:
-            provider, values = self._written.pop()
-            provider.withdraw(self.zone, values)
-
-    def _publish(self, provider: Any, values: Values, ttl: int = TTL) -> None:
-        self._written.append((provider, values))
-        provider.publish(self.zone, values, ttl)
-
-    def _limits(self) -> Limits:
-        limits = self.provider().limits
-        assert isinstance(limits, Limits)
-        return limits
-
-    def _values(self, owner: Name) -> frozenset[str]:
-        return self.served(owner).values
-
-    def _is_rid_of(self, texts: AbstractSet[str], owner: Name) -> None:
-        """They were withdrawn: gone, or still there where nothing can be taken away."""
-        assert texts & self._values(owner) == (set() if self._limits().deletes_one_value else texts)
-
-    # The tests.
 
     def test_the_exclusions_are_those_that_limits_and_means_ask_for(self) -> None:
         """No test is left out that could pass, and none is tried that cannot."""
@@ -339,7 +273,3 @@ class Conformance:
         """Neither the instance nor what it holds shows one."""
         provider = self.provider()
         self._shows_no_secret(f"{provider!r} {provider} {vars(provider)!r}")
-
-    def _shows_no_secret(self, text: str) -> None:
-        for secret in self.secrets:
-            assert secret not in text
