@@ -73,8 +73,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             self._perform(achalls)
         except errors.Error:
             raise  # ours and Certbot's own, a signal's among them
-        except Exception as error:
-            # A fault of ours or of a library: one sentence for people, the rest for the log.
+        except Exception as error:  # a fault of ours or of a library: one sentence for people, the rest for the log
             log.debug("unexpected", exc_info=True)
             from certbot_dns_delegate.text import printable
 
@@ -249,7 +248,7 @@ def _is_address(identifier: str) -> bool:
 
 def _absolute(path: str) -> str:
     # Not resolve(): a symbolic link that is turned at each key change must stay one in the renewal file.
-    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  Path.absolute keeps "..", Path.expanduser raises
 
 
 def _check_file(path: str) -> None:

@@ -104,7 +104,7 @@ class Engine:
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
             self._proof.prove(plan, published, pool, timeout)
             return plan
-        except BaseException:
+        except BaseException:  # a signal too ends what the threads wait for
             self._stop.set()
             raise
         finally:
@@ -138,8 +138,8 @@ class Engine:
                 self._stop.clear()
                 try:
                     leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
-                except BaseException:
-                    self._stop.set()  # whatever waits in the pool's threads need not go on
+                except BaseException:  # a signal too ends what the threads wait for
+                    self._stop.set()
                     raise
         finally:
             for journal in journals:

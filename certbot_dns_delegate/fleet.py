@@ -99,7 +99,7 @@ class Fleet:
         for begin in range(0, len(names), AT_ONCE):
             part = names[begin : begin + AT_ONCE]
             marks = ",".join("?" * len(part))
-            query = f"SELECT {COLUMNS} FROM name WHERE name IN ({marks})"  # noqa: S608
+            query = f"SELECT {COLUMNS} FROM name WHERE name IN ({marks})"  # noqa: S608  names of columns and question marks, all ours
             for name, state, since, looked, delegated, arrived, away in database.execute(query, part):
                 found[name] = Known(state, since, looked, delegated, bool(arrived), away)
         return found
@@ -109,7 +109,7 @@ class Fleet:
         """Write down what is known now."""
         with database:
             database.executemany(
-                f"INSERT OR REPLACE INTO name ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT OR REPLACE INTO name ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  names of columns and question marks, all ours
                 [(name, k.state, k.since, k.looked, k.delegated, k.arrived, k.away) for name, k in names.items()],
             )
 

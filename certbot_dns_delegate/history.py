@@ -248,7 +248,7 @@ def _select(wanted: Wanted, match: str, name: str, begin: Sequence[float], most:
         term("outcome = ?", wanted.outcome)
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
     columns = "id, at, run, phase, outcome, identifier, owner, delegate, milliseconds, detail"
-    return f"SELECT {columns} FROM event{where} ORDER BY at DESC, id DESC LIMIT ?", [*values, most]  # noqa: S608
+    return f"SELECT {columns} FROM event{where} ORDER BY at DESC, id DESC LIMIT ?", [*values, most]  # noqa: S608  names of columns, all ours
 
 
 def _event(row: Sequence[Any]) -> Event:

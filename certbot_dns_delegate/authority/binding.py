@@ -38,7 +38,7 @@ def bind(address: str, port: int) -> Sockets:
     tcp = _bind(address, port, socket.SOCK_STREAM)
     try:
         return Sockets(_bind(address, port, socket.SOCK_DGRAM), tcp)
-    except BaseException:
+    except BaseException:  # a signal too must leave no port bound
         tcp.close()
         raise
 

@@ -65,7 +65,7 @@ class Listener:
                     if addresses is not None or ":" not in address:
                         raise
                     self.missing = error
-        except BaseException:
+        except BaseException:  # a signal too must leave no port bound
             self._close_all(self._bound)
             raise
         self._stop, self._stopped = socket.socketpair()

@@ -59,7 +59,7 @@ def exchange(asks: Iterable[Ask], patience_s: float) -> Iterator[Outcome]:
                         if conversation.is_hopeless(pending):
                             wake = now
                 for key, mask in selector.select(max(0.0, wake - time.monotonic())):
-                    yield from _receive(key.data, key.fileobj, mask)  # type: ignore[arg-type]
+                    yield from _receive(key.data, key.fileobj, mask)  # type: ignore[arg-type]  # registered as a socket
         finally:
             for conversation in conversations.values():
                 conversation.close()

@@ -26,7 +26,7 @@ class Once:
         if mine:
             try:
                 future.set_result(look_up())
-            except BaseException as error:
+            except BaseException as error:  # or who waits for it would wait for ever
                 future.set_exception(error)
                 raise
         return cast(T, future.result())

@@ -34,7 +34,7 @@ def _read(wire: bytes) -> dns.message.Message | None:
         )
     except dns.message.Truncated as error:
         # Also where it was cut in the middle of a record, which is otherwise malformed.
-        return error.message()  # type: ignore[no-untyped-call, no-any-return]
+        return error.message()  # type: ignore[no-untyped-call, no-any-return]  # has no annotations in dnspython
     except dns.exception.DNSException:
         return None
 

@@ -109,7 +109,7 @@ class AcmeDNS:
         _raise_as_one(problems)
         return ()
 
-    def withdraw(self, zone: Name, values: Values) -> None:  # noqa: ARG002
+    def withdraw(self, zone: Name, values: Values) -> None:  # noqa: ARG002  the contract has it
         """Let go of the accounts; the values stay until newer ones push them out, and harm nobody."""
         # By memory alone: after a crash, or when the account file is gone, there is nothing to do.
         self._holds.release([self._keys[owner] for owner in values if owner in self._keys])

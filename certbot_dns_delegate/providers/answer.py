@@ -103,7 +103,7 @@ class Answer:
             raise self.unusable("the body is not JSON") from None
         if not _is_a(value, kind):
             raise self.unusable(f"the body is {_json_name(type(value))}, not {_json_name(kind)}")
-        return value  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return]  # JSON, checked above
 
     def field(self, record: object, name: str, kind: type[T]) -> T:
         """The value that ``record``, a part of the body, has under ``name``.
@@ -116,7 +116,7 @@ class Answer:
             raise self.unusable(f"{name!r} is missing")
         if not _is_a(record[name], kind):
             raise self.unusable(f"{name!r} is {_json_name(type(record[name]))}, not {_json_name(kind)}")
-        return record[name]  # type: ignore[no-any-return]
+        return record[name]  # type: ignore[no-any-return]  # JSON, checked above
 
     def id(self, record: object, name: str = "id") -> str:
         """As :meth:`field`, for an id that goes into a later URL."""

@@ -62,7 +62,7 @@ def find(name: str) -> type[Plugin]:
     why = unfit(plugin) if name != ROUTE53 else ""
     if why:
         raise SettingsError(f"plugin = {shown} cannot be used: {why}", f"plugin = {' | '.join(names())}")
-    return plugin  # type: ignore[no-any-return]
+    return plugin  # type: ignore[no-any-return]  # an entry point loads anything
 
 
 def _is_ours(point: EntryPoint) -> bool:
@@ -165,8 +165,7 @@ def construct(name: str, plugin: type[Plugin], options: Mapping[str, str], state
         quiet=True,
         **arguments.parse(options),
     )
-    explain: Callable[[str], SettingsError] = lambda seen: SettingsError(f"{name}: {seen}")  # noqa: E731
-    with Guard(redact, explain):
+    with Guard(redact, lambda seen: SettingsError(f"{name}: {seen}")):
         if issubclass(plugin, DNSAuthenticator):
             plugin = types.new_class(plugin.__name__, (_Unattended, plugin))
         return plugin(configuration.NamespaceConfig(namespace), name)

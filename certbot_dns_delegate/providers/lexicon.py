@@ -169,7 +169,7 @@ class _Session:
     def _do(self, verb: str, owner: str, value: str, *, wanted: bool) -> None:
         try:
             result = getattr(self._operations, verb)(rtype="TXT", name=owner, content=value)
-        except Exception:
+        except Exception:  # each service raises what it likes
             # "There is a duplicate" and "not found" are what was wanted.
             if self._is_listed(owner, value) is wanted:
                 return

@@ -91,7 +91,7 @@ def _take_turn(wait: Callable[[float], object]) -> socket.socket:
                 if turns:
                     wait(VALUE_TTL)  # the CA's resolver may hold the last order's values for that long
                 break
-    except BaseException:
+    except BaseException:  # a signal too must not leave the turn taken
         turn.close()
         raise
     return turn

@@ -84,11 +84,11 @@ class _Watched:
 
     def endheaders(self, *arguments: Any, **keywords: Any) -> None:
         if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
+            self.connect()  # type: ignore[attr-defined]  # of the class that this is mixed into
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
             watch.starts_sending(self.sock)
-        super().endheaders(*arguments, **keywords)  # type: ignore[misc]
+        super().endheaders(*arguments, **keywords)  # type: ignore[misc]  # of the class that this is mixed into
 
 
 def _watch_pools(manager: Any) -> None:

@@ -138,7 +138,7 @@ def verbs() -> Iterator[str]:
         yield ""
         parser = argparse.ArgumentParser(add_help=False)
         verb.add(parser)
-        for action in parser._actions:  # noqa: SLF001
+        for action in parser._actions:  # noqa: SLF001  argparse shows its options in no other way
             yield from entry(flags(action), escape(action.help or ""))
 
 
@@ -157,7 +157,7 @@ def imports() -> Iterator[str]:
     for statement in ast.parse(PICTURE.read_text()).body:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
         if isinstance(target, ast.Name) and target.id in {"KNOWS", "ANY"}:
-            tables[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+            tables[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]  # the AST nodes of such a statement
     width = max(map(len, [*tables["KNOWS"], *tables["ANY"]])) + 2
     yield from [".. code-block:: text", "   :class: imports", ""]
     for part, others in tables["KNOWS"].items():
@@ -204,7 +204,7 @@ def escape(text: str) -> str:
 def docstrings(thing: Any) -> dict[str, str]:
     """The text under each assignment of a module or class, which Python itself forgets."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
-    body = tree.body if inspect.ismodule(thing) else tree.body[0].body  # type: ignore[attr-defined]
+    body = tree.body if inspect.ismodule(thing) else tree.body[0].body  # type: ignore[attr-defined]  # the AST nodes of such a statement
     found = {}
     for statement, following in pairwise(body):
         target = statement.target if isinstance(statement, ast.AnnAssign) else None

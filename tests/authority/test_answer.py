@@ -31,8 +31,8 @@ def ask(request: pytest.FixtureRequest, server: Listener, over: str) -> Ask:
     port = dict(server.bound)[request.param]
 
     def asks(qname: str, qtype: str, **options: object) -> Message:
-        query = dns.message.make_query(qname, qtype, flags=0, **options)  # type: ignore[arg-type]
-        return getattr(dns.query, over)(query, request.param, port=port, timeout=5)  # type: ignore[no-any-return]
+        query = dns.message.make_query(qname, qtype, flags=0, **options)  # type: ignore[arg-type]  # any option of make_query
+        return getattr(dns.query, over)(query, request.param, port=port, timeout=5)  # type: ignore[no-any-return]  # udp or tcp
 
     return asks
 

@@ -51,7 +51,7 @@ def read_reply(stream: socket.socket) -> dns.message.Message:
         return dns.message.from_wire(_read(file, size))
 
 
-def _read(file: "socket.SocketIO", size: int) -> bytes:  # type: ignore[name-defined]
+def _read(file: "socket.SocketIO", size: int) -> bytes:  # type: ignore[name-defined]  # private to socket
     octets = b""
     while len(octets) < size:
         piece = file.read(size - len(octets))

@@ -80,7 +80,7 @@ def test_every_question(text: str, qtype: str, edns: bool, want_dnssec: bool, pa
     """A well-formed query is answered as the zones read: rcode, authority, SOA, letter case, EDNS and
     size."""
     if dice is not None:
-        text = "".join(c.swapcase() if dice.random() < 0.5 else c for c in text)  # type: ignore[attr-defined]
+        text = "".join(c.swapcase() if dice.random() < 0.5 else c for c in text)  # type: ignore[attr-defined]  # a drawn Random
     try:
         qname = dns.name.from_text(text if text != "." else ".")
     except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):

@@ -174,7 +174,7 @@ def nginx(block: Block, here: Path) -> None:
 def systemd(block: Block, here: Path) -> None:
     """A unit has sections, and its command is one of Certbot's."""
     parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way
     parser.read_string(block.text)
     assert "Unit" in parser
     if parser.has_option("Service", "ExecStart"):

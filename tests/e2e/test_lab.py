@@ -22,7 +22,7 @@ PATIENCE_S = LAG_S + 5.0
 
 def resolve(lab: Lab, owner: str, rdtype: str = "TXT", **options: bool) -> dns.message.Message:
     """What the lab's resolver answers."""
-    query = dns.message.make_query(owner, rdtype, **options)  # type: ignore[arg-type]
+    query = dns.message.make_query(owner, rdtype, **options)  # type: ignore[arg-type]  # any option of make_query
     return dns.query.udp_with_fallback(query, lab.resolver, timeout=10)[0]
 
 

@@ -89,7 +89,7 @@ def test_signal(
     lab: Lab, certbot: Certbot, phase: Callable[..., Iterator[Run]], number: int, code: int, words: str
 ) -> None:
     """Certbot ends as it does without us, the values are withdrawn, and the CA is not asked."""
-    with phase(lab, certbot) as run:  # type: ignore[attr-defined]
+    with phase(lab, certbot) as run:  # type: ignore[attr-defined]  # a context manager from a parameter
         run.send_signal(number)
         if phase is not publishing:  # which cannot withdraw before its server goes on
             run.end(code, END_S)

@@ -44,7 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "plug-attrs": {"content": "certbot-1", "target": "$SNAP/certbot-plugin"},
         }
         body = json.dumps({"type": "sync", "status-code": 200, "result": {"established": [connection]}}).encode()
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]  # set when the server is made
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -103,9 +103,9 @@ def machine(directory: Path, certbot: Path, plugin: Path) -> Iterator[Machine]:
     (directory / "snap/certbot-dns-delegate").mkdir()
     (directory / "snap/certbot-dns-delegate/current").symlink_to(plugin)
     with socketserver.ThreadingUnixStreamServer(str(directory / "run/snapd.socket"), Handler) as server:
-        server.asked = []  # type: ignore[attr-defined]
+        server.asked = []  # type: ignore[attr-defined]  # set when the server is made
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield Machine(directory, server.asked)  # type: ignore[attr-defined]
+        yield Machine(directory, server.asked)  # type: ignore[attr-defined]  # set when the server is made
         server.shutdown()
         thread.join()

@@ -60,7 +60,7 @@ class Server:
         self.closing = threading.Event()
         self._lock = threading.Lock()
         if handle is not None:
-            self.handle = handle  # type: ignore[method-assign]
+            self.handle = handle  # type: ignore[method-assign]  # a function given instead of a subclass
         outer = self
 
         class Handler(BaseHTTPRequestHandler):

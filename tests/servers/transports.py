@@ -62,7 +62,7 @@ class RateLimited(Behaviour):
 
     def __init__(self, per_second: int, *, truncating: bool = False) -> None:
         self.per_second, self.truncating = per_second, truncating
-        self._lock, self._answered = threading.Lock(), {}  # type: ignore[var-annotated]
+        self._lock, self._answered = threading.Lock(), {}  # type: ignore[var-annotated]  # filled below
 
     def answer(self, request: Request, honest: Handler) -> Reply:
         if request.transport == "tcp":

@@ -18,4 +18,4 @@ def read(content: str) -> str:
     """The value of a content, its strings joined; one without quotes is taken as it is."""
     if not STRINGS.fullmatch(content):
         return content
-    return b"".join(dns.rdata.from_text("IN", "TXT", content).strings).decode()  # type: ignore[attr-defined]
+    return b"".join(dns.rdata.from_text("IN", "TXT", content).strings).decode()  # type: ignore[attr-defined]  # TXT has strings

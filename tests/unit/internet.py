@@ -94,7 +94,7 @@ class Internet:
         return sum(len(server.questions) for server in self.servers.values())
 
 
-def suffix_of(*suffixes: str):  # type: ignore[no-untyped-def]
+def suffix_of(*suffixes: str):  # type: ignore[no-untyped-def]  # a function of the names
     """The function that finds the delegate of a name."""
     names = [name(suffix) for suffix in suffixes]
     return lambda owner: max((s for s in names if owner.is_subdomain(s)), key=len, default=None)

@@ -67,7 +67,7 @@ ACMEDNS_SUBDOMAIN='{SUBDOMAIN}'
         ("\n".join(SHELL.splitlines()[3:]), False, "https://auth.acme-dns.io", 0),
         (
             SHELL.replace(
-                FIELDS["password"],  # type: ignore[arg-type]
+                FIELDS["password"],  # type: ignore[arg-type]  # JSON
                 f"__ACME_BASE64__START_{base64.b64encode(str(FIELDS['password']).encode()).decode()}__ACME_BASE64__END_",
             ),
             True,

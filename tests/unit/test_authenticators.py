@@ -108,7 +108,7 @@ def test_unexpected_errors_are_one_sentence(tmp_path: Path) -> None:
     """What nobody foresaw is no traceback for people; it names its kind and asks for a report."""
     auth = authenticator(tmp_path, credentials="any")
     with pytest.raises(errors.PluginError, match="unexpected AttributeError: "):
-        auth.perform([object()])  # type: ignore[list-item]
+        auth.perform([object()])  # type: ignore[list-item]  # no challenge, on purpose
 
 
 def test_hint_before_anything_ran(tmp_path: Path) -> None:

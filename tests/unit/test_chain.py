@@ -15,7 +15,7 @@ TITLE = "acme.example.test."
 TARGET = f"shop.{TITLE}"
 
 
-def internet(customer: str, acme: str = "", links: str = "", **behaviours) -> Internet:  # type: ignore[no-untyped-def]
+def internet(customer: str, acme: str = "", links: str = "", **behaviours) -> Internet:  # type: ignore[no-untyped-def]  # behaviours of tests.servers
     """A customer's zone, another operator's, and a delegate."""
     hosts = {
         "ns.customer.test.": {"customer.test.": customer},

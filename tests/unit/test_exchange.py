@@ -110,7 +110,7 @@ def test_truncated_reply_that_is_cut_inside_a_record() -> None:
     """TC counts even where the rest cannot be parsed."""
 
     class Cut(Behaviour):
-        def answer(self, request, honest):  # type: ignore[no-untyped-def]
+        def answer(self, request, honest):  # type: ignore[no-untyped-def]  # as in tests.servers.Behaviour
             reply = honest(request)
             if request.transport == "tcp":
                 return reply
@@ -146,7 +146,7 @@ def test_rcodes_are_replies(rcode: str) -> None:
     """Every rcode is an answer; what it means is decided elsewhere."""
 
     class Saying(Behaviour):
-        def answer(self, request, honest):  # type: ignore[no-untyped-def]
+        def answer(self, request, honest):  # type: ignore[no-untyped-def]  # as in tests.servers.Behaviour
             return request.reply(dns.rcode.from_text(rcode))
 
     with Server(ZONE, behaviour=Saying()) as server:
@@ -190,7 +190,7 @@ def test_connection_that_serves_few_answers() -> None:
             super().__init__()
             self.count = 0
 
-        def answer(self, request, honest):  # type: ignore[no-untyped-def]
+        def answer(self, request, honest):  # type: ignore[no-untyped-def]  # as in tests.servers.Behaviour
             if request.transport == "tcp":
                 self.count += 1
                 if self.count % 2 == 0:
@@ -219,7 +219,7 @@ def test_delayed_ask_is_not_put_when_closed() -> None:
         asks = [Ask(at(first), Question(WEB, TXT)), Ask(at(second), Question(WEB, TXT), 30)]
         outcomes = exchange(asks, 2)
         assert texts(next(outcomes)) == ["one", "two"]
-        outcomes.close()  # type: ignore[attr-defined]
+        outcomes.close()  # type: ignore[attr-defined]  # a generator
         assert second.questions == []
 
 

@@ -24,7 +24,7 @@ def rows(path: Path) -> int:
 def withdrawn(owner: str, **fields: object) -> Event:
     """A withdrawal of ours."""
     detail = {"ttl": 60} if "detail" not in fields else fields.pop("detail")
-    return Event("run", "withdraw", "ok", owner=owner, detail=detail, **fields)  # type: ignore[arg-type]
+    return Event("run", "withdraw", "ok", owner=owner, detail=detail, **fields)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_database_that_cannot_be_used_is_told_and_nothing_more(
 ) -> None:
     """Damaged, another program's, a newer version's, no file: one warning for each attempt, no exception."""
     history.path.parent.mkdir(mode=0o700)
-    spoil(history.path)  # type: ignore[operator]
+    spoil(history.path)  # type: ignore[operator]  # a parameter
     history.record([withdrawn("a.")])
     assert history.last_withdrawn(["a."]) == {}
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
@@ -147,7 +147,7 @@ def test_a_place_where_nothing_can_be_made_is_told_and_nothing_more(
         withdrawn("a.", detail={"error": object()}),
         withdrawn("a.", at=10**30),
         withdrawn("\udcff"),
-        Event("run", None, "ok"),  # type: ignore[arg-type]
+        Event("run", None, "ok"),  # type: ignore[arg-type]  # wrong on purpose
     ],
 )
 def test_an_event_that_cannot_be_stored_is_told_and_nothing_more(

@@ -275,7 +275,7 @@ def test_gzip_within_the_limit_is_read() -> None:
 def test_a_slow_drip_is_cut_at_the_deadline(start: bytes, is_tls: bool, certificates: Certificates) -> None:
     """Bytes that keep coming do not extend the time for the whole request, in headers or body."""
     with Server(None, certificates.context() if is_tls else None) as server:
-        server.handle = lambda _: Reply(misbehave=servers.Dripping(server, start))  # type: ignore[method-assign]
+        server.handle = lambda _: Reply(misbehave=servers.Dripping(server, start))  # type: ignore[method-assign]  # the server of this test alone
         one = client(server, request_timeout=timedelta(seconds=0.5), ca_bundle=certificates.ca)
         with pytest.raises(OutcomeUnknown, match="no complete answer"):
             one.call("POST", "x", json={})
@@ -284,7 +284,7 @@ def test_a_slow_drip_is_cut_at_the_deadline(start: bytes, is_tls: bool, certific
 def test_silence_ends_at_the_read_timeout() -> None:
     """A server that takes the request and says nothing leaves a write unknown."""
     with Server() as server:
-        server.handle = lambda _: Reply(misbehave=servers.Silent(server))  # type: ignore[method-assign]
+        server.handle = lambda _: Reply(misbehave=servers.Silent(server))  # type: ignore[method-assign]  # the server of this test alone
         with pytest.raises(OutcomeUnknown, match=r"silent for 0.3 s") as caught:
             client(server, read_timeout=timedelta(seconds=0.3)).call("POST", "x", json={})
         assert "read_timeout" in caught.value.hint

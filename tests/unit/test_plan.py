@@ -38,7 +38,7 @@ OTHER = "auth.links.test."
 class Provider:
     """What the plan needs of a provider."""
 
-    def __init__(self, zone: str | None = None, limits: Limits = Limits(), shared: bool = False) -> None:  # noqa: B008
+    def __init__(self, zone: str | None = None, limits: Limits = Limits(), shared: bool = False) -> None:  # noqa: B008  never changed
         self.zone, self.limits, self.shared = zone, limits, shared
 
     def zone_of(self, owner: Name) -> Name | None:
@@ -50,7 +50,7 @@ class Provider:
         return "account" if self.shared else owner
 
 
-def delegate(title: str = TITLE, **settings) -> Delegate:  # type: ignore[no-untyped-def]
+def delegate(title: str = TITLE, **settings) -> Delegate:  # type: ignore[no-untyped-def]  # any field of Delegate
     """One section of the settings."""
     return Delegate(title.rstrip("."), "rfc2136", name(title), {}, **settings)
 
@@ -75,7 +75,7 @@ def plan(
     net: Internet,
     *challenges: Challenge,
     delegates: Sequence[Delegate] = (),
-    provider: Provider = Provider(),  # noqa: B008
+    provider: Provider = Provider(),  # noqa: B008  never changed
     overrides: Sequence[tuple[str, str]] = (),
     recursive: Recursive | None = None,
 ) -> Plan:

@@ -61,7 +61,7 @@ def put(server: ServerAddress, questions: Sequence[Question], patience_s: float 
 def watcher(server: Server, values: Values = VALUES, **options: object) -> Watcher:
     """The watch over one server."""
     address = at(server)
-    return Watcher(name(APEX), address, values, partial(put, address), **options)  # type: ignore[arg-type]
+    return Watcher(name(APEX), address, values, partial(put, address), **options)  # type: ignore[arg-type]  # any option of Watcher
 
 
 def served(text: str = "web TXT ours", behaviour: Behaviour | None = None) -> Server:
@@ -234,7 +234,7 @@ def test_zones_have_their_own_time(pool: ThreadPoolExecutor) -> None:
         other = watcher(good)
         other.zone = name("other.test.")
         begin = time.monotonic()
-        limits: Mapping = {name(APEX): 0.3, name("other.test."): 30.0}  # type: ignore[type-arg]
+        limits: Mapping = {name(APEX): 0.3, name("other.test."): 30.0}  # type: ignore[type-arg]  # of names
         report = watch([watcher(late), other], pool, limits)
     assert (report.complete, states(report)) == (False, [State.LAGGING, State.READY])
     assert time.monotonic() - begin < 30

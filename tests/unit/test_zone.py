@@ -31,7 +31,7 @@ TITLE = "acme.example.test."
 WEB = f"web.{TITLE}"
 
 
-def separate(text: str = "", **behaviours) -> Internet:  # type: ignore[no-untyped-def]
+def separate(text: str = "", **behaviours) -> Internet:  # type: ignore[no-untyped-def]  # a behaviour of tests.servers
     """Parent and delegate on servers of their own; the delegate has two."""
     hosts = {
         "ns1.example.test.": {"example.test.": ""},
@@ -209,7 +209,7 @@ def test_negative_answers_without_soa() -> None:
 
 
 @pytest.mark.parametrize("behaviour", [Refusing(), ServFailing(), Lame(), Silent()])
-def test_one_bad_server_of_two(behaviour) -> None:  # type: ignore[no-untyped-def]
+def test_one_bad_server_of_two(behaviour) -> None:  # type: ignore[no-untyped-def]  # a behaviour of tests.servers
     """The other server answers; both stay in the zone's list, for the watch."""
     with separate(ns1=behaviour) as net:
         # "ns1" is the first label of the parent's server too, which must be honest.
@@ -229,7 +229,7 @@ def test_dead_first_server_costs_little() -> None:
 
 
 @pytest.mark.parametrize("behaviour", [UdpDead(), Truncating(), Truncating(partial=True)])
-def test_only_tcp_works(behaviour) -> None:  # type: ignore[no-untyped-def]
+def test_only_tcp_works(behaviour) -> None:  # type: ignore[no-untyped-def]  # a behaviour of tests.servers
     """TCP is used where UDP is silent or truncates."""
     with separate('web TXT "one"', ns1=behaviour, ns2=behaviour) as net:
         found = net.zones_of(TITLE).find(name(WEB), name(TITLE))
@@ -250,7 +250,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("behaviour", "told"), FAILURES)
-def test_no_server_of_the_zone_answers(behaviour, told: str) -> None:  # type: ignore[no-untyped-def]
+def test_no_server_of_the_zone_answers(behaviour, told: str) -> None:  # type: ignore[no-untyped-def]  # a behaviour of tests.servers
     """Who said what to which question, and the command that follows the delegation."""
     with separate(ns2=behaviour) as net:
         net["ns1.acme.example.test."].behaviour = behaviour
