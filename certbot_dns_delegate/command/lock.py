@@ -1,5 +1,6 @@
 """The second lock: a CAA record for Certbot's account, beside what CAA a name has already."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from certbot_dns_delegate.command import lineages, policy
@@ -88,6 +89,6 @@ class Lock:
         return Advice(is_to_add, "; ".join(remarks))
 
 
-def _told(records: "tuple[Record, ...] | list[Record]") -> str:
-    """Records as text, escaped."""
-    return " and ".join(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records)
+def _told(records: Iterable[Record]) -> str:
+    """Records as text, escaped; in the same order however a server turns them."""
+    return " and ".join(sorted(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records))
