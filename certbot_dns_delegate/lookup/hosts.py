@@ -13,13 +13,14 @@ from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.question import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.text import show
 
 log = logging.getLogger(__name__)
 
 MOST_HOSTS = 16
 """Name servers of one zone that are looked at; the root has 13."""
-MOST_ADDRESSES = 4
-"""Addresses of one name server that are looked at."""
+MOST_ADDRESSES = 8
+"""Addresses of one name server that are looked at; Cloudflare's have six, three of each family."""
 ADDRESS = (RdataType.A, RdataType.AAAA)
 
 
@@ -97,4 +98,6 @@ def host_name(name: Name) -> str:
 
 
 def _at(host: Name, addresses: Sequence[str]) -> list[Server]:
+    if len(addresses) > MOST_ADDRESSES:
+        log.warning("%s has %d addresses; only the first %d are asked", show(host), len(addresses), MOST_ADDRESSES)
     return [Server(address, name=host_name(host)) for address in addresses[:MOST_ADDRESSES]]

@@ -206,10 +206,9 @@ class Zones:
         hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, apex, RdataType.NS)]
         servers = list(cut.servers) if is_own else []
         names = {server.name for server in servers}
-        # A host inside the zone may have another address here than the parent's glue says.
-        told = [host for host in hosts if host.is_subdomain(apex) and addresses_in(reply.message.additional, host)]
-        new = [host for host in hosts if host_name(host) not in names or host in told]
-        additional = [*reply.message.additional, *self._glue(new, reply, names, cut)]
+        # A host inside the zone may have other addresses here than the parent's glue says.
+        new = [host for host in hosts if host.is_subdomain(apex) or host_name(host) not in names]
+        additional = [*reply.message.additional, *self._glue(new, reply, cut)]
         servers = list(dict.fromkeys([*servers, *self._hosts.servers(new, additional, apex)]))
         names = {server.name for server in servers}
         for host in hosts[:MOST_HOSTS]:
@@ -218,10 +217,10 @@ class Zones:
                 log.warning("%s, a server of %s, has no address", show(host), show(apex))
         return Zone(apex, tuple(servers), is_signed, negative_ttl(soa))
 
-    def _glue(self, hosts: Sequence[Name], reply: Reply, known: set[str], cut: Cut) -> list[dns.rrset.RRset]:
+    def _glue(self, hosts: Sequence[Name], reply: Reply, cut: Cut) -> list[dns.rrset.RRset]:
         """The addresses of hosts inside the zone that did not come with its NS RRset."""
         apex = reply.ask.question.name
-        bare = [h for h in hosts[:MOST_HOSTS] if h.is_subdomain(apex) and host_name(h) not in known]
+        bare = [host for host in hosts[:MOST_HOSTS] if host.is_subdomain(apex)]
         bare = [host for host in bare if not addresses_in(reply.message.additional, host)]
         answers = self._asker.ask_all([(cut, Question(host, rdtype)) for host in bare for rdtype in ADDRESS])
         return [rr for answer in answers.values() if isinstance(answer, Reply) for rr in answer.message.answer]

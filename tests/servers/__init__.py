@@ -46,6 +46,7 @@ from .states import (
     DropsUpdateReply,
     HugeTxt,
     Lagging,
+    Minimal,
     NodataWithoutSoa,
 )
 from .transports import (
@@ -90,6 +91,7 @@ __all__ = [
     "Lagging",
     "Lame",
     "Lowercasing",
+    "Minimal",
     "MixedCaseDropping",
     "MultipleCnames",
     "NoEdns",

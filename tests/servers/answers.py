@@ -9,7 +9,7 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdataclass
-from dns.rdatatype import AXFR, DS, IXFR, RdataType
+from dns.rdatatype import AXFR, DS, IXFR, NS, RdataType
 
 from .exchange import Request
 from .search import Finding, Kind, find, glue, soa
@@ -39,7 +39,7 @@ def answer(request: Request, *, recursive: bool) -> dns.message.Message:
 
 
 def _authoritative(request: Request) -> dns.message.Message:
-    """RFC 1034 4.3.2; an alias is followed while it stays in its zone, as BIND does."""
+    """RFC 1034 4.3.2; an alias is followed while it stays in its zone; NS come with addresses, as BIND does."""
     zone = closest(request.zones, request.qname, request.qtype)
     if zone is None:
         return request.reply(dns.rcode.REFUSED)
@@ -61,6 +61,8 @@ def _authoritative(request: Request) -> dns.message.Message:
         response.additional = glue(zone, finding.rrsets[0])
         if len(seen) == 1:  # with an alias before it, AA speaks of the alias (RFC 1035 4.1.1)
             response.flags &= ~dns.flags.AA
+    elif request.qtype == NS and response.answer:
+        response.additional = glue(zone, response.answer[-1])
     return response
 
 

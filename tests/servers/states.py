@@ -99,6 +99,16 @@ class NodataWithoutSoa(Behaviour):
         return reply
 
 
+class Minimal(Behaviour):
+    """Adds nothing to an answer that was not asked for, as BIND with `minimal-responses yes`; referrals have glue."""
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        reply = honest(request)
+        if isinstance(reply, dns.message.Message) and reply.answer:
+            reply.additional = []
+        return reply
+
+
 class HugeTxt(Behaviour):
     """Adds foreign values to every TXT answer, so that it fits TCP but not UDP.
 

@@ -15,6 +15,7 @@ from tests.servers import (
     Behaviour,
     BogusEde,
     Lame,
+    Minimal,
     NodataWithoutSoa,
     ReferralFlood,
     ReferralLoop,
@@ -140,11 +141,31 @@ def test_two_names_of_one_address(caplog: pytest.LogCaptureFixture) -> None:
     assert told == [f"ns4.{TITLE}, a server of {TITLE}, has no address"]
 
 
-def test_stale_glue() -> None:
-    """Where glue and child disagree about an address, both are asked."""
-    with separate() as net:
+@pytest.mark.parametrize("behaviour", [Behaviour(), Minimal()])
+def test_stale_glue(behaviour: Behaviour) -> None:
+    """Where glue and child disagree about an address, both are asked, whether or not the child tells its unasked."""
+    with separate(ns2=behaviour) as net:
+        net.zone("example.test.").delete("ns1.acme", "A")
         net.zone("example.test.").add("ns1.acme", 60, "A", "127.0.0.9")
         assert {"127.0.0.9", net["ns1.acme.example.test."].address} <= set(addresses(zone_of(net.zones_of(TITLE), WEB)))
+
+
+@pytest.mark.parametrize("where", [f"ns1.{TITLE}", "ns2.other.test."])
+def test_server_with_many_addresses(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each address of a server is asked, six as at Cloudflare; where a flood of them is cut off, that is said."""
+
+    def at_where() -> list[str]:
+        return [s.address for s in zone_of(net.zones_of(TITLE), WEB).servers if f"{s.name}." == where]
+
+    with separate() as net:
+        zone = net.zone(where.partition(".")[2])
+        zone.add(where, 60, "A", *(f"127.0.1.{n}" for n in range(2)))
+        zone.add(where, 60, "AAAA", *(f"2001:db8::{n}" for n in range(3)))
+        assert len(at_where()) == 6
+        assert not caplog.records
+        zone.add(where, 60, "AAAA", *(f"2001:db8::{n}" for n in range(3, 9)))
+        assert len(at_where()) == 8
+    assert {r.getMessage() for r in caplog.records} == {f"{where} has 12 addresses; only the first 8 are asked"}
 
 
 def test_server_inside_another_delegate() -> None:
