@@ -37,10 +37,13 @@ class State(StrEnum):
     """What is known about an entry."""
 
     INTENDED = "intended"
+    """About to be sent: from here on it may have been written."""
     PUBLISHED = "published"
+    """The provider has written it."""
     STRUCK = "struck"
     """Certainly not written."""
     WITHDRAWN = "withdrawn"
+    """Taken away."""
     DOUBTFUL = "doubtful"
     """Withdrawn while its write could still arrive."""
 

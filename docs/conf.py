@@ -17,6 +17,7 @@ exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # the code is not documented here, so its roles lead nowhere
 highlight_language = "none"
+smartquotes_action = "qe"  # no dashes: an option begins with two hyphens
 
 html_theme = "furo"
 html_title = f"certbot-dns-delegate {release}"
@@ -24,4 +25,5 @@ html_static_path = ["_static"]
 html_css_files = ["page.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_use_index = html_domain_indices = False  # one module is no index
 html_theme_options = {"top_of_page_buttons": []}

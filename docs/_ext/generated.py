@@ -105,7 +105,7 @@ def states() -> Iterator[str]:
     """The states of a journal's entry."""
     described = docstrings(pending.State)
     for state in pending.State:
-        yield from entry(f"``{state}``", described.get(state.name, "as the word says"))
+        yield from entry(f"``{state}``", described[state.name])
 
 
 def history_schema() -> Iterator[str]:
@@ -183,9 +183,11 @@ def table_row(cells: Iterable[str]) -> Iterator[str]:
 
 def flags(action: argparse.Action) -> str:
     """How an option is written."""
-    words = action.option_strings or [action.metavar or action.dest]
-    value = "" if action.nargs == 0 or not action.option_strings else f" {action.metavar or action.dest.upper()}"
-    return ", ".join(f"``{word}{value}``" for word in words)
+    value = action.metavar or (f"{{{','.join(action.choices)}}}" if action.choices else action.dest.upper())
+    if action.nargs == "?" and action.option_strings:
+        value = f"[{value}]"
+    value = f" {value}" if action.nargs != 0 else ""
+    return ", ".join(f"``{word}{value}``" for word in action.option_strings) or f"``{value.strip()}``"
 
 
 def seconds(duration: Any) -> str:
@@ -194,10 +196,10 @@ def seconds(duration: Any) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that is not markup; addresses become literals, so that examples do not become links."""
-    parts = re.split(r"((?:https?|tls)://[^\s,]*[^\s,.;:)])", text)
+    """Text that is not markup; addresses and options become literals, which are no links and keep their hyphens."""
+    parts = re.split(r"((?:https?|tls)://[^\s,]*[^\s,.;:)]|(?<![\w`-])--[a-z][\w=-]*)", text)
     return "".join(
-        f"``{part}``" if number % 2 else re.sub(r"([\\*`|_])", r"\\\1", part) for number, part in enumerate(parts)
+        f"``{part}``" if number % 2 else re.sub(r"([\\*`|_@])", r"\\\1", part) for number, part in enumerate(parts)
     )
 
 

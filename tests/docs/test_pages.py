@@ -1,11 +1,13 @@
 """The pages build, lead to each other, and say what the code says."""
 
 import argparse
+import ast
 import json
 import re
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,9 +18,10 @@ from docutils import nodes
 import certbot_dns_delegate
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.authenticators import Delegate
+from certbot_dns_delegate.command.monitor import STATES
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.pending import Entry
-from certbot_dns_delegate.waits import PROFILES
+from certbot_dns_delegate.waits import OUR_TTL, PROFILES
 from tests.architecture.test_imports import KNOWS
 from tests.docs.pages import CHECKOUT, DOCS, Built, named
 
@@ -94,6 +97,21 @@ def test_every_provider_has_a_page(built: Built) -> None:
         assert f">{name}</span>" in waits or name not in PROFILES
 
 
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_waits_of_a_provider(name: str) -> None:
+    """The page of a provider tells the numbers of its wait profile, and a TTL that it takes."""
+    source = (DOCS / "providers" / f"{name}.rst").read_text()
+    told = dict(re.findall(r"^(``timeout``|``settle``|TTL) +(\d+) s\b", source, re.MULTILINE))
+    limits = providers.load(name).limits
+    if told:
+        known = {"``timeout``": PROFILES[name].timeout, "``settle``": PROFILES[name].settle}
+        assert {key: timedelta(seconds=int(told[key])) for key in known} == known
+        assert int(told["TTL"]) == max(OUR_TTL, limits.lowest_ttl) or "``minimum_ttl``" in source
+    else:
+        assert re.search(rf"(?:``timeout`` is|Up to) {PROFILES[name].timeout.total_seconds():.0f} s", source)
+        assert not PROFILES[name].settle
+
+
 def test_no_profile_without_a_source(built: Built) -> None:
     """Each wait profile shows where its numbers come from."""
     text = (built.html / "reference" / "waits.html").read_text()
@@ -132,6 +150,30 @@ def test_the_picture_is_shown(built: Built) -> None:
         assert shown[part] == (others or {"nothing"})
 
 
+def test_every_topic_is_told() -> None:
+    """The page about JSON names each topic that a finding of ``check`` can have, and no other."""
+    topics = set()
+    for file in (PACKAGE / "command").glob("*.py"):
+        tree = ast.parse(file.read_text())
+        (constant,) = [*re.findall(r'^TOPIC = "(.*)"$', file.read_text(), re.MULTILINE), ""][:1]
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in {"Finding", "Finding.of"}:
+                topic = call.args[2]
+                topics.add(topic.value if isinstance(topic, ast.Constant) else constant)
+    text = (DOCS / "reference" / "json.rst").read_text()
+    (told,) = re.findall(r"``topic`` is one of (.*?)\.\n", text, re.DOTALL)
+    assert set(re.findall(r"``([^`]+)``", told)) - {"--write"} == topics
+
+
+def test_every_state_is_told() -> None:
+    """The page about monitoring names each state of a delegation, and no other."""
+    text = (DOCS / "howto" / "monitoring.rst").read_text().split("\nStates\n")[1].split("\nThe whole way")[0]
+    terms = re.findall(r"^(``.*``)$", text, re.MULTILINE)
+    told = {word for term in terms for word in re.findall(r"``(.*?)``", term)}
+    assert told | {"undelegated"} == set(STATES)
+    assert "``undelegated``" in text
+
+
 @pytest.mark.parametrize("verb", ["check", "records", "register", "accounts", "monitor", "sweep", "history"])
 def test_json_is_as_printed(verb: str) -> None:
     """The page about JSON shows the members, in their order, of an object that the verb was seen to print."""
@@ -165,6 +207,13 @@ def test_every_rule_is_told() -> None:
     patches = {int(patch.name[:2]) for patch in (CHECKOUT / "tests" / "rules" / "patches").glob("*.patch")}
     assert numbers == list(range(1, len(numbers) + 1))
     assert patches <= set(numbers)
+
+
+def test_text_is_as_written(built: Built) -> None:
+    """What the code says stands on the pages as it says it: two hyphens are no dash, and an example is no address."""
+    for page, document in built.documents():
+        assert "\N{EN DASH}" not in document.astext(), page
+        assert not [link for link in document.findall(nodes.reference) if "mailto:" in link.get("refuri", "")], page
 
 
 def test_no_markup_is_seen(built: Built) -> None:
