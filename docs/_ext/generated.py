@@ -192,7 +192,7 @@ def flags(action: argparse.Action) -> str:
 
 def seconds(duration: Any) -> str:
     """A duration for people."""
-    return f"{duration.total_seconds():g} s"
+    return f"{duration.total_seconds():g}\N{NO-BREAK SPACE}s"
 
 
 def escape(text: str) -> str:

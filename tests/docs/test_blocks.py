@@ -175,7 +175,7 @@ def systemd(block: Block, here: Path) -> None:
     """A unit has sections, and its command is one of Certbot's."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way
-    parser.read_string(block.text)
+    parser.read_string(block.text.replace("\\\n", " "))
     assert "Unit" in parser
     if parser.has_option("Service", "ExecStart"):
         command(shlex.split(parser["Service"]["ExecStart"]))
