@@ -13,10 +13,11 @@ from docutils import nodes
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^( *)\.\. code-block:: (\w+)\n((?:\1   :.*\n)*)\n((?:\1   .*\n|\n)+)", re.MULTILINE)
 
-MARKDOWN = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "container/README.md", "snap/local/README.md")
+MARKDOWN = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+MARKDOWN += ("changes/README.md", "container/README.md", "snap/local/README.md")
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def markdown_blocks(page: str, heading: str = "") -> Iterator[Block]:
     text = (CHECKOUT / page).read_text()
     if heading:
         (text,) = (part for part in text.split("\n## ") if part.startswith(f"{heading}\n"))
-    for language, code in FENCE.findall(text):
-        yield Block(page, language or "none", code)
+    for _, language, code in FENCE.findall(text):
+        yield Block(page, language or "none", textwrap.dedent(code))
 
 
 def source_blocks(page: str) -> Iterator[Block]:

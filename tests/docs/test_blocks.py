@@ -34,8 +34,9 @@ RECIPES = {"sample-bind", "recipe-bind", "recipe-knot", "recipe-pdns", "recipe-p
 PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
-    *("chmod", "curl", "dig", "docker", "jq", "keymgr", "knotc", "ln", "named-checkconf", "openssl", "pdnsutil"),
-    *("pip", "python3", "rndc", "snap", "ss", "systemctl", "tsig-keygen", "firewall-cmd", "ufw"),
+    *("chmod", "chown", "curl", "dig", "docker", "echo", "firewall-cmd", "jq", "keymgr", "knotc", "ln"),
+    *("named-checkconf", "openssl", "pdnsutil", "pip", "python3", "rndc", "snap", "ss", "systemctl", "towncrier"),
+    *("tsig-keygen", "ufw"),
 }
 """Other people's programs that the pages use; what they do is not tested here."""
 
@@ -229,12 +230,25 @@ def command(words: list[str]) -> None:
         flags = {word.partition("=")[0] for word in arguments if word.startswith("--")}
         assert flags <= certbot_flags(), flags - certbot_flags()
     elif program == "certbot-dns-delegate":
-        make_parser().parse_args(arguments)
+        if arguments != ["--help"]:
+            make_parser().parse_args(arguments)
+    elif program == "docker" and "run" in arguments:
+        in_container(arguments[arguments.index("run") + 1 :])
     elif program == "make":
         targets = re.findall(r"^([a-z]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
         assert set(arguments) <= set(targets)
     else:
         assert program in TOOLS, f"{program} is not known"
+
+
+def in_container(words: list[str]) -> None:
+    """What runs in an image or service: its entry point is Certbot unless another is named."""
+    program = "certbot"
+    while (option := words.pop(0)).startswith("--"):
+        assert option in {"--rm", "--entrypoint"}, option
+        if option == "--entrypoint":
+            program = words.pop(0)
+    command([program, *words])
 
 
 @functools.cache
@@ -268,6 +282,8 @@ HANDLERS: dict[str, Handler] = {
         ("shell", "certbot certonly --dns-delegate-credential x"),
         ("shell", "certbot-dns-delegate swep"),
         ("shell", "frobnicate"),
+        ("shell", "docker compose run --rm certbot certonly --dns-delegate-credential x"),
+        ("shell", "docker run --rm --entrypoint certbot-dns-delegate image swep"),
         ("shell", "echo 'unclosed"),
         ("zone", "_acme-challenge.example.com. 3600 IN CNAME"),
         ("json", "{"),

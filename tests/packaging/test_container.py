@@ -1,6 +1,5 @@
 """The container's files say what this package and Certbot's image need. (An engine builds it elsewhere.)"""
 
-import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -10,7 +9,6 @@ import dns.name
 import yaml
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.command.arguments import make_parser
 from tests.packaging import dist
 
 CONTAINER = dist.CHECKOUT / "container"
@@ -78,11 +76,3 @@ def test_acme_dns_listens_where_it_is_published() -> None:
     assert service["ports"] == ["53:53/tcp", "53:53/udp"]
     folder = service["volumes"][1].split(":")[1]
     assert acme_dns["database"]["connection"].startswith(folder + "/")
-
-
-def test_commands_of_the_readme() -> None:
-    """The README's `certbot-dns-delegate` lines are ones that the command takes."""
-    readme = " ".join((CONTAINER / "README.md").read_text().split())
-    (line,) = re.findall(r"--entrypoint certbot-dns-delegate certbot (.*?)`", readme)
-    arguments = make_parser().parse_args(line.split())
-    assert (arguments.verb.name, arguments.credentials) == ("register", Path("/etc/letsencrypt/delegate.ini"))
