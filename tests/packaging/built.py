@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 
 from tests.e2e.lab import programs
 from tests.packaging import dist, pythons, snap
 
 HOME = programs.HOME / "packages"
 FIRST, SECOND = HOME / "first", HOME / "second"  # two builds of the same commit
+FROM_SDIST = HOME / "from-sdist"  # and one of the first one's sdist
 SNAP = HOME / "snap"
 WHEEL_ALONE = HOME / "wheel-alone"  # an environment in which pip was given the wheel and nothing else
 CERTBOT_ALONE = HOME / "certbot-alone"  # the newest Certbot under core24's Python: what Certbot's snap holds
@@ -31,6 +33,9 @@ def main() -> None:
     for directory in (FIRST, SECOND):
         dist.build(directory)
     wheel = of(FIRST).wheel
+    with tarfile.open(of(FIRST).sdist) as archive:
+        archive.extractall(HOME, filter="data")
+    dist.build(FROM_SDIST, HOME / of(FIRST).sdist.name.removesuffix(".tar.gz"))
     SNAP.mkdir()
     snap.pack(SNAP, wheel, snap.architecture(), epoch)
     pythons.environment(WHEEL_ALONE, dist.Path(sys.executable), str(wheel))

@@ -7,15 +7,18 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.lab import Lab
 from tests.packaging import built, dist, smoke
 
 FILES = built.of(built.FIRST)
 
 
-def test_reproducible() -> None:
-    """A second build of the same commit has the same bytes."""
-    assert [digest(file) for file in built.of(built.SECOND)] == [digest(file) for file in FILES]
+@pytest.mark.parametrize("directory", [built.SECOND, built.FROM_SDIST])
+def test_reproducible(directory: Path) -> None:
+    """A second build of the same commit has the same bytes, and so has one from the unpacked sdist, without git."""
+    assert [digest(file) for file in built.of(directory)] == [digest(file) for file in FILES]
 
 
 def digest(file: Path) -> tuple[str, str]:

@@ -45,21 +45,30 @@ def build(directory: Path, checkout: Path = CHECKOUT) -> Dist:
 
 
 def source_date_epoch(checkout: Path) -> int:
-    """SOURCE_DATE_EPOCH, else the time of the last commit, in seconds since 1970."""
+    """SOURCE_DATE_EPOCH, else the time of the last commit, in an sdist of its files; in seconds since 1970."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(given)
+    if not (checkout / ".git").exists():
+        return int((checkout / "PKG-INFO").stat().st_mtime)
     log = ["git", "-C", str(checkout), "log", "-1", "--format=%ct"]
     return int(subprocess.run(log, capture_output=True, text=True, check=True).stdout)
 
 
 def copy_sources(checkout: Path, tree: Path) -> None:
-    """Copy what git tracks, or would: nothing that a build or an editor left lying about."""
-    listing = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0"):
+    """Copy what git tracks, or would, or what an sdist lists: nothing that a build or an editor left lying about."""
+    for name in sources(checkout):
         if name and (checkout / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(checkout / name, tree / name)
             (tree / name).chmod(0o755 if os.access(checkout / name, os.X_OK) else 0o644)
+
+
+def sources(checkout: Path) -> list[str]:
+    """The files that make a distribution, as paths in CHECKOUT."""
+    if not (checkout / ".git").exists():
+        return (checkout / "certbot_dns_delegate.egg-info/SOURCES.txt").read_text().splitlines()
+    listing = ["git", "-C", str(checkout), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0")
 
 
 def normalise(sdist: Path, epoch: int) -> None:
