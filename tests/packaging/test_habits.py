@@ -48,6 +48,15 @@ def test_fragment(name: str) -> None:
     assert line.endswith(".")
 
 
+def test_actions_are_pinned() -> None:
+    """The workflow names each action by commit, with its release beside it, and leaves no token in the checkout."""
+    used = re.findall(r"uses: (.*)", text(".github/workflows/ci.yml"))
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
+    checkouts = sum(action.startswith("actions/checkout@") for action in used)
+    assert text(".github/workflows/ci.yml").count("persist-credentials: false") == checkouts
+
+
 def text(name: str) -> str:
     """A file of the checkout."""
     return (dist.CHECKOUT / name).read_text()
