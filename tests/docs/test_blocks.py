@@ -1,6 +1,5 @@
 """Every command and every piece of configuration in README and manual is parsed by what would read it."""
 
-import ast
 import configparser
 import contextlib
 import functools
@@ -13,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dns.exception
 import dns.zone
@@ -21,6 +21,8 @@ import pytest
 import yaml
 from certbot._internal import cli
 from certbot._internal.plugins import disco
+from zope.interface import Invalid
+from zope.interface.verify import verifyClass
 
 from certbot_dns_delegate import settings
 from certbot_dns_delegate.command.arguments import make_parser
@@ -40,6 +42,12 @@ TOOLS = {
 }
 """Other people's programs that the pages use; what they do is not tested here."""
 
+WRONG = (
+    *(AssertionError, ValueError, SyntaxError, LookupError, ImportError, NameError, SystemExit, Invalid),
+    *(settings.DelegateError, dns.exception.DNSException),
+)
+"""What a block with a mistake raises."""
+
 
 def test_every_block(built: Built, tmp_path: Path) -> None:
     """Each block is handled by its kind; one of a kind that nobody knows fails."""
@@ -51,10 +59,8 @@ def test_every_block(built: Built, tmp_path: Path) -> None:
         here.mkdir()
         try:
             handler(block)(block, here)
-        except (AssertionError, ValueError, SyntaxError, LookupError, SystemExit, dns.exception.DNSException) as error:
+        except WRONG as error:
             problems.append(f"{block}: {type(error).__name__}: {error}")
-        except settings.DelegateError as error:
-            problems.append(f"{block}: {error}")
     assert not problems, "\n".join(problems)
 
 
@@ -157,8 +163,11 @@ def shown(block: Block, here: Path) -> None:
 
 
 def python(block: Block, here: Path) -> None:
-    """Python parses."""
-    ast.parse(block.text)
+    """Python runs it, and a provider in it has all that the contract asks for."""
+    defined: dict[str, Any] = {}
+    exec(compile(block.text, str(block), "exec"), defined)
+    if "IProvider" in defined:
+        assert verifyClass(defined["IProvider"], defined["Example"])
 
 
 def nginx(block: Block, here: Path) -> None:
@@ -288,12 +297,14 @@ HANDLERS: dict[str, Handler] = {
         ("zone", "_acme-challenge.example.com. 3600 IN CNAME"),
         ("json", "{"),
         ("nginx", "server { listen 443 }"),
+        ("python", "import nothing_of_this_name"),
+        ("python", "zone = dns.name.root"),
+        ("python", "from certbot_dns_delegate.providers.interface import IProvider\n\nclass Example: ...\n"),
         ("klingon", "qapla'"),
     ],
 )
 def test_a_wrong_block_is_found(language: str, text: str, tmp_path: Path) -> None:
     """A block with a mistake does not pass."""
     block = Block("here", language, text)
-    wrong = (AssertionError, ValueError, SystemExit, settings.DelegateError, dns.exception.DNSException)
-    with pytest.raises(wrong):
+    with pytest.raises(WRONG):
         handler(block)(block, tmp_path)
