@@ -43,11 +43,14 @@ dist: $(VENV)/packaging
 snap: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.snap dist $(ARCH)
 
-# Builds sdist, wheel and snap, and tests them; not part of `test`, for it takes minutes.
+# Builds sdist, wheel and snap, and tests them; not part of `test`, for it takes minutes. The last line is the sdist's
+# end-to-end tests, without the package beside them, in an environment that has the wheel.
 packages: $(VENV)/packaging
 	$(LAB) setup
 	$(BIN)/python -m tests.packaging.built
 	$(LAB) run -- $(BIN)/python -m pytest -o python_files='check_*.py' tests/packaging $(PYTEST)
+	cd .lab/packages/tests-alone && ../wheel-tested/bin/python -m tests.e2e.lab run -- \
+		../wheel-tested/bin/python -m pytest tests/e2e $(PYTEST)
 
 # Every supported Python, Certbot and dnspython.
 matrix: $(VENV)/packaging

@@ -15,8 +15,10 @@ from tests.packaging import dist, pythons, snap
 HOME = programs.HOME / "packages"
 FIRST, SECOND = HOME / "first", HOME / "second"  # two builds of the same commit
 FROM_SDIST = HOME / "from-sdist"  # and one of the first one's sdist
+TESTS_ALONE = HOME / "tests-alone"  # that sdist without the package, so that its tests meet the installed wheel
 SNAP = HOME / "snap"
 WHEEL_ALONE = HOME / "wheel-alone"  # an environment in which pip was given the wheel and nothing else
+WHEEL_TESTED = HOME / "wheel-tested"  # one with what the tests need besides
 CERTBOT_ALONE = HOME / "certbot-alone"  # the newest Certbot under core24's Python: what Certbot's snap holds
 
 
@@ -35,10 +37,14 @@ def main() -> None:
     wheel = of(FIRST).wheel
     with tarfile.open(of(FIRST).sdist) as archive:
         archive.extractall(HOME, filter="data")
-    dist.build(FROM_SDIST, HOME / of(FIRST).sdist.name.removesuffix(".tar.gz"))
+    (HOME / of(FIRST).sdist.name.removesuffix(".tar.gz")).rename(TESTS_ALONE)
+    dist.build(FROM_SDIST, TESTS_ALONE)
+    shutil.rmtree(TESTS_ALONE / "certbot_dns_delegate")
+    (TESTS_ALONE / programs.HOME.name).symlink_to(programs.HOME)
     SNAP.mkdir()
     snap.pack(SNAP, wheel, snap.architecture(), epoch)
     pythons.environment(WHEEL_ALONE, dist.Path(sys.executable), str(wheel))
+    pythons.environment(WHEEL_TESTED, dist.Path(sys.executable), f"{wheel}[dev]")
     pythons.environment(CERTBOT_ALONE, pythons.find("3.12"), "certbot")
 
 

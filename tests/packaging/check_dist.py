@@ -51,6 +51,15 @@ def test_wheel_is_the_package_alone() -> None:
     assert any(name.endswith("/LICENSE") for name in names)
 
 
+def test_tests_meet_the_wheel() -> None:
+    """Where the end-to-end tests run against the wheel there is no other copy of the package."""
+    code = "import certbot_dns_delegate as c, tests.e2e; print(c.__file__, tests.e2e.__file__)"
+    where = [built.WHEEL_TESTED / "bin/python", "-c", code]
+    found = subprocess.run(where, cwd=built.TESTS_ALONE, capture_output=True, text=True, check=True).stdout.split()
+    assert found[0].startswith(str(built.WHEEL_TESTED))
+    assert found[1].startswith(str(built.TESTS_ALONE))
+
+
 def test_installed_wheel(lab: Lab) -> None:
     """The installed wheel issues, renews and cleans up, and every module comes from there."""
     where = [built.WHEEL_ALONE / "bin/python", "-I", "-c", "import certbot_dns_delegate as c; print(c.__file__)"]
