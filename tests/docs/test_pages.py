@@ -10,14 +10,17 @@ from dataclasses import fields
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from docutils import nodes
+from jsonschema import Draft202012Validator
 
 import certbot_dns_delegate
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.authenticators import Delegate
+from certbot_dns_delegate.command.finding import Verdict
 from certbot_dns_delegate.command.monitor import STATES
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.pending import Entry
@@ -26,6 +29,7 @@ from tests.architecture.test_imports import KNOWS
 from tests.docs.pages import CHECKOUT, DOCS, Built, named
 
 PACKAGE = CHECKOUT / "certbot_dns_delegate"
+SCHEMA = json.loads((DOCS / "reference" / "json.schema.json").read_text())
 
 
 class Links(HTMLParser):
@@ -151,7 +155,7 @@ def test_the_picture_is_shown(built: Built) -> None:
 
 
 def test_every_topic_is_told() -> None:
-    """The page about JSON names each topic that a finding of ``check`` can have, and no other."""
+    """The page about JSON, and the schema, name each topic that a finding of ``check`` can have, and no other."""
     topics = set()
     for file in (PACKAGE / "command").glob("*.py"):
         tree = ast.parse(file.read_text())
@@ -163,6 +167,7 @@ def test_every_topic_is_told() -> None:
     text = (DOCS / "reference" / "json.rst").read_text()
     (told,) = re.findall(r"``topic`` is one of (.*?)\.\n", text, re.DOTALL)
     assert set(re.findall(r"``([^`]+)``", told)) - {"--write"} == topics
+    assert set(SCHEMA["$defs"]["check"]["properties"]["topic"]["enum"]) == topics
 
 
 def test_every_state_is_told() -> None:
@@ -174,16 +179,43 @@ def test_every_state_is_told() -> None:
     assert "``undelegated``" in text
 
 
-@pytest.mark.parametrize("verb", ["check", "records", "register", "accounts", "monitor", "sweep", "history"])
+def printed_by(verb: str) -> list[dict[str, Any]]:
+    """The objects that VERB was seen to print, with a number for each that differs from run to run."""
+    files = (CHECKOUT / "tests" / "e2e" / "transcripts" / verb).glob("*.txt")
+    lines = [line for file in files for line in file.read_text().splitlines() if line.startswith('{"')]
+    return [json.loads(re.sub(r"(?<=: )<(?:time|n)>", "1.5", line)) for line in lines]
+
+
+VERBS_WITH_JSON = ["check", "records", "register", "accounts", "monitor", "sweep", "history"]
+
+
+@pytest.mark.parametrize("verb", VERBS_WITH_JSON)
 def test_json_is_as_printed(verb: str) -> None:
     """The page about JSON shows the members, in their order, of an object that the verb was seen to print."""
     shown = list(json.loads(named(f"json-{verb}", "reference/json")))
-    folder = CHECKOUT / "tests" / "e2e" / "transcripts" / verb
-    lines = [line for file in folder.glob("*.txt") for line in file.read_text().splitlines() if line.startswith('{"')]
-    printed = [
-        re.findall(r'(?:^\{|, )"(\w+)": ', re.sub(r'"detail": \{.*\}\}', '"detail": {}}', line)) for line in lines
-    ]
-    assert shown in printed
+    assert shown in [list(record) for record in printed_by(verb)]
+
+
+@pytest.mark.parametrize("verb", VERBS_WITH_JSON)
+def test_json_schema(verb: str) -> None:
+    """What the verb prints, and what the page shows, fits its schema, which knows every member."""
+    own = [name for name in SCHEMA["$defs"] if name.split("-")[0] == verb]
+    check = Draft202012Validator({**SCHEMA, "anyOf": [{"$ref": f"#/$defs/{name}"} for name in own]})
+    members = set().union(*(SCHEMA["$defs"][name]["properties"] for name in own))
+    for record in [json.loads(named(f"json-{verb}", "reference/json")), *printed_by(verb)]:
+        check.validate(record)
+        assert record.keys() <= members
+
+
+def test_json_schema_is_whole() -> None:
+    """The schema is one itself, offers each of its objects, has the words of the code, and takes the page's error."""
+    Draft202012Validator.check_schema(SCHEMA)
+    assert [each["$ref"] for each in SCHEMA["anyOf"]] == [f"#/$defs/{name}" for name in SCHEMA["$defs"]]
+    states = SCHEMA["$defs"]["monitor"]["properties"]
+    assert set(states["state"]["enum"]) == set(states["was"]["enum"]) - {""} == set(STATES)
+    assert SCHEMA["$defs"]["check"]["properties"]["verdict"]["enum"] == list(Verdict)
+    error = Draft202012Validator({**SCHEMA, "anyOf": [{"$ref": "#/$defs/error"}]})
+    error.validate(json.loads(named("json-error", "reference/json")))
 
 
 def test_json_of_an_error(tmp_path: Path) -> None:
