@@ -91,11 +91,13 @@ def test_every_authenticator_is_named() -> None:
 
 
 def test_every_provider_has_a_page(built: Built) -> None:
-    """Each built-in provider has a page, its settings, and its wait profile."""
+    """Each built-in provider has a page, its settings, its wait profile, and a row in the README's table."""
+    readme = (CHECKOUT / "README.md").read_text()
     settings = (built.html / "reference" / "settings.html").read_text()
     waits = (built.html / "reference" / "waits.html").read_text()
     for name in providers.BUILT_IN:
         assert (DOCS / "providers" / f"{name}.rst").exists()
+        assert f"\n| [`{name}`](docs/providers/{name}.rst) |" in readme
         for key in providers.load(name).KEYS:
             assert f">{key.name}</span>" in settings, f"{name}: {key.name}"
         assert f">{name}</span>" in waits or name not in PROFILES
