@@ -33,11 +33,12 @@ class Connection:
         self._received = bytearray()
         self._unsent = bytearray()
         self._behind = False  # complete queries wait until the client takes replies
+        self._ending = False  # nothing more is read, and what is not sent yet still goes
 
     @property
     def events(self) -> int:
         """What ``handle`` is to be called for, as a selector takes it."""
-        events = 0 if self._behind else selectors.EVENT_READ
+        events = 0 if self._behind or self._ending else selectors.EVENT_READ
         return events | selectors.EVENT_WRITE if self._behind or self._unsent else events
 
     def handle(self, now: float) -> bool:
@@ -47,29 +48,30 @@ class Connection:
         """
         try:
             self._send()
-            useful = self._answer(now)
-            if useful and not self._behind:
-                useful = self._receive() and self._answer(now)
+            self._answer(now)
+            if not self._behind and not self._ending:
+                self._receive()
+                self._answer(now)
             self._send()
         except OSError:
             return False
-        return useful
+        return not self._ending or bool(self._unsent)
 
-    def _receive(self) -> bool:
-        """Read once, which keeps less than a whole message and ``CHUNK`` in memory; ``False`` at the end."""
+    def _receive(self) -> None:
+        """Read once, which keeps less than a whole message and ``CHUNK`` in memory."""
         try:
             octets = self.socket.recv(CHUNK)
         except BlockingIOError:
-            return True
+            return
         self._received += octets
-        return bool(octets)
+        # The client may have closed its side alone, and wait for replies.
+        self._ending = not octets
 
-    def _answer(self, now: float) -> bool:
-        """Answer complete queries in their order; ``False`` for a client that sends anything else."""
+    def _answer(self, now: float) -> None:
+        """Answer complete queries in their order; a client that sends anything else has said all it had to."""
         start = 0
         self._behind = False
-        useful = True
-        while useful:
+        while not self._ending:
             begin = start + 2
             end = begin + int.from_bytes(self._received[start:begin], "big")
             if len(self._received) < max(begin, end):
@@ -79,13 +81,12 @@ class Connection:
                 break
             reply = self._reply_to(bytes(self._received[begin:end]))
             if reply is None:
-                useful = False
+                self._ending = True
             else:
                 self._unsent += len(reply).to_bytes(2, "big") + reply
                 self.deadline = now + IDLE
             start = end
         del self._received[:start]
-        return useful
 
     def _send(self) -> None:
         try:

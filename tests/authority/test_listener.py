@@ -272,6 +272,31 @@ def test_client_that_does_not_read_is_not_read() -> None:
         assert received == (len(whole).to_bytes(2, "big") + whole) * count
 
 
+@pytest.mark.parametrize("end", [b"", b"\x00\x03abc" + framed(TXT)], ids=["its end", "no query"])
+def test_client_that_has_said_all(end: bytes) -> None:
+    """Who closes its side, or sends what is no query, still gets every reply to what it asked before, and no other."""
+    count = 20
+    whole = answer(ZONES, MANY.to_wire(), TCP)
+    assert whole is not None
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client = connection.Connection(ours, b"net", reply_over_tcp, 100.0)
+        theirs.sendall(framed(MANY) * count + end)
+        theirs.shutdown(socket.SHUT_WR)
+        theirs.setblocking(False)
+        received = bytearray()
+        while client.handle(101.0):
+            assert client.events
+            with suppress(BlockingIOError):
+                received += theirs.recv(1 << 20)
+        ours.close()
+        while octets := theirs.recv(1 << 20):
+            received += octets
+    assert received == (len(whole).to_bytes(2, "big") + whole) * count
+
+
 def test_silent_client_is_closed() -> None:
     """A connection without a complete query in its time is closed, whatever pieces of one arrive."""
     now = 100.0
