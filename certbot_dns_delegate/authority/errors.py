@@ -72,7 +72,10 @@ def explain(error: OSError, address: str, port: int, protocol: str) -> ListenErr
             f"{address} is not an address of this host",
             f"ip address  shows those it has (behind NAT take the inner one); {_listen_elsewhere(address)}",
         )
-    return ListenError(f"cannot listen on {where}: {error.strerror}", _listen_elsewhere(address))
+    hint = _listen_elsewhere(address)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "ulimit -n  shows how many files a process may have; LimitNOFILE= below [Service] is systemd's"
+    return ListenError(f"cannot listen on {where}: {error.strerror}", hint)
 
 
 def _port_taken(where: str, address: str, port: int, protocol: str) -> PortTakenError:

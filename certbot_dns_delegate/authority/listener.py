@@ -7,14 +7,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
 from certbot_dns_delegate.authority.answer import TCP, UDP, answer
 from certbot_dns_delegate.authority.binding import ANCILLARY, EVERYWHERE, Sockets, bind, from_where_asked
 from certbot_dns_delegate.authority.connection import Connection
-from certbot_dns_delegate.authority.errors import ListenError, NoIPv6Error, NoSuchAddressError
+from certbot_dns_delegate.authority.errors import NoIPv6Error, NoSuchAddressError, explain
 from certbot_dns_delegate.authority.limit import Limiter, prefix
 from certbot_dns_delegate.authority.zone import Zones
 
@@ -43,33 +43,34 @@ class Listener:
 
     :ivar zones: what is served; assign other ``Zones`` at any time, from any thread, and every query sent
         after that is answered from them
-    :ivar missing: why this host's IPv6 addresses are left out; only where the addresses are the default ones
     """
 
     def __init__(self, zones: Zones, addresses: Sequence[str] | None = None, port: int = PORT) -> None:
         """
-        :param addresses: IPv4 and IPv6 addresses; ``None`` for all that this host has
+        :param addresses: IPv4 and IPv6 addresses; ``None`` for all that this host has, be they IPv4 alone
         :raises ListenError: when it cannot listen on one of them
         """
         self.zones = zones
-        self.missing: ListenError | None = None
         self._limiter = Limiter()
         self._connections: dict[socket.socket, Connection] = {}
         self._paused: dict[socket.socket, float] = {}
         self._bound: list[Sockets] = []
-        try:
-            for address in EVERYWHERE if addresses is None else addresses:
+        wanted = EVERYWHERE if addresses is None else addresses
+        with ExitStack() as opened:  # a signal too must leave no port bound
+            for address in wanted:
                 try:
                     self._bound.append(bind(address, port))
-                except (NoIPv6Error, NoSuchAddressError) as error:
+                except (NoIPv6Error, NoSuchAddressError):
                     if addresses is not None or ":" not in address:
                         raise
-                    self.missing = error
-        except BaseException:  # a signal too must leave no port bound
-            self._close_all(self._bound)
-            raise
-        self._stop, self._stopped = socket.socketpair()
-        self._selector = selectors.DefaultSelector()
+                else:
+                    opened.callback(self._bound[-1].close)
+            try:
+                self._selector = opened.enter_context(selectors.DefaultSelector())
+                self._stop, self._stopped = socket.socketpair()
+            except OSError as error:
+                raise explain(error, wanted[0], port, "tcp") from error
+            opened.pop_all()
         # A daemon: a process that ends without having called stop() does end.
         self._thread = threading.Thread(target=self._serve, name="authority", daemon=True)
 
@@ -141,6 +142,9 @@ class Listener:
     def _accept(self, server: socket.socket, now: float) -> None:
         try:
             client, source = server.accept()
+            client.setblocking(False)
+            # Pipelined replies go out one by one; none shall wait for the acknowledgement of the last.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             if error.errno in _FULL:
                 self._selector.unregister(server)
@@ -148,9 +152,6 @@ class Listener:
             return  # else the client was faster in going away
         if len(self._connections) >= CONNECTIONS:
             self._make_room()
-        client.setblocking(False)
-        # Pipelined replies go out one by one; none shall wait for the acknowledgement of the last.
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connections[client] = Connection(client, prefix(source[0]), self._reply_over_tcp, now)
         self._selector.register(client, selectors.EVENT_READ, self._handle)
 
