@@ -1,21 +1,29 @@
 """Answer for the delegate's zone from this very process, while the order runs: no DNS server, no API."""
 
+import errno
+import logging
 import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from ipaddress import ip_address
 
 from dns.name import Name
 from zope.interface import implementer
 
+from certbot_dns_delegate.authority.binding import EVERYWHERE
 from certbot_dns_delegate.authority.errors import ListenError
 from certbot_dns_delegate.authority.host import outward_addresses
-from certbot_dns_delegate.authority.listener import Listener
+from certbot_dns_delegate.authority.listener import PORT, Listener
 from certbot_dns_delegate.authority.zone import VALUE_TTL, Zone, Zones
 from certbot_dns_delegate.errors import Refused, SettingsError
-from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.model import Limits, Server, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
 from certbot_dns_delegate.text import parse_name, printable, show
+
+log = logging.getLogger(__name__)
 
 TURN = "\0certbot-dns-delegate-standalone"
 """A name in the abstract namespace of Unix sockets (unix(7)), which a network namespace has to itself as it has its
@@ -26,6 +34,11 @@ TURN_S = 0.2
 MOST_TURNS = 3000
 """Looks until this order tries all the same: ten minutes, more than a CA at its slowest takes. A stranger who holds the
 name can cause this delay, and nothing more."""
+LONG = 50
+"""Looks after which the wait is worth a warning: ten seconds, more than most orders take."""
+
+Listen = Sequence[tuple[str, int]] | None
+"""The setting: addresses, each with the port that all share; None for all of this host and port 53."""
 
 
 class Desk:
@@ -34,67 +47,98 @@ class Desk:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listener: Listener | None = None
-        self._turn: socket.socket | None = None
+        self._listen: Listen = None
+        self._held = ExitStack()
+        """What goes with the last user: the listener, and then the turn."""
         self._zones: dict[Name, Zone] = {}
         self._users = 0
 
-    def open(self, addresses: Sequence[tuple[str, int]] | None, wait: Callable[[float], object]) -> None:
+    def open(self, listen: Listen, context: Context) -> None:
         """Bind and answer, once it is this order's turn.
 
         :raises Refused: when that is not possible; nothing was written then.
         """
         with self._lock:
             if self._listener is None:
-                turn = _take_turn(wait)
-                hosts = None if addresses is None else [host for host, _ in addresses]
-                port = addresses[0][1] if addresses else 53
-                try:
-                    self._listener = Listener(Zones(), hosts, port)
-                except ListenError as error:
-                    turn.close()
-                    raise Refused(error.problem, error.hint) from None
-                self._turn = turn
-                self._listener.start()
+                with ExitStack() as held:  # a signal too must leave neither turn nor port taken
+                    held.enter_context(_take_turn(context))
+                    hosts = [host for host, _ in listen] if listen else None
+                    try:
+                        listener = Listener(Zones(), hosts, listen[0][1] if listen else PORT)
+                    except ListenError as error:
+                        raise Refused(error.problem, error.hint) from None
+                    held.callback(listener.stop)
+                    listener.start()
+                    self._listener, self._listen, self._held = listener, listen, held.pop_all()
+            elif set(listen or ()) != set(self._listen or ()):
+                raise _other_addresses(context.title, listen, self._listen)
             self._users += 1
 
     def serve(self, apex: Name, change: Callable[[Zone], Zone], empty: Zone) -> None:
         """Serve ``apex`` as ``change`` makes it of what is served now, or of ``empty``."""
         with self._lock:
-            self._zones[apex] = change(self._zones.get(apex, empty))
+            zones = {**self._zones, apex: change(self._zones.get(apex, empty))}
+            try:
+                served = Zones(zones.values())
+            except ValueError as error:
+                raise Refused(f"{show(apex)} cannot be served: {printable(str(error))}") from None
+            self._zones = zones
             if self._listener is not None:
-                try:
-                    self._listener.zones = Zones(self._zones.values())
-                except ValueError as error:
-                    raise Refused(f"{show(apex)} cannot be served: {printable(str(error))}") from None
+                self._listener.zones = served
 
     def close(self) -> None:
         """One user less; the last one ends the listening and lets the next order in."""
         with self._lock:
             self._users -= 1
-            if self._users == 0 and self._listener is not None and self._turn is not None:
-                self._listener.stop()
-                self._turn.close()
-                self._listener, self._turn = None, None
-                self._zones.clear()
+            if self._users == 0:
+                self._listener, self._zones = None, {}
+                self._held.close()
 
 
-def _take_turn(wait: Callable[[float], object]) -> socket.socket:
+def _take_turn(context: Context) -> ExitStack:
     """Wait until no other order on this host listens; what is returned holds the turn until it is closed."""
-    turn = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
+    with ExitStack() as held:
+        try:
+            turn = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        except OSError as error:  # forbidden, or no file left: then the port itself says whether it is taken
+            log.info("orders on this host do not take turns: %s", error.strerror)
+            return held.pop_all()
         for turns in range(MOST_TURNS):
             try:
                 turn.bind(TURN)
-            except OSError:
-                wait(TURN_S)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    log.info("orders on this host do not take turns: %s", error.strerror)
+                    break
+                if turns == 0:
+                    log.info("another order on this host is being answered; waiting for its end")
+                if turns == LONG:
+                    context.warn(
+                        "another order on this host is still being answered; waiting for its end, ten minutes at most;"
+                        f" hint: ss -xap | grep {TURN[1:]}  shows its process"
+                    )
+                context.wait(TURN_S)
             else:
                 if turns:
-                    wait(VALUE_TTL)  # the CA's resolver may hold the last order's values for that long
+                    context.wait(VALUE_TTL)  # the CA's resolver may hold the last order's values for that long
                 break
-    except BaseException:  # a signal too must not leave the turn taken
-        turn.close()
-        raise
-    return turn
+        return held.pop_all()
+
+
+def _other_addresses(title: str, wanted: Listen, held: Listen) -> Refused:
+    """Why a second delegate of an order cannot listen on addresses of its own."""
+    both = list(dict.fromkeys([*(held or ()), *(wanted or ())]))
+    line = ""
+    if wanted and held and len({port for _, port in both}) == 1:
+        line = f", such as  listen = {_shown(both)}"
+    return Refused(
+        f"[{title}] wants to listen on {_shown(wanted)}, but this order listens on {_shown(held)} already",
+        f"give all delegates of provider standalone the same listen{line}",
+    )
+
+
+def _shown(listen: Listen) -> str:
+    return ", ".join(str(Server(*each)) for each in listen) if listen else "all addresses"
 
 
 DESK = Desk()
@@ -113,10 +157,19 @@ class Standalone:
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:  # noqa: ARG004  nothing to warn of
-        for host, _ in options["listen"] or ():
-            if not host.replace(".", "").isdigit() and ":" not in host:
+        listen = options["listen"] or ()
+        addresses = []
+        for host, _ in listen:
+            try:
+                addresses.append(ip_address(host))
+            except ValueError:
                 yield f"listen takes addresses, not names such as {printable(host, 60)}"
-        if len({port for _, port in options["listen"] or ()}) > 1:
+        for address in dict.fromkeys(addresses):
+            if addresses.count(address) > 1:
+                yield f"listen has {address} twice"
+            if address.is_unspecified and sum(other.version == address.version for other in addresses) > 1:
+                yield f"listen has {address}, which is every IPv{address.version} address, and others besides"
+        if len({port for _, port in listen}) > 1:
             yield "listen takes one port for all addresses"
 
     def __init__(self, options: Options, context: Context) -> None:
@@ -136,9 +189,9 @@ class Standalone:
         with self._lock:
             if not self._is_open:
                 apex = self._apex
-                DESK.open(self._options["listen"], self._context.wait)
+                DESK.open(self._options["listen"], self._context)
                 self._is_open = True
-                DESK.serve(apex, lambda zone: zone, self._empty())
+                DESK.serve(apex, lambda zone: zone, self._empty)
 
     def end(self) -> None:
         """Listen no longer."""
@@ -164,12 +217,12 @@ class Standalone:
                 f"{show(self._apex)} 3600 IN NS {show(self._server())}",
             )
         self.begin()
-        DESK.serve(zone, lambda served: _with(served, values), self._empty())
+        DESK.serve(zone, lambda served: _with(served, values), self._empty)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
         if self._is_open:
-            DESK.serve(zone, lambda served: _without(served, values), self._empty())
+            DESK.serve(zone, lambda served: _without(served, values), self._empty)
         # Else another process served them, and they ended with it.
 
     def _server(self) -> Name:
@@ -185,10 +238,22 @@ class Standalone:
             )
         return parse_name(own)
 
+    @cached_property
     def _empty(self) -> Zone:
+        """The zone as it is without values."""
         server = self._server()
-        addresses = [host for host, _ in self._options["listen"] or ()] or outward_addresses()
-        return Zone(self._apex, {server: addresses if server.is_subdomain(self._apex) else ()})
+        if not server.is_subdomain(self._apex):
+            return Zone(self._apex, {server: ()})
+        addresses: list[str] = []
+        for host in [host for host, _ in self._options["listen"] or ()] or EVERYWHERE:
+            known_by = outward_addresses() if host in EVERYWHERE else [host]
+            addresses += [each for each in known_by if ip_address(each).version == ip_address(host).version]
+        if not addresses:
+            raise SettingsError(
+                f"{self._context.title}: {show(server)} lies inside the zone, and this host has no address to give it",
+                "listen = the address that the parent zone has for that name",
+            )
+        return Zone(self._apex, {server: addresses})
 
 
 def _with(zone: Zone, values: Values) -> Zone:

@@ -1,8 +1,13 @@
 """standalone keeps the contract: values are served by this process and nobody else's are there."""
 
+import contextlib
+import errno
+import platform
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,20 +18,24 @@ import dns.rdatatype
 import pytest
 from dns.name import Name
 
-from certbot_dns_delegate.errors import Refused, SettingsError
+from certbot_dns_delegate.authority.host import outward_addresses
+from certbot_dns_delegate.errors import DelegateError, Refused, SettingsError
 from certbot_dns_delegate.model import RRset
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.providers.standalone import Standalone
+from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone
 
 ADDRESS, PORT = "127.0.61.1", 5361
 ZONE = dns.name.from_text("acme.example.net.")
 
 
-def make(suffix: Name | None = ZONE, **given: Any) -> Standalone:
-    """A provider as the settings parser would build it."""
+def make(suffix: Name | None = ZONE, *, context: Mapping[str, Any] | None = None, **given: Any) -> Standalone:
+    """A provider as the settings parser would build it.
+
+    :param context: what it is told of the house, beside the title and the suffix.
+    """
     values = {"listen": ((ADDRESS, PORT),), "server_name": dns.name.from_text("host.example.net.")} | given
-    return Standalone(values, Context("test", lambda *_: (), Path(), suffix=suffix))
+    return Standalone(values, Context("test", lambda *_: (), Path(), suffix=suffix, **context or {}))
 
 
 def served(owner: Name) -> RRset:
@@ -98,19 +107,163 @@ def test_two_delegates_share_a_listener() -> None:
     assert not is_listening()
 
 
+def test_two_delegates_with_different_addresses() -> None:
+    """An order listens once: a delegate that wants other addresses is refused with the line that suits both."""
+    other = dns.name.from_text("other.example.net.")
+    first = make()
+    first.begin()
+    for listen, mend in (
+        ((("127.0.61.2", PORT),), f"listen = {ADDRESS}@{PORT}, 127.0.61.2@{PORT}"),
+        ((("127.0.61.2", 53),), "the same listen"),
+        (None, "the same listen"),
+    ):
+        second = make(other, listen=listen)
+        with pytest.raises(Refused, match=f"listens on {ADDRESS}@{PORT} already") as caught:
+            second.begin()
+        assert mend in caught.value.hint
+        second.end()
+        assert is_listening()
+    first.end()
+    assert not is_listening()
+
+
+@contextlib.contextmanager
+def another_order() -> Iterator[socket.socket]:
+    """One of another process, as far as ours can tell."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as holder:
+        holder.bind(TURN)
+        yield holder
+
+
 def test_the_next_order_waits() -> None:
     """While one process listens, another's order waits and is let in at its end."""
-    from certbot_dns_delegate.providers import standalone
+    with another_order() as holder:
+        provider = make()
+        waiter = threading.Thread(target=provider.begin)
+        waiter.start()
+        assert not is_listening()
+        holder.close()
+        waiter.join(10)
+        assert is_listening()
+        provider.end()
 
-    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    holder.bind(standalone.TURN)
-    provider = make()
-    waiter = threading.Thread(target=provider.begin)
-    waiter.start()
-    assert not is_listening()
-    holder.close()
-    waiter.join(10)
+
+def test_a_long_wait_is_told_and_ends() -> None:
+    """Who waits for long says so once, with the command that shows for whom; whoever holds the turn for ever cannot
+    keep an order out."""
+    waited: list[float] = []
+    warned: list[str] = []
+    with another_order():
+        provider = make(context={"wait": waited.append, "warn": warned.append})
+        provider.begin()
+        assert is_listening()
+        assert len(waited) == MOST_TURNS
+        [warning] = warned
+        hint = warning.partition("hint: ")[2].partition("  ")[0]
+        shown = subprocess.run(hint, shell=True, capture_output=True, text=True, check=True).stdout
+        assert TURN[1:] in shown
+    provider.end()
+
+
+def test_a_signal_while_it_waits() -> None:
+    """A waiting order that is ended holds nothing, and another one can have its turn."""
+
+    def end(_seconds: float) -> None:
+        raise DelegateError("the run is being ended")
+
+    with another_order():
+        provider = make(context={"wait": end})
+        with pytest.raises(DelegateError, match="is being ended"):
+            provider.begin()
+        provider.end()
+    provider.begin()
     assert is_listening()
+    provider.end()
+
+
+def test_no_more_files() -> None:
+    """Whichever file it is that the process may not open any more, the order is refused and nothing stays open."""
+    program = """
+import gc, os, resource
+from certbot_dns_delegate.errors import Refused
+from tests.contract.test_standalone import is_listening, make
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+make().begin, os.listdir("/proc/self/fd")  # what is loaded late is loaded
+gc.disable()  # what is not closed by us stays open
+provider = make()
+provider.begin()
+provider.end()
+before = len(os.listdir("/proc/self/fd"))
+refused = 0
+for more in range(20):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before - 1 + more, hard))  # less the one of listdir
+    try:
+        provider.begin()
+        break
+    except Refused as error:
+        refused += 1
+        assert "Too many open files" in str(error) and "ulimit -n" in error.hint, error
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(os.listdir("/proc/self/fd")) == before, more
+assert is_listening()
+provider.end()
+print(refused)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 3
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the number of socket(2) is not known")
+def test_without_unix_sockets() -> None:
+    """Where systemd forbids Unix sockets (RestrictAddressFamilies) there are no turns, and nobody waits for one."""
+    program = f"""
+import ctypes, platform, socket, struct
+from tests.contract.test_standalone import is_listening, make
+# The filter systemd installs (seccomp(2)): socket(2) with AF_UNIX fails, all else is allowed.
+number = {{"x86_64": 41, "aarch64": 198}}[platform.machine()]
+code = [(0x20, 0, 0, 0), (0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, socket.AF_UNIX)]
+code += [(0x06, 0, 0, 0x00050000 | {errno.EAFNOSUPPORT}), (0x06, 0, 0, 0x7FFF0000)]
+instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in code))
+fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(instructions)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert prctl(22, 2, ctypes.byref(fprog), 0, 0) == 0, ctypes.get_errno()  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+try:
+    socket.socket(socket.AF_UNIX)
+    raise AssertionError("the filter does not filter")
+except OSError:
+    pass
+waited = []
+provider = make(context={{"wait": waited.append}})
+provider.begin()
+assert is_listening() and not waited, waited
+provider.end()
+assert not is_listening()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("family", ["0.0.0.0", "::"])
+def test_server_inside_its_zone(family: str) -> None:
+    """The addresses of a server inside its zone are those that are listened on; for all addresses, those this host is
+    known by, and where it has none, it asks for them."""
+    inside = dns.name.from_text("ns", ZONE)
+    provider = make(server_name=inside)
+    provider.begin()
+    reply = dns.query.tcp(dns.message.make_query(ZONE, "NS", flags=0), ADDRESS, 5, PORT)
+    assert [rrset.to_text() for rrset in reply.additional] == [f"{inside} 60 IN A {ADDRESS}"]
+    provider.end()
+    outward = [address for address in outward_addresses() if (":" in address) == (":" in family)]
+    provider = make(server_name=inside, listen=((family, PORT),))
+    with contextlib.nullcontext() if outward else pytest.raises(SettingsError, match="no address") as caught:
+        provider.begin()
+        loopback = "::1" if family == "::" else "127.0.0.1"
+        reply = dns.query.tcp(dns.message.make_query(ZONE, "NS", flags=0), loopback, 5, PORT)
+        assert [rdata.address for rrset in reply.additional for rdata in rrset] == outward
+    assert outward or "listen = " in caught.value.hint
     provider.end()
 
 
@@ -127,14 +280,31 @@ def test_port_taken_is_refused() -> None:
     provider.end()
 
 
+def test_values_that_no_reply_holds() -> None:
+    """More values at a name than fit in a reply are refused, and others are served as before and after."""
+    provider = make()
+    provider.begin()
+    owner, other = dns.name.from_text("a", ZONE), dns.name.from_text("b", ZONE)
+    provider.publish(ZONE, {owner: frozenset({"1" * 43})}, 1)
+    with pytest.raises(Refused, match="do not fit in a reply"):
+        provider.publish(ZONE, {owner: frozenset(f"{number:043}" for number in range(1200))}, 1)
+    provider.publish(ZONE, {other: frozenset({"2" * 43})}, 1)
+    assert (served(owner).values, served(other).values) == ({"1" * 43}, {"2" * 43})
+    provider.end()
+
+
 def test_settings_are_checked() -> None:
     """Names and two ports cannot be listened on; the flat file needs its zone."""
-    listen = (("host.example.net", 53), ("127.0.0.1", 5353))
-    problems = list(Standalone.validate({"listen": listen}, pytest.fail))
+    listen = [("host.example.net", 53), ("127.0.0.1", 5353), ("2001:db8::1", 53), ("2001:DB8:0::1", 53)]
+    problems = list(Standalone.validate({"listen": (*listen, ("0.0.0.0", 53))}, pytest.fail))
     assert problems == [
         "listen takes addresses, not names such as host.example.net",
+        "listen has 2001:db8::1 twice",
+        "listen has 0.0.0.0, which is every IPv4 address, and others besides",
         "listen takes one port for all addresses",
     ]
+    assert not list(Standalone.validate({"listen": (("0.0.0.0", 53), ("::", 53))}, pytest.fail))
+    assert not list(Standalone.validate({"listen": None}, pytest.fail))
     with pytest.raises(SettingsError, match="has no zone to answer for"):
         make(suffix=None).begin()
 

@@ -1,10 +1,11 @@
 """dns-delegate-standalone: the zone is answered by Certbot's own process while the order runs."""
 
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dns.message
@@ -12,8 +13,12 @@ import dns.query
 import dns.rcode
 import pytest
 
+from certbot_dns_delegate.providers.standalone import TURN
 from tests.e2e.lab import network
 from tests.e2e.lab.lab import Lab
+from tests.e2e.runs import Certbot, Run, until
+
+Moment = Callable[[Lab, Certbot, Path], contextlib.AbstractContextManager[Run]]
 
 ADDRESS = network.STANDALONE
 KEYS = {"listen": ADDRESS, "server_name": "host.links.test"}
@@ -109,28 +114,61 @@ def test_port_taken(lab: Lab, sectioned: Path) -> None:
     assert not [name for name, _ in lab.resolver_queries() if "stand" in name]
 
 
-def test_sigterm_ends_the_listener(lab: Lab, sectioned: Path) -> None:
-    """SIGTERM in the middle of an order leaves no listener and no lock behind."""
+@contextlib.contextmanager
+def answering(lab: Lab, certbot: Certbot, credentials: Path) -> Iterator[Run]:
+    """An order that answers, of which the CA's resolver has not asked yet."""
     with lab.unbound.suspended():
-        process = subprocess.Popen(
-            lab.certbot_command(
-                *("certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(sectioned)),
-                *("-d", "stand.customer.test"),
-                home="stand-term",
-            ),
-            env=lab.certbot_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        deadline = time.monotonic() + 30
-        while is_free() and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()[0].decode()
-        assert not is_free()
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGTERM
+        run = certbot.start(*certbot.certonly(credentials, "stand"))
+        until(lambda: not is_free(), "the listener")
+        yield run
+
+
+@contextlib.contextmanager
+def waiting(_lab: Lab, certbot: Certbot, credentials: Path) -> Iterator[Run]:
+    """An order whose turn it is not."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as another:
+        another.bind(TURN)
+        run = certbot.start(*certbot.certonly(credentials, "stand"))
+        log = certbot.file("logs/letsencrypt.log")
+        until(lambda: log.exists() and "another order on this host is being answered" in log.read_text(), "the wait")
+        assert is_free()
+        yield run
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)]
+)
+@pytest.mark.parametrize("moment", [answering, waiting])
+def test_signal(lab: Lab, certbot: Certbot, sectioned: Path, moment: Moment, number: int, code: int) -> None:
+    """A signal, also to an order that waits for its turn, leaves no listener and no turn taken behind."""
+    with moment(lab, certbot, sectioned) as run:
+        run.send_signal(number)
+        output = run.end(code)
+    assert "Traceback" not in output
     assert is_free()
+    assert certbot.journals() == []
+    certbot.issue(sectioned, "stand")
+
+
+def test_a_killed_order_is_in_nobodys_way(lab: Lab, certbot: Certbot, sectioned: Path) -> None:
+    """After ``kill -9`` the port and the turn are free at once, and the next order leaves nothing on record."""
+    with answering(lab, certbot, sectioned) as run:
+        run.kill()
+        run.end(-signal.SIGKILL)
+    assert is_free()
+    assert "another order" not in certbot.issue(sectioned, "stand")
+    assert "another order" not in certbot.log()
+    assert certbot.journals() == []
+
+
+def test_a_refused_order(lab: Lab, certbot: Certbot, sectioned: Path) -> None:
+    """When the CA does not find what it wants, the listener ends all the same."""
+    overrides = "[overrides]\nstand.customer.test = elsewhere.stand.test\n"
+    credentials = lab.private_file("elsewhere.ini", f"{sectioned.read_text()}\n{overrides}")
+    output = certbot.issue(credentials, "stand", code=1)
+    assert "Some challenges have failed" in output
+    assert is_free()
+    assert certbot.journals() == []
 
 
 def test_other_types_are_nodata(lab: Lab, sectioned: Path) -> None:
