@@ -88,8 +88,8 @@ class Listener:
         self._stop.close()
         if self._thread.is_alive():
             self._thread.join()
-        self._selector.close()
-        self._close_all([*self._bound, *self._connections, self._stopped])
+        else:
+            self._close_all()
 
     def __enter__(self) -> Self:
         self.start()
@@ -100,12 +100,20 @@ class Listener:
     ) -> None:
         self.stop()
 
-    @staticmethod
-    def _close_all(things: Sequence[Sockets | socket.socket]) -> None:
+    def _close_all(self) -> None:
+        self._selector.close()
+        things: list[Sockets | socket.socket] = [*self._bound, *self._connections, self._stopped]
         for thing in things:
             thing.close()
 
     def _serve(self) -> None:
+        # Closed here, so that neither an interrupted stop() nor a fault leaves a port bound where nobody answers.
+        try:
+            self._answer_all()
+        finally:
+            self._close_all()
+
+    def _answer_all(self) -> None:
         self._selector.register(self._stopped, selectors.EVENT_READ)
         for sockets in self._bound:
             self._selector.register(sockets.udp, selectors.EVENT_READ, self._answer_datagrams)

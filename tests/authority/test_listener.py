@@ -3,6 +3,7 @@
 import errno
 import os
 import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import dns.flags
 import dns.message
@@ -140,6 +142,42 @@ def test_stop_without_start() -> None:
     server.stop()
     with Listener(ZONES, [address], port=port):
         assert dns.query.udp(TXT, address, port=port, timeout=5).answer
+
+
+def test_an_interrupted_stop_frees_the_port() -> None:
+    """A signal that interrupts the waiting in ``stop`` leaves the port bound no longer than the query in hand takes."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow(Zones):
+        def find(self, qname: bytes, qtype: int) -> None:
+            asked.set()
+            go_on.wait(10)
+
+    server = Listener(Slow(), ["127.0.0.1"], quiet_port())
+    [(address, port)] = server.bound
+    server.start()
+
+    def interrupt(_number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code.co_filename == threading.__file__:
+            raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with socket.create_connection((address, port), timeout=5) as client:
+            client.sendall(framed(TXT))
+            assert asked.wait(5)
+            signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+            with pytest.raises(KeyboardInterrupt):
+                server.stop()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            go_on.set()
+            assert read_reply(client).rcode() == dns.rcode.REFUSED
+            assert client.recv(1) == b""  # closed last
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        go_on.set()
+    Listener(ZONES, [address], port=port).stop()
 
 
 def test_a_running_server_does_not_keep_the_process() -> None:
