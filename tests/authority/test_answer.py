@@ -15,6 +15,7 @@ from dns.message import Message
 
 from certbot_dns_delegate.authority.answer import TCP, UDP, answer
 from certbot_dns_delegate.authority.listener import Listener
+from certbot_dns_delegate.authority.zone import Zone, Zones
 from tests.authority.names import VALUES, ZONES, name
 
 Ask = Callable[..., Message]
@@ -238,6 +239,26 @@ def test_size(ask: Ask, over: str, qname: str, payload: int, truncated: bool) ->
     assert bool(reply.answer) is not (truncated and over == "udp")
     assert reply.flags & dns.flags.AA
     assert reply.rcode() == dns.rcode.NOERROR
+
+
+@pytest.mark.parametrize(
+    ("edns", "room"), [(False, 512), ({"use_edns": 0, "payload": 512}, 512), ({"payload": 700}, 700), ({}, 1232)]
+)
+def test_exact_size(edns: dict[str, int] | bool, room: int) -> None:
+    """A reply that fills the last octet is sent whole; with one more it is truncated."""
+    options = {"use_edns": 0, "payload": 4096, **edns} if isinstance(edns, dict) else {"use_edns": edns}
+    query = dns.message.make_query("a.b", "TXT", **options).to_wire()  # type: ignore[arg-type]  # options of make_query
+
+    def reply(length: int, limit: int) -> bytes:
+        zone = Zone(name("b"), {name("ns.elsewhere.example"): []}, {name("a.b"): ["v" * length]})
+        wire = answer(Zones([zone]), query, limit)
+        assert wire is not None
+        return wire
+
+    fitting = next(length for length in range(1, room) if len(reply(length, TCP)) == room)
+    whole, longer = dns.message.from_wire(reply(fitting, UDP)), dns.message.from_wire(reply(fitting + 1, UDP))
+    assert (bool(whole.flags & dns.flags.TC), len(whole.answer)) == (False, 1)
+    assert (bool(longer.flags & dns.flags.TC), len(longer.answer)) == (True, 0)
 
 
 def test_glue_is_left_out_before_truncating() -> None:
