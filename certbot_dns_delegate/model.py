@@ -54,6 +54,8 @@ class Zone:
     """The parent has a DS RRset: resolvers will insist on signatures (RFC 4035 section 5.2)."""
     negative_ttl: int = 0
     """Seconds a resolver keeps "no such name": the smaller of SOA TTL and SOA MINIMUM (RFC 2308 section 5)."""
+    serial: int | None = None
+    """Of the SOA, as an authoritative server has it; None where only a resolver was asked, which may remember."""
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,8 @@ class Planner:
         delegate, _ = route
         self._check_allowed(challenge, followed.chain, delegate)
         zone, present = self._zone(delegate, followed)
+        if hasattr(provider := self._provider_of(delegate), "recognise"):
+            provider.recognise(zone)
         return followed.chain, Target(followed.chain.target, zone, delegate.title, present)
 
     def _zone(self, delegate: Delegate, followed: Followed) -> tuple[Zone, RRset]:

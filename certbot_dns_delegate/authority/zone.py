@@ -37,8 +37,8 @@ SERVER_TTL = 60
 """Seconds; NS, A and AAAA.  Long enough that a resolver finds the server once per order, short enough that a
 host that moved is found again in a minute.  These never change during an order."""
 
-_TIMERS = struct.pack("!IIIII", 1, 3600, 600, 86400, NEGATIVE_TTL)
-"""Serial, refresh, retry, expire, minimum: only MINIMUM means anything, for nobody can transfer the zone."""
+_TIMERS = struct.pack("!IIII", 3600, 600, 86400, NEGATIVE_TTL)
+"""Refresh, retry, expire, minimum: only MINIMUM means anything, for nobody can transfer the zone."""
 
 _MAILBOX = b"\x06nobody\x07invalid\x00"
 """RNAME without a mailbox to promise, as RFC 6303 section 3 writes it."""
@@ -59,11 +59,13 @@ class Zone:
     :param servers: the NS names as the parent zone lists them, the first one being the SOA's MNAME, each
         with its IP addresses; addresses are served for names inside the zone only, and are required there
     :param values: the TXT values of each owner name
+    :param serial: of the SOA; as nobody can transfer the zone, any number by which its answers can be known
     """
 
     apex: Name
     servers: Mapping[Name, Collection[str]]
     values: Mapping[Name, Collection[str]] = field(default_factory=dict)
+    serial: int = 1
 
 
 class RRset(NamedTuple):
@@ -140,7 +142,9 @@ def _apex(zone: Zone) -> Apex:
     if not zone.servers:
         raise ValueError(f"zone {zone.apex} has no server")
     mname = _wire(next(iter(zone.servers)))
-    return Apex(len(_wire(zone.apex)), _record(_SOA, NEGATIVE_TTL, mname + _MAILBOX + _TIMERS))
+    return Apex(
+        len(_wire(zone.apex)), _record(_SOA, NEGATIVE_TTL, mname + _MAILBOX + zone.serial.to_bytes(4, "big") + _TIMERS)
+    )
 
 
 def _upwards(name: Name) -> Iterator[Name]:

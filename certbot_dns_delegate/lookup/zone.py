@@ -215,7 +215,7 @@ class Zones:
             # One that shares another's address is not among the servers, but has one.
             if host_name(host) not in names and not self._hosts.servers([host], additional, apex):
                 log.warning("%s, a server of %s, has no address", show(host), show(apex))
-        return Zone(apex, tuple(servers), is_signed, negative_ttl(soa))
+        return Zone(apex, tuple(servers), is_signed, negative_ttl(soa), soa[0].serial)
 
     def _glue(self, hosts: Sequence[Name], reply: Reply, cut: Cut) -> list[dns.rrset.RRset]:
         """The addresses of hosts inside the zone that did not come with its NS RRset."""

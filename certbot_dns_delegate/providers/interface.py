@@ -14,6 +14,9 @@ A provider class may also have, beside what :class:`IProvider` asks for:
 ``begin()`` and ``end()``
     called before the first question about a name inside the delegate, and when the run is over, whatever became of it:
     what is held (a lock, a socket) goes; each may be called several times;
+``recognise(zone)``
+    called in the plan with the :class:`~certbot_dns_delegate.model.Zone` that the way to a target leads to; raises
+    :exc:`~certbot_dns_delegate.errors.PlanError` where that is none the provider can write in;
 ``target_of(name)``
     the only target that the service has for a certificate name, or None when it has none yet: where targets are not
     the operator's to choose, the record to add is told by it;

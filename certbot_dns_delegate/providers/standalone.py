@@ -2,10 +2,12 @@
 
 import errno
 import logging
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_address
 
@@ -17,8 +19,9 @@ from certbot_dns_delegate.authority.errors import ListenError
 from certbot_dns_delegate.authority.host import outward_addresses
 from certbot_dns_delegate.authority.listener import PORT, Listener
 from certbot_dns_delegate.authority.zone import VALUE_TTL, Zone, Zones
-from certbot_dns_delegate.errors import Refused, SettingsError
+from certbot_dns_delegate.errors import PlanError, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Server, Sighting, Values
+from certbot_dns_delegate.model import Zone as FoundZone
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
 from certbot_dns_delegate.text import parse_name, printable, show
@@ -36,6 +39,9 @@ MOST_TURNS = 3000
 name can cause this delay, and nothing more."""
 LONG = 50
 """Looks after which the wait is worth a warning: ten seconds, more than most orders take."""
+
+SERIAL = secrets.randbits(32)
+"""Of the SOA in every answer of this process, by which it knows that it was itself who answered."""
 
 Listen = Sequence[tuple[str, int]] | None
 """The setting: addresses, each with the port that all share; None for all of this host and port 53."""
@@ -212,13 +218,30 @@ class Standalone:
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:  # noqa: ARG002  the TTL is always 1
         if zone != self._apex:
-            raise Refused(
-                f"by its servers {show(self._apex)} lies in the zone {show(zone)}: no NS record leads here",
-                f"{show(self._apex)} 3600 IN NS {show(self._server())}",
-            )
+            raise Refused(*self._not_delegated(zone))
         self.begin()
         DESK.serve(zone, lambda served: _with(served, values), self._empty)
         return ()
+
+    def recognise(self, zone: FoundZone) -> None:
+        """Tell, before anything is written, that the way to the zone does not lead to this process."""
+        if zone.apex != self._apex:
+            raise PlanError(*self._not_delegated(zone.apex))
+        if zone.serial not in (None, SERIAL):
+            servers = ", ".join(map(str, zone.servers))
+            raise PlanError(
+                f"the NS records of {show(self._apex)} lead to {servers}, and not to this process",
+                f"{self._record()}  and no other; its address that of this host, or of a router that forwards port 53",
+            )
+
+    def _not_delegated(self, zone: Name) -> tuple[str, str]:
+        """Problem and hint where the target lies in another zone than ours."""
+        problem = f"by its servers {show(self._apex)} lies in the zone {show(zone)}: no NS record leads here"
+        return problem, self._record()
+
+    def _record(self) -> str:
+        """The record that leads here."""
+        return f"{show(self._apex)} 3600 IN NS {show(self._server())}"
 
     def withdraw(self, zone: Name, values: Values) -> None:
         if self._is_open:
@@ -243,7 +266,7 @@ class Standalone:
         """The zone as it is without values."""
         server = self._server()
         if not server.is_subdomain(self._apex):
-            return Zone(self._apex, {server: ()})
+            return Zone(self._apex, {server: ()}, serial=SERIAL)
         addresses: list[str] = []
         for host in [host for host, _ in self._options["listen"] or ()] or EVERYWHERE:
             known_by = outward_addresses() if host in EVERYWHERE else [host]
@@ -253,16 +276,16 @@ class Standalone:
                 f"{self._context.title}: {show(server)} lies inside the zone, and this host has no address to give it",
                 "listen = the address that the parent zone has for that name",
             )
-        return Zone(self._apex, {server: addresses})
+        return Zone(self._apex, {server: addresses}, serial=SERIAL)
 
 
 def _with(zone: Zone, values: Values) -> Zone:
     served = {owner: frozenset(texts) for owner, texts in zone.values.items()}
     for owner, texts in values.items():
         served[owner] = served.get(owner, frozenset()) | texts
-    return Zone(zone.apex, zone.servers, served)
+    return replace(zone, values=served)
 
 
 def _without(zone: Zone, values: Mapping[Name, frozenset[str]]) -> Zone:
     served = {owner: frozenset(texts) - values.get(owner, frozenset()) for owner, texts in zone.values.items()}
-    return Zone(zone.apex, zone.servers, {owner: texts for owner, texts in served.items() if texts})
+    return replace(zone, values={owner: texts for owner, texts in served.items() if texts})

@@ -19,8 +19,9 @@ import pytest
 from dns.name import Name
 
 from certbot_dns_delegate.authority.host import outward_addresses
-from certbot_dns_delegate.errors import DelegateError, Refused, SettingsError
-from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.errors import DelegateError, PlanError, Refused, SettingsError
+from certbot_dns_delegate.model import RRset, Server
+from certbot_dns_delegate.model import Zone as FoundZone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone
@@ -310,9 +311,28 @@ def test_settings_are_checked() -> None:
 
 
 def test_a_zone_that_is_not_delegated_here() -> None:
-    """When DNS says that the target lies in another zone, no NS record leads here: nothing is served."""
+    """When DNS says that the target lies in another zone, no NS record leads here: nothing is served, nor planned."""
     provider = make()
     parent = dns.name.from_text("example.net.")
     with pytest.raises(Refused, match="no NS record leads here"):
         provider.publish(parent, {dns.name.from_text("a", ZONE): frozenset({"1" * 43})}, 1)
     provider.end()
+    with pytest.raises(PlanError, match="no NS record leads here") as caught:
+        provider.recognise(FoundZone(parent, ()))
+    assert caught.value.hint == "acme.example.net. 3600 IN NS host.example.net."
+
+
+def test_it_knows_its_own_answers() -> None:
+    """The way leads here when the zone has the SOA serial of this very process; a resolver's word is not held against
+    it."""
+    provider = make()
+    provider.begin()
+    reply = dns.query.tcp(dns.message.make_query(ZONE, "SOA", flags=0), ADDRESS, 5, PORT)
+    serial = reply.answer[0][0].serial
+    provider.end()
+    server = Server("192.0.2.9", name="ns.example.org")
+    provider.recognise(FoundZone(ZONE, (server,), serial=serial))
+    provider.recognise(FoundZone(ZONE, ()))
+    with pytest.raises(PlanError, match=r"lead to ns\.example\.org \(192\.0\.2\.9\), and not to") as caught:
+        provider.recognise(FoundZone(ZONE, (server,), serial=serial ^ 1))
+    assert "NS host.example.net." in caught.value.hint

@@ -193,23 +193,68 @@ def test_other_types_are_nodata(lab: Lab, sectioned: Path) -> None:
     assert is_free()
 
 
-def test_check_with_a_listener_of_its_own(lab: Lab, sectioned: Path) -> None:
-    """``check`` listens while it looks: NS and CNAME lead here, and a probe value is served; then it is over."""
-    command = [str(Path(sys.executable).with_name("certbot-dns-delegate")), "check", "stand.customer.test", "--write"]
+def check(lab: Lab, credentials: Path, *arguments: str) -> tuple[int, list[str]]:
+    """The exit code of ``certbot-dns-delegate check``, and what it printed."""
+    command = [str(Path(sys.executable).with_name("certbot-dns-delegate")), "check", *arguments]
     folders = [f"--{name}-dir={lab.directory / 'stand-check' / name}" for name in ("config", "work")]
     done = subprocess.run(
-        [*command, "--credentials", str(sectioned), "--server", lab.ca.directory_url, *folders],
+        [*command, "--credentials", str(credentials), "--server", lab.ca.directory_url, *folders],
         env=lab.certbot_environment(),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0, done.stderr
-    assert all(line.startswith(("ok ", "1 name:")) for line in lines), done.stdout
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_check_with_a_listener_of_its_own(lab: Lab, sectioned: Path) -> None:
+    """``check`` listens while it looks: NS and CNAME lead here, and a probe value is served; then it is over."""
+    code, lines = check(lab, sectioned, "stand.customer.test", "--write")
+    assert code == 0
+    assert all(line.startswith(("ok ", "1 name:")) for line in lines), lines
     assert any(f"servers: host.links.test ({ADDRESS}): UDP and TCP, with authority" in line for line in lines)
     assert any("write: a probe value at stand.stand.test. went out and back" in line for line in lines)
+    assert is_free()
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "seen", "mend"),
+    [
+        (
+            "nothing.links.test",
+            "undelegated.customer.test",
+            "by its servers nothing.links.test. lies in the zone links.test.: no NS record leads here",
+            "nothing.links.test. 3600 IN NS host.links.test.",
+        ),
+        (
+            "single.bind.test",
+            "single.customer.test",
+            f"the NS records of single.bind.test. lead to ns1.bind.test ({network.BIND}), and not to this process",
+            "single.bind.test. 3600 IN NS host.links.test.",
+        ),
+    ],
+)
+def test_check_sees_that_nothing_leads_here(
+    lab: Lab, certbot: Certbot, title: str, name: str, seen: str, mend: str
+) -> None:
+    """A zone without an NS record, or with somebody else's, is told by ``check``, and by an order before it writes."""
+    text = "\n".join([f"[{title}]", "provider = standalone", *(f"{key} = {value}" for key, value in KEYS.items())])
+    credentials = lab.private_file("elsewhere.ini", text)
+    alias = "_acme-challenge.undelegated.customer.test."
+    lab.set_customer({alias: "CNAME a.nothing.links.test."})
+    try:
+        code, lines = check(lab, credentials, name)
+        output = certbot.issue(credentials, name, code=1)
+    finally:
+        lab.set_customer({alias: None})
+    assert code == 1
+    (line,) = (line for line in lines if line.startswith("fail"))
+    assert seen in line
+    assert mend in line
+    assert f"{seen}\nhint: {mend}" in output
+    assert certbot.journals() == []
     assert is_free()
 
 
