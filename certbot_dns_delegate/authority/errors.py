@@ -12,6 +12,7 @@
 import errno
 import shlex
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 from certbot_dns_delegate.authority.host import Holder, holders, outward_addresses
@@ -106,8 +107,13 @@ def _everywhere(address: str) -> bool:
 
 
 def _in_the_way(theirs: str, ours: str) -> bool:
-    """Whether a listener there can be the reason: a wildcard is in the way of everything."""
-    return theirs == ours or _everywhere(theirs) or _everywhere(ours)
+    """Whether a listener there can be the reason: a wildcard is in the way of everything of its family, and that of
+    IPv6 perhaps of IPv4 (ipv6(7), IPV6_V6ONLY)."""
+    there, here = ip_address(theirs), ip_address(ours)
+    there = getattr(there, "ipv4_mapped", None) or there
+    if there.version != here.version:
+        return there.version == 6 and there.is_unspecified
+    return there == here or there.is_unspecified or here.is_unspecified
 
 
 def _listen_elsewhere(address: str) -> str:

@@ -422,6 +422,20 @@ def test_port_taken(ours: str, kind: socket.SocketKind) -> None:
         assert "listen = " in caught.value.hint
 
 
+@pytest.mark.parametrize("ours", ["0.0.0.0", "127.0.0.1"])
+def test_who_is_in_the_way(ours: str) -> None:
+    """A listener of the other family is in nobody's way, unless it is an IPv6 socket with an IPv4 address."""
+    port = quiet_port()
+    with socket.socket(socket.AF_INET6) as bystander, socket.socket(socket.AF_INET6) as mapped:
+        for taken, address in (bystander, "::1"), (mapped, "::ffff:127.0.0.1"):
+            taken.bind((address, port))
+            taken.listen()
+        with pytest.raises(PortTakenError) as caught:
+            Listener(ZONES, [ours], port=port)
+        comm = Path("/proc/self/comm").read_text().strip()
+        assert caught.value.problem.endswith(f"is taken: a program listens on ::ffff:127.0.0.1 ({comm})")
+
+
 def test_stub_resolver_in_the_way() -> None:
     """A listener on loopback alone, as systemd-resolved's, need not be stopped: the hint leaves it its
     address."""
