@@ -10,12 +10,13 @@
 """
 
 import errno
+import os
 import shlex
 import sys
 from ipaddress import ip_address
 from pathlib import Path
 
-from certbot_dns_delegate.authority.host import Holder, holders, outward_addresses
+from certbot_dns_delegate.authority.host import Holder, holders, may_bind, outward_addresses
 
 _STUBS = {"127.0.0.53", "127.0.0.54"}
 """systemd-resolved's listeners (systemd-resolved.service(8)), for those who may not see its name."""
@@ -59,13 +60,8 @@ def explain(error: OSError, address: str, port: int, protocol: str) -> ListenErr
     if error.errno == errno.EADDRINUSE:
         return _port_taken(where, address, port, protocol)
     if error.errno in (errno.EACCES, errno.EPERM):
-        interpreter = shlex.quote(str(Path(sys.executable).resolve()))
-        return NoPermissionError(
-            f"no permission to listen on {where}",
-            "run Certbot as root; or, where systemd runs it, add  AmbientCapabilities=CAP_NET_BIND_SERVICE  "
-            "below [Service] with  systemctl edit certbot.service ; or let everything that this Python runs "
-            f"use such ports:  setcap cap_net_bind_service=+ep {interpreter}",
-        )
+        hint = how_to_be_allowed(is_root=os.geteuid() == 0, is_capable=may_bind())
+        return NoPermissionError(f"no permission to listen on {where}", hint)
     if error.errno == errno.EAFNOSUPPORT and ":" in address:
         return NoIPv6Error(f"this host has no IPv6, so nothing can listen on {where}", _listen_elsewhere(address))
     if error.errno == errno.EADDRNOTAVAIL:
@@ -77,6 +73,29 @@ def explain(error: OSError, address: str, port: int, protocol: str) -> ListenErr
     if error.errno in (errno.EMFILE, errno.ENFILE):
         hint = "ulimit -n  shows how many files a process may have; LimitNOFILE= below [Service] is systemd's"
     return ListenError(f"cannot listen on {where}: {error.strerror}", hint)
+
+
+def how_to_be_allowed(*, is_root: bool, is_capable: bool) -> str:
+    """How this process gets the permission.
+
+    :param is_capable: whether it has the capability already (capabilities(7), CAP_NET_BIND_SERVICE)
+    """
+    if is_capable:
+        return (
+            "a security module (SELinux, AppArmor) or systemd's SocketBindDeny= forbids it;  ausearch -m AVC -ts "
+            "recent  or  journalctl -k  shows which; on the host's network a rootless container needs, on the host,  "
+            "sysctl net.ipv4.ip_unprivileged_port_start=53"
+        )
+    if is_root:
+        return (
+            "root has no CAP_NET_BIND_SERVICE here: start the container with  --cap-add=NET_BIND_SERVICE , or add the "
+            "capability to  CapabilityBoundingSet=  below [Service] with  systemctl edit certbot.service"
+        )
+    return (
+        "run Certbot as root; or, where systemd runs it, add  AmbientCapabilities=CAP_NET_BIND_SERVICE  "
+        "below [Service] with  systemctl edit certbot.service ; or let everything that this Python runs "
+        f"use such ports:  setcap cap_net_bind_service=+ep {shlex.quote(str(Path(sys.executable).resolve()))}"
+    )
 
 
 def _port_taken(where: str, address: str, port: int, protocol: str) -> PortTakenError:

@@ -1,4 +1,4 @@
-"""What this host says of itself, for the texts of ``errors``: its addresses, and who listens on a port."""
+"""What this host says of itself, for the texts of ``errors``: its addresses, who listens on a port, and who may."""
 
 import socket
 import sys
@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
 """Column ``st`` of /proc/net: TCP_LISTEN, and an unconnected UDP socket (net/tcp_states.h)."""
+
+_NET_BIND_SERVICE = 10
+"""Number of the capability (linux/capability.h)."""
 
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849) that stand for the rest of the Internet; nothing is sent to
@@ -38,6 +41,14 @@ def outward_addresses() -> list[str]:
         except OSError:
             continue
     return addresses
+
+
+def may_bind() -> bool:
+    """Whether this process may use ports below 1024, as far as its capabilities go (proc_pid_status(5), CapEff)."""
+    for line in _read(Path("/proc/self/status")).splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _NET_BIND_SERVICE & 1)
+    return False
 
 
 def holders(protocol: str, port: int) -> list[Holder]:
