@@ -1,5 +1,8 @@
 """What holds for every packet, and for every question against a plain reading of the zones."""
 
+import socket
+from contextlib import suppress
+
 import dns.edns
 import dns.flags
 import dns.message
@@ -10,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from certbot_dns_delegate.authority.answer import TCP, UDP, answer
+from certbot_dns_delegate.authority.connection import Connection
 from certbot_dns_delegate.authority.limit import Limiter
 from certbot_dns_delegate.authority.zone import Zone
 from tests.authority.names import BELOW, INSIDE, OUTSIDE, ZONES
@@ -59,6 +63,33 @@ def test_damaged_query(query: bytes, changes: list[tuple[int, int]], end: int, l
         wire[place % len(wire)] = octet
     cut = bytes(wire[:end])
     check(cut, limit, answer(ZONES, cut, limit))
+
+
+@given(st.lists(st.sampled_from(seeds()), max_size=20), st.lists(st.integers(1, 200), max_size=40), st.booleans())
+def test_pieces(queries: list[bytes], sizes: list[int], is_cut: bool) -> None:
+    """However a client cuts its octets, and wherever it ends, each whole query is answered once, in order."""
+    stream = b"".join(len(query).to_bytes(2, "big") + query for query in queries) + b"\0" * is_cut
+    replies = [reply for query in queries if (reply := answer(ZONES, query, TCP)) is not None]
+    assert len(replies) == len(queries)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        client = Connection(ours, b"net", lambda query: answer(ZONES, query, TCP), 0.0)
+        for size in sizes:
+            theirs.sendall(stream[:size])
+            stream = stream[size:]
+            assert client.handle(0.0)
+        theirs.sendall(stream)
+        theirs.shutdown(socket.SHUT_WR)
+        theirs.setblocking(False)
+        received = bytearray()
+        while client.handle(0.0):
+            with suppress(BlockingIOError):
+                received += theirs.recv(1 << 20)
+        ours.close()
+        while octets := theirs.recv(1 << 20):
+            received += octets
+    assert received == b"".join(len(reply).to_bytes(2, "big") + reply for reply in replies)
 
 
 def exists(qname: dns.name.Name) -> bool:
