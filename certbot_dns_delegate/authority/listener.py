@@ -73,6 +73,7 @@ class Listener:
             opened.pop_all()
         # A daemon: a process that ends without having called stop() does end.
         self._thread = threading.Thread(target=self._serve, name="authority", daemon=True)
+        self._is_threads = False  # what is open is the thread's to close
 
     @property
     def bound(self) -> list[tuple[str, int]]:
@@ -81,15 +82,20 @@ class Listener:
 
     def start(self) -> None:
         """Answer, from another thread, whatever has come since the server was made."""
-        self._thread.start()
+        self._is_threads = True
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no room for a thread
+            self._is_threads = False
+            raise
 
     def stop(self) -> None:
         """Answer no longer.  On return everything is closed; a second call does nothing."""
         self._stop.close()
-        if self._thread.is_alive():
-            self._thread.join()
-        else:
+        if not self._is_threads:
             self._close_all()
+        elif self._thread.is_alive():  # not yet where a signal has interrupted start(): then it ends by itself
+            self._thread.join()
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,7 +113,8 @@ class Listener:
             thing.close()
 
     def _serve(self) -> None:
-        # Closed here, so that neither an interrupted stop() nor a fault leaves a port bound where nobody answers.
+        # Closed here, so that neither an interrupted stop() nor a fault leaves a port bound where nobody answers, and
+        # nothing is closed that this thread still uses.
         try:
             self._answer_all()
         finally:

@@ -181,6 +181,51 @@ def test_an_interrupted_stop_frees_the_port() -> None:
     Listener(ZONES, [address], port=port).stop()
 
 
+def test_an_interrupted_start_can_be_stopped() -> None:
+    """After a signal between the thread's making and its first step nothing is closed under its feet, and it closes
+    all."""
+    program = """
+import sys, threading, time
+from certbot_dns_delegate.authority.listener import Listener
+from tests.authority.names import ZONES
+from tests.authority.ports import quiet_port
+
+def interrupt(frame, event, _argument):
+    if frame.f_code.co_name == "wait" and frame.f_back.f_code.co_name == "start":
+        raise KeyboardInterrupt
+
+server = Listener(ZONES, ["127.0.0.1"], quiet_port())
+[(address, port)] = server.bound
+sys.setswitchinterval(60)  # the thread has no turn until this one waits
+sys.settrace(interrupt)
+try:
+    server.start()
+except KeyboardInterrupt:
+    server.stop()
+else:
+    raise AssertionError("not interrupted")
+while threading.active_count() > 1:
+    time.sleep(0)
+Listener(ZONES, [address], port=port).stop()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_room_for_a_thread() -> None:
+    """Where the system has no room for another thread, a server that could not start can be stopped."""
+    server = Listener(ZONES, ["127.0.0.1"], quiet_port())
+    [(address, port)] = server.bound
+    usual = threading.stack_size(1 << 45)  # more than there is to address
+    try:
+        with pytest.raises(RuntimeError, match="start new thread"):
+            server.start()
+    finally:
+        threading.stack_size(usual)
+    server.stop()
+    Listener(ZONES, [address], port=port).stop()
+
+
 def test_a_running_server_does_not_keep_the_process() -> None:
     """A program that forgets to stop the server ends all the same."""
     program = (
