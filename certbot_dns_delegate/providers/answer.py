@@ -84,10 +84,15 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
     @property
-    def is_html(self) -> bool:
+    def is_called_html(self) -> bool:
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return kind in {"text/html", "application/xhtml+xml"}
+
+    @property
+    def is_html(self) -> bool:
+        """A web page. Mojolicious, Django and Flask call any text so, and no text at all: its name proves nothing."""
         start = self.body[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-        return kind in {"text/html", "application/xhtml+xml"} or start.startswith((b"<!doctype html", b"<html"))
+        return start.startswith((b"<!doctype html", b"<html")) or (self.is_called_html and start.startswith(b"<"))
 
     def value(self, kind: type[T]) -> T:
         """The body as JSON.
@@ -147,7 +152,7 @@ class Answer:
             return float(text[:9])
         try:
             when = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
@@ -159,7 +164,7 @@ class Answer:
         if self.is_html:
             title = re.search(r"<title[^>]*>([^<]*)</title>", self.text[:20000], re.IGNORECASE)
             return f" (a web page{': ' + self.redact.shown(title[1].strip(), 100) if title else ''})"
-        text = " ".join(self.text.split())
+        text = " ".join(self.redact(self.text).split())  # in this order: a secret may hold white space
         return f": {self.redact.shown(text)}" if text else ""
 
     def _hint(self) -> str:

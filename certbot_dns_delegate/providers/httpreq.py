@@ -93,9 +93,13 @@ class HTTPReq:
             raise answer.error(is_unknown="allowed-domains" not in said)
         if answer.status == 400:
             raise self._bad_request(owner, answer)
-        # acmeproxy.pl says everything with 200; servers that succeed echo the value or say nothing.
-        if said.startswith(("failed", "invalid")) and text not in answer.text:
-            raise answer.error(is_unknown=said.startswith("failed"))
+        # Before May 2026 acmeproxy.pl says everything with 200, and at any other path that it is not a teapot; servers
+        # that succeed echo the value or say nothing.
+        if text not in answer.text:
+            if said.startswith(("failed", "invalid")):
+                raise answer.error(is_unknown=said.startswith("failed"))
+            if said and answer.is_called_html:
+                raise answer.unusable("it says nothing of the value")
 
     @staticmethod
     def _bad_request(owner: Name, answer: http.Answer) -> DelegateError:

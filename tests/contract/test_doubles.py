@@ -85,7 +85,7 @@ def lego(tmp_path: Path) -> Iterator[Lego]:
             process.communicate(timeout=10)
 
 
-@pytest.mark.parametrize("kind", ["lego-httpreq-server", "acmeproxy", "acmeproxy.pl", "canonical"])
+@pytest.mark.parametrize("kind", ["lego-httpreq-server", "acmeproxy", "acmeproxy.pl", "new acmeproxy.pl", "canonical"])
 def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
     """present and cleanup succeed, and what it sends has the form of what we send."""
     credentials = ("web1", "password")
@@ -93,6 +93,7 @@ def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
         "lego-httpreq-server": lambda: httpreq.HTTPReqServer(credentials),
         "acmeproxy": lambda: httpreq.Acmeproxy(("example.com",)),
         "acmeproxy.pl": lambda: httpreq.AcmeproxyPl(credentials, "example.com"),
+        "new acmeproxy.pl": lambda: httpreq.NewAcmeproxyPl(credentials, "example.com"),
         "canonical": lambda: httpreq.Canonical(credentials),
     }[kind]()
     with server:

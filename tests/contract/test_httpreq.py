@@ -62,14 +62,15 @@ class TestLegoHttpreqServer(Servers):
 
 
 class TestAcmeproxyPl(Servers):
-    """Everything is 200; one user for one host."""
+    """Everything is 200 and called HTML; one user for one host."""
 
+    kind: type[servers.AcmeproxyPl] = servers.AcmeproxyPl
     given = {"username": "web1", "password": Secret(PASSWORD)}  # noqa: RUF012  never changed
     exclude: ClassVar = {**Servers.exclude, "test_the_apex_can_be_a_target": "it lets a user write below its host only"}
 
     @pytest.fixture(autouse=True)
     def _server(self) -> Any:
-        with servers.AcmeproxyPl(("web1", PASSWORD), "acme.example.net") as self.server:
+        with self.kind(("web1", PASSWORD), "acme.example.net") as self.server:
             yield
             self.teardown_method()
 
@@ -78,6 +79,12 @@ class TestAcmeproxyPl(Servers):
 
     def wrong(self) -> HTTPReq:
         return make(self.server.url, username="web1", password=Secret(PASSWORD + "x"))
+
+
+class TestNewAcmeproxyPl(TestAcmeproxyPl):
+    """JSON, with a status that says something."""
+
+    kind = servers.NewAcmeproxyPl
 
 
 class TestCanonical(Servers):

@@ -74,8 +74,12 @@ class Acmeproxy(HTTPReqServer):
         return Reply(200, {"fqdn": owner, "value": value})
 
 
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+"""What Mojolicious and Django call any text, and no text at all, that is not called otherwise."""
+
+
 class AcmeproxyPl(HTTPReqServer):
-    """madcamel's: after the credentials everything is 200, and the text says what happened."""
+    """madcamel's: after the credentials everything is 200, and the text, which is called HTML, says what happened."""
 
     def __init__(self, credentials: tuple[str, str], host: str) -> None:
         super().__init__(credentials)
@@ -84,23 +88,39 @@ class AcmeproxyPl(HTTPReqServer):
 
     def route(self, request: Request) -> Reply:
         if not self.is_allowed(request):
-            return Reply(401, "Invalid credentials")
+            return Reply(401, "Invalid credentials", HTML)
         if request.path not in {"/present", "/cleanup"} or request.method != "POST":
-            return Reply(200, "")
+            return Reply(200, "I am not a teapot. Please leave me alone.", HTML)
         try:
             body = json.loads(request.body)
         except ValueError:
-            return Reply(400, "Invalid JSON")
+            return Reply(400, "Invalid JSON", HTML)
         owner, value = body.get("fqdn", ""), body.get("value", "")
+        if not owner.rstrip(".").endswith("." + self._host):
+            return Reply(401, "Invalid credentials", HTML)
         for text, what in ((owner, "fqdn"), (value, "value")):
             if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
-                return Reply(200, f"invalid characters in {what}")
-        if not owner.rstrip(".").endswith("." + self._host):
-            return Reply(401, "Invalid credentials")
+                return self.failure(400, f"invalid characters in {what}")
         if self.is_broken:
-            return Reply(200, "failed. check acmeproxy.pl logs")
+            return self.failure(500, "failed. check acmeproxy.pl logs")
         self.change(request.path[1:], owner, value)
-        return Reply(200, f'success: {owner} "{value}"')
+        return self.success(owner, value)
+
+    def failure(self, _status: int, text: str) -> Reply:
+        return Reply(200, text, HTML)
+
+    def success(self, owner: str, value: str) -> Reply:
+        return Reply(200, f'success: {owner.rstrip(".")} "{value}"', HTML)
+
+
+class NewAcmeproxyPl(AcmeproxyPl):
+    """As it is since May 2026 to whoever accepts JSON: with a status that says something."""
+
+    def failure(self, status: int, text: str) -> Reply:
+        return Reply(status, {"error": text})
+
+    def success(self, owner: str, value: str) -> Reply:
+        return Reply(200, {"fqdn": owner, "value": value})
 
 
 class Canonical(HTTPReqServer):
@@ -108,6 +128,6 @@ class Canonical(HTTPReqServer):
 
     def change(self, verb: str, owner: str, value: str) -> Reply:
         if not owner.startswith("_acme-challenge."):
-            return Reply(400, {"fqdn": ["Enter a valid value."]})
+            return Reply(400, '{"fqdn": [{"message": "Enter a valid value.", "code": "invalid"}]}', HTML)
         self.records[owner] = [value] if verb == "present" else []
-        return Reply(204)
+        return Reply(204, "", HTML)

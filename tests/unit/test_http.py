@@ -211,7 +211,7 @@ def test_throttling_beyond_the_budget_is_refused_at_once(after: str) -> None:
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("after", ["", "soon", "-5", "Mon, 99 Foo 2026"])
+@pytest.mark.parametrize("after", ["", "soon", "-5", "Mon, 99 Foo 2026", f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT"])
 def test_throttling_without_a_usable_time_ends_within_the_budget(after: str) -> None:
     """Pauses double until the budget is used up."""
     waits = Waits()
@@ -478,6 +478,14 @@ def test_no_secret_is_in_any_text_whatever_echoes_it() -> None:
             shown = f"{caught.value} {caught.value!r} {caught.value.__cause__} {one!r}"
             assert "s3cr3t" not in shown
             assert "dXNlc" not in shown
+
+
+def test_a_secret_with_white_space_in_it_is_hidden_where_white_space_is_folded() -> None:
+    """A body is shown as one line; a password with two spaces in it is taken out before they become one."""
+    with Server(lambda _: Reply(400, "pass \tphrase was wrong")) as server:
+        one = http.Client(options(server.url), secrets=[Secret("pass \tphrase")], wait=Waits())
+        with pytest.raises(Refused, match=r": \(secret\) was wrong"):
+            one.call("POST", "x", json={})
 
 
 def test_a_secret_of_one_request_and_a_private_answer_are_hidden() -> None:

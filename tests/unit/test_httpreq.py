@@ -35,6 +35,9 @@ def test_the_target_is_sent_with_its_final_dot_and_the_value_bare() -> None:
         (Reply(200, "Failed"), OutcomeUnknown),
         (Reply(200, "invalid characters in fqdn"), Refused),
         (http.html_page(), OutcomeUnknown),
+        (Reply(200, "I am not a teapot. Please leave me alone.", servers.HTML), OutcomeUnknown),
+        (Reply(500, {"error": "failed. check acmeproxy.pl logs"}), OutcomeUnknown),
+        (Reply(400, {"error": "invalid characters in fqdn"}), Refused),
         (Reply(500, "Requested domain x not in allowed-domains"), Refused),
         (Reply(500, "provider failed"), OutcomeUnknown),
         (Reply(400, "Bad Request"), Refused),
@@ -59,7 +62,16 @@ def test_every_no_is_an_error_of_the_right_kind_and_nothing_is_repeated(
 
 
 @pytest.mark.parametrize(
-    "reply", [Reply(204), Reply(200), Reply(200, f'success: x "{ONE}"'), Reply(201, {"value": ONE}), Reply(200, "ok")]
+    "reply",
+    [
+        Reply(204),
+        Reply(204, "", servers.HTML),
+        Reply(200),
+        Reply(200, f'success: x "{ONE}"'),
+        Reply(200, f'success: x "{ONE}"', servers.HTML),
+        Reply(201, {"value": ONE}),
+        Reply(200, "ok"),
+    ],
 )
 def test_every_other_2xx_is_a_success(reply: Reply) -> None:
     """The protocol has no body, so any is fine that does not say no."""
@@ -116,7 +128,7 @@ def test_probe_tells_wrong_credentials_where_the_server_does() -> None:
     with servers.AcmeproxyPl(("web1", "right"), "acme.example.net") as server:
         with pytest.raises(Refused, match="401"):
             make(server.url, username="web1", password=Secret("wrong")).probe()
-        assert "is there" in make(server.url, username="web1", password=Secret("right")).probe()
+        assert "is there (200)" in make(server.url, username="web1", password=Secret("right")).probe()
         server.fault = lambda _: http.html_page(405)
         assert "is there (405)" in make(server.url).probe()
         server.fault = lambda _: http.html_page()
