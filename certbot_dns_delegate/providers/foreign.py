@@ -40,7 +40,7 @@ def hiding(values: Iterable[str]) -> Redactor:
 
 def sentence(error: BaseException, redact: Redactor) -> str:
     """An error as one line without a secret, cut to 300 characters."""
-    text = " ".join(str(error).split()) or "no explanation"
+    text = " ".join(redact(str(error)).split()) or "no explanation"  # in this order: a secret may hold white space
     # Certbot's own errors are written for people; of any other the class says more than the text.
     return redact.shown(text if isinstance(error, errors.Error) else f"{type(error).__name__}: {text}")
 
