@@ -11,7 +11,7 @@ from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.accounts import Account, AccountFile, is_getlocalcert, normalise
 from certbot_dns_delegate.providers.interface import Context, Options
-from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.text import parse_name, printable, quoted, show
 
 AT_ONCE = 8
 """Accounts asked in parallel: each request costs the server a bcrypt check, 50 to 100 ms of one core."""
@@ -57,10 +57,11 @@ class Service:
 
     def target_of(self, name: str) -> Name | None:
         """Where the account stored for a certificate name writes; None without one."""
-        for account in self._read():
-            if account.name == normalise(name):
-                return account.fulldomain
-        return None
+        account = self._named(name)
+        return None if account is None else account.fulldomain
+
+    def _named(self, name: str) -> Account | None:
+        return next((account for account in self._read() if account.name == normalise(name)), None)
 
     def register(self, name: str) -> Name:
         """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
@@ -74,9 +75,9 @@ class Service:
         with self._file.locked(self._context.wait):
             with self._lock:
                 self._accounts = None
-            target = self.target_of(key)
-            if target is not None:
-                return target
+            held = self._named(key)
+            if held is not None:
+                return self._target(held)
             self._file.content()  # before the server makes an account that could not be stored
             allowed = [str(network) for network in self._options["allowfrom"] or ()]
             fields = api.register(self._at(url), allowed)
@@ -89,7 +90,16 @@ class Service:
             account = self._file.add(key, fields)
             with self._lock:
                 self._accounts = None
-        assert account.fulldomain is not None
+        return self._target(account)
+
+    def _target(self, account: Account) -> Name:
+        """As the file says it; a new account would take the place of one of which it does not."""
+        if account.fulldomain is None:
+            raise SettingsError(
+                f"{self.shown}: the account of {printable(account.name)} does not say its fulldomain",
+                "accounts = another file, and there the target is taken from the CNAME: "
+                f"certbot-dns-delegate accounts import {quoted(self._options['accounts'])}",
+            )
         return account.fulldomain
 
     def _read(self) -> list[Account]:

@@ -408,6 +408,19 @@ def test_a_damaged_store_costs_no_account_and_stays_as_it_is(house: House, text:
     assert house.server.requests == []
 
 
+def test_an_account_that_does_not_say_its_target_is_not_replaced(house: House) -> None:
+    """Its key exists nowhere else: no second account is made for the name, and the hint says where the target is."""
+    house.accounts(1)
+    content = json.loads(house.path.read_text())
+    del content["n0.example"]["fulldomain"]
+    house.path.write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match=r"n0\.example does not say its fulldomain") as caught:
+        house.provider().register("N0.example.")
+    assert f"accounts import {house.path}" in caught.value.hint
+    assert json.loads(house.path.read_text()) == content
+    assert house.server.requests == []
+
+
 def _register(url: str, path: Path, names: list[str], start: "multiprocessing.synchronize.Barrier") -> None:
     provider = AcmeDNS(options(path, url), Context("test", lambda *_: (), path.parent))
     start.wait(20)
