@@ -33,9 +33,10 @@ class Watch:
     _socket: socket.socket | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def starts_sending(self, connection: socket.socket | None) -> None:
+    def starts_talking(self, connection: socket.socket | None, *, is_service: bool) -> None:
+        """:param is_service: to the service itself, not to a proxy on the way."""
         with self._lock:
-            self.is_sent = True
+            self.is_sent = self.is_sent or is_service
             self._socket = connection
             if self.is_expired:
                 _cut(connection)
@@ -78,17 +79,25 @@ def watched(seconds: float) -> Iterator[Watch]:
 
 
 class _Watched:
-    """Tells the watch of this thread when a request starts to leave; before that nothing but a handshake was sent."""
+    """Tells the watch of this thread when a request starts to leave; before that nothing but a handshake was sent, with
+    the proxy, or with the service in the time that there is for connecting."""
 
     sock: Any
+
+    def _tunnel(self) -> None:
+        self._talk(is_service=False)
+        super()._tunnel()  # type: ignore[misc]  # of the class that this is mixed into
 
     def endheaders(self, *arguments: Any, **keywords: Any) -> None:
         if self.sock is None:
             self.connect()  # type: ignore[attr-defined]  # of the class that this is mixed into
+        self._talk(is_service=True)
+        super().endheaders(*arguments, **keywords)  # type: ignore[misc]  # of the class that this is mixed into
+
+    def _talk(self, *, is_service: bool) -> None:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
-            watch.starts_sending(self.sock)
-        super().endheaders(*arguments, **keywords)  # type: ignore[misc]  # of the class that this is mixed into
+            watch.starts_talking(self.sock, is_service=is_service)
 
 
 def _watch_pools(manager: Any) -> None:

@@ -453,6 +453,17 @@ def test_a_tls_tunnel_through_a_proxy_is_watched_like_any_connection(
         assert [request.method for request in server.requests] == ["POST", "POST"]
 
 
+def test_a_proxy_that_drips_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch, certificates: Certificates) -> None:
+    """Its answer to CONNECT never ends; nothing left for the service meanwhile."""
+    with Server(lambda _: Reply(misbehave=drip)) as proxy:
+        drip = servers.Dripping(proxy, b"HTTP/1.1 200 Connection established\r\nX-Slow: ")
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        given = {"request_timeout": timedelta(seconds=0.5), "ca_bundle": certificates.ca}
+        one = http.Client(options("https://127.0.0.1:9", **given), wait=Waits())
+        with pytest.raises(Refused, match=r"no complete answer within 0\.5 s"):
+            one.call("POST", "x", json={})
+
+
 def test_cookies_are_not_kept() -> None:
     """A login that sets a cookie changes nothing."""
     with Server(lambda _: Reply(200, "", {"Set-Cookie": "a=b"})) as server:
