@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from certbot_dns_delegate.errors import Refused, StateError
+from certbot_dns_delegate.files import create_private
 from certbot_dns_delegate.locks import FileLock
 from certbot_dns_delegate.text import printable, quoted
 
@@ -61,7 +62,7 @@ class Holds:
                 if key in self._holds:
                     return self._holds[key]
             name = hashlib.sha256(repr(key).encode()).hexdigest()[:16] + ".lock"
-            lock = FileLock(self._directory() / name)
+            lock = FileLock(self._path(name))
             if not lock.acquire(self._wait, PATIENCE):
                 problem = f"another order uses an account of this one, and did for {PATIENCE:g} s"
                 raise Refused(problem, f"fuser -v {quoted(lock.path)}")
@@ -69,12 +70,13 @@ class Holds:
             with self._lock:
                 return self._holds.setdefault(key, Hold(lock))
 
-    def _directory(self) -> Path:
+    def _path(self, name: str) -> Path:
         for directory in self._directories:
             try:
                 directory.mkdir(mode=0o700, exist_ok=True)
+                create_private(directory / name)
             except OSError:
                 continue  # a read-only mount: no other host writes there either
-            return directory
+            return directory / name
         first = self._directories[0]
         raise StateError(f"{printable(str(first))}: cannot be made", f"ls -ld {quoted(first.parent)}")

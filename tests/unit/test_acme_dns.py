@@ -253,6 +253,14 @@ def test_a_read_only_directory_of_the_account_file_is_no_obstacle(house: House) 
     assert [path.suffix for path in house.state.iterdir()] == [".lock"]
 
 
+def test_a_directory_of_locks_that_cannot_be_written_any_more_is_no_obstacle(house: House) -> None:
+    """One that was made before the account file became a read-only mount."""
+    (owner,) = house.accounts(1)
+    Path(f"{house.path}.locks").symlink_to("/sys")  # where nobody makes files, not even root
+    house.provider().publish(ZONE, {owner: frozenset({ONE})}, 1)
+    assert [path.suffix for path in house.state.iterdir()] == [".lock"]
+
+
 def test_many_accounts_go_in_one_call(house: House) -> None:
     """Each of twenty accounts gets its own values."""
     owners = house.accounts(20)
