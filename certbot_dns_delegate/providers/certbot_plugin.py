@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from certbot.errors import PluginError
+from certbot.errors import PluginError, SignalExit
 from certbot.plugins.dns_common import DNSAuthenticator
 from dns.name import Name
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, raise_all
 from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import installed, route53
@@ -123,13 +123,16 @@ class CertbotPlugin:
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
-        texts = {_plain(owner): values[owner] for owner in sorted(values)}
-        with (
-            locked(self._lock(zone), self._context.wait),
-            _one_at_a_time,
-            self._guarded(OutcomeUnknown, f"could not clean up in {show(zone)}"),
-        ):
-            self._writer.withdraw(texts, self._writer.read(texts))
+        problems: list[DelegateError] = []
+        with locked(self._lock(zone), self._context.wait), _one_at_a_time:
+            for owner in sorted(values):
+                texts = {_plain(owner): values[owner]}
+                try:
+                    with self._guarded(OutcomeUnknown, f"could not clean up at {show(owner)}"):
+                        self._writer.withdraw(texts, self._writer.read(texts))
+                except DelegateError as error:
+                    problems.append(error)
+        raise_all(problems)
 
     def probe(self) -> str:
         """Says how far the plugin could be tried: apart from dns-route53, writing is the only real test."""
@@ -205,8 +208,10 @@ def _overheard(plugin: type, heard: list[str]) -> Iterator[None]:
         logger.setLevel(logging.DEBUG)
     try:
         yield
-    except PluginError as error:
-        heard.append(str(error))
+    except SignalExit:
+        raise
+    except Exception as error:  # noqa: BLE001  other people's code; the other values have to be tried
+        heard.append(str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}")
     finally:
         for logger, level in loggers:
             logger.removeFilter(listen)

@@ -13,7 +13,7 @@ import pytest
 from dns.name import Name, from_text
 
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError, SeveralProblems
 from certbot_dns_delegate.model import RRset
 from certbot_dns_delegate.providers.certbot_plugin import CertbotPlugin
 from certbot_dns_delegate.providers.conformance import Conformance
@@ -165,7 +165,7 @@ def test_a_silent_failure_to_clean_up_is_heard(cloudflare: Cloudflare, tmp_path:
     one = provider(tmp_path, plugin="dns-cloudflare", file="dns_cloudflare_api_token = another-secret-token\n")
     before = logging.getLogger("certbot_dns_cloudflare._internal.dns_cloudflare").level
     with pytest.raises(
-        OutcomeUnknown, match=r"could not clean up in acme\.example\.net\.: Encountered error"
+        OutcomeUnknown, match=r"could not clean up at web\.acme\.example\.net\.: Encountered error"
     ) as caught:
         one.withdraw(APEX, {WEB: frozenset({ONE})})
     assert "another-secret-token" not in str(caught.value)
@@ -355,7 +355,7 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed packages with plugins that are strange in one way each."""
     folder = tmp_path / "site"
     (folder / "strange-1.dist-info").mkdir(parents=True)
-    names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged"]
+    names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged", "clumsy"]
     points = "\n".join(f"dns-{name} = strange_{name}:Plugin" for name in names)
     (folder / "strange-1.dist-info" / "entry_points.txt").write_text(f"[certbot.plugins]\n{points}\n")
     (folder / "strange-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n")
@@ -392,6 +392,10 @@ class Plugin(DNSAuthenticator):
         "flagged": "    def _perform(self, domain, name, value):\n"
         "        seen = (self.conf('number'), self.conf('loud'), self.conf('key'), domain, name)\n"
         "        raise errors.PluginError(repr(seen))\n",
+        "clumsy": "    def _perform(self, domain, name, value): pass\n"
+        "    def _cleanup(self, domain, name, value):\n"
+        "        with open(self.conf('key'), 'a') as tried: print(name, value[0], file=tried)\n"
+        "        if value[0] == 'A': raise KeyError(name)\n",
     }
     for name, body in bodies.items():
         (folder / f"strange_{name}.py").write_text(head + body)
@@ -434,8 +438,17 @@ class TestStrange:
         assert "s3cr3t-token" not in str(caught.value) + caplog.text
         assert "the token is (secret)" in caplog.text
         assert "\x1b" not in str(caught.value)
-        with pytest.raises(OutcomeUnknown, match=r"could not clean up in .*: ZeroDivisionError"):
+        with pytest.raises(OutcomeUnknown, match=r"could not clean up at .*: ZeroDivisionError"):
             one.withdraw(APEX, {WEB: frozenset({ONE})})
+
+    def test_cleaning_up_goes_on_behind_a_failure(self, tmp_path: Path) -> None:
+        """Of any class, such as a record that only another process remembers; each target's failure is told."""
+        tried, mail = tmp_path / "tried", from_text("mail." + ZONE)
+        one = provider(tmp_path, plugin="dns-clumsy", key=str(tried))
+        with pytest.raises(SeveralProblems, match=r"(?s)at mail\.acme.*KeyError.*at web\.acme.*KeyError"):
+            one.withdraw(APEX, {WEB: frozenset({ONE, TWO}), mail: frozenset({ONE}), SHARED: frozenset({TWO})})
+        targets = [f"mail.{ZONE[:-1]} A", f"shared.{ZONE[:-1]} B", f"web.{ZONE[:-1]} A", f"web.{ZONE[:-1]} B"]
+        assert tried.read_text().splitlines() == targets
 
     def test_options_reach_the_plugin_as_on_certbots_command_line(self, tmp_path: Path) -> None:
         """Defaults, types and flags are the plugin's, its prefix may be written or not; both names are the target."""
