@@ -89,8 +89,7 @@ class Lexicon:
 
     def withdraw(self, zone: Name, values: Values) -> None:
         with self._session(zone, values, "withdraw") as session:
-            for owner, value in _flat(values):
-                session.erase(owner, value)
+            session.erase_all(_flat(values))
 
     def probe(self) -> str:
         """Logs in for the zone that the section is called by, which changes nothing."""
@@ -163,8 +162,18 @@ class _Session:
         self._settings["ttl"] = next(iter(listed.values()), ttl)
         self._do("create_record", owner, value, wanted=True)
 
-    def erase(self, owner: str, value: str) -> None:
-        self._do("delete_record", owner, value, wanted=False)
+    def erase_all(self, values: Sequence[tuple[str, str]]) -> None:
+        """Tries every value, then raises the first trouble."""
+        troubles: list[Exception] = []
+        for owner, value in values:
+            try:
+                self._do("delete_record", owner, value, wanted=False)
+            except errors.SignalExit:
+                raise
+            except Exception as error:  # noqa: BLE001  each service raises what it likes
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
 
     def _do(self, verb: str, owner: str, value: str, *, wanted: bool) -> None:
         try:

@@ -153,6 +153,17 @@ def test_a_false_return_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyP
         provider(tmp_path, service="fibber").publish(APEX, {APEX: frozenset({ONE})}, 1)
 
 
+def test_withdrawing_goes_on_behind_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that a service cannot remove keeps no other one there."""
+    services(tmp_path, monkeypatch)
+    tried = tmp_path / "tried"
+    values = {owner: frozenset({ONE, "B" * 43}) for owner in (APEX, from_text("web." + ZONE))}
+    with pytest.raises(OutcomeUnknown, match=r"could not withdraw in acme\.example\.net: RuntimeError: not this one"):
+        provider(tmp_path, service="clumsy", auth_token=str(tried)).withdraw(APEX, values)
+    names = ["acme.example.net", "web.acme.example.net"]
+    assert tried.read_text().splitlines() == [f"{name} {value}" for name in names for value in "AB"]
+
+
 @pytest.mark.parametrize("token", ["s3cr3t token/+=&", "hmac-sha256:key:bG9uZyBzZWNyZXQgcGFydA=="])
 def test_no_error_and_no_log_shows_a_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, token: str
@@ -245,6 +256,14 @@ print(*load("lexicon").validate({"service": "hetzner", "watch": "authoritative",
 
 
 SERVICES = {
+    "clumsy": """
+    def create_record(self, rtype, name, content): return True
+    def list_records(self, rtype=None, name=None, content=None): return [{"content": "A" * 43}]
+    def delete_record(self, identifier=None, rtype=None, name=None, content=None):
+        with open(self._get_provider_option("auth_token"), "a") as tried: print(name, content[0], file=tried)
+        if content[0] == "A": raise RuntimeError("not this one")
+        return True
+""",
     "fibber": """
     def create_record(self, rtype, name, content): return False
     def list_records(self, rtype=None, name=None, content=None): return []
