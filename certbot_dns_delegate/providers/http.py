@@ -7,7 +7,6 @@ three tries and 120 s of waiting are what a person would try by hand.
 import json as json_format
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from ipaddress import ip_address
 from random import SystemRandom
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -18,7 +17,7 @@ from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, SettingsE
 from certbot_dns_delegate.providers.answer import THROTTLED, Answer, Redactor, segment
 from certbot_dns_delegate.providers.exchange import Channel, Exchange
 from certbot_dns_delegate.providers.interface import Options
-from certbot_dns_delegate.providers.session import header_lines, open_session
+from certbot_dns_delegate.providers.session import header_lines, is_loopback, open_session
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret
 
 TRIES = 3
@@ -60,20 +59,13 @@ KEYS = keys()
 def validate(options: Options, _warn: Callable[[str], None]) -> Iterator[str]:
     """The problems that show only in several settings together; for use as, or in, a provider's ``validate``."""
     parts = urlsplit(options["url"])
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or "") and not options["allow_http"]:
+    if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not options["allow_http"]:
         yield "url is http://: credentials would travel in the clear; use https://, or set allow_http = true"
     if options["client_key"] is not None and options["client_cert"] is None:
         yield "client_key is set without client_cert"
     for name in ("connect_timeout", "read_timeout", "request_timeout"):
         if not options[name]:
             yield f"{name} must be longer than 0 s"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") == "localhost"
 
 
 class Client:

@@ -5,6 +5,8 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_environ_proxies
@@ -38,7 +40,9 @@ def open_session(base: str, options: Options, warn: Callable[[str], None]) -> re
         "Accept-Encoding": "identity",
     })  # fmt: skip
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.proxies = {k: v for k, v in get_environ_proxies(base).items() if v}
+    if not is_loopback(urlsplit(base).hostname or ""):
+        # What may go without TLS as it stays on this host would travel; and a proxy's loopback is its own.
+        session.proxies = {k: v for k, v in get_environ_proxies(base).items() if v}
     adapter = Adapter(pool_maxsize=CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -60,6 +64,14 @@ def open_session(base: str, options: Options, warn: Callable[[str], None]) -> re
             raise SettingsError(f"client_cert {shown} cannot be used: {printable(str(error), 120)}") from None
         session.cert = (str(certificate), str(key)) if key else str(certificate)
     return session
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to ``host`` stays on this one."""
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def header_lines(headers: Mapping[str, str | Secret], basic: tuple[str, Secret] | None) -> dict[str, str]:

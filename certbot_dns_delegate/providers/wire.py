@@ -85,8 +85,10 @@ class _Watched:
     sock: Any
 
     def _tunnel(self) -> None:
-        self._talk(is_service=False)
+        watch = self._talk(is_service=False)
         super()._tunnel()  # type: ignore[misc]  # of the class that this is mixed into
+        if watch is not None and watch.is_expired:  # http.client takes headers that were cut for complete ones
+            raise TimeoutError
 
     def endheaders(self, *arguments: Any, **keywords: Any) -> None:
         if self.sock is None:
@@ -94,10 +96,11 @@ class _Watched:
         self._talk(is_service=True)
         super().endheaders(*arguments, **keywords)  # type: ignore[misc]  # of the class that this is mixed into
 
-    def _talk(self, *, is_service: bool) -> None:
+    def _talk(self, *, is_service: bool) -> Watch | None:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
             watch.starts_talking(self.sock, is_service=is_service)
+        return watch
 
 
 def _watch_pools(manager: Any) -> None:

@@ -222,7 +222,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Certificates:
-    """A CA, a server certificate of 127.0.0.1 and localhost, and a client certificate, as files."""
+    """A CA, a server certificate of 127.0.0.1, localhost and service.invalid, and a client certificate, as files."""
 
     ca: Path
     server: Path
@@ -263,7 +263,8 @@ def _certificate(
     is_ca: bool = False,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+    hosts = [x509.DNSName(host) for host in ("localhost", "service.invalid")]
+    names = x509.SubjectAlternativeName([*hosts, x509.IPAddress(ip_address("127.0.0.1"))])
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))

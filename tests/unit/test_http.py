@@ -409,29 +409,39 @@ def test_netrc_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_proxy_of_the_environment_is_used_and_its_password_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTP_PROXY is honoured, NO_PROXY too; a proxy's own refusal names it."""
-    with Server(lambda _: Reply(407, "who are you?")) as proxy, Server(lambda _: Reply()) as server:
+    with Server(lambda _: Reply(407, "who are you?")) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.replace("//", f"//user:{PLAIN}@"))
+        one = http.Client(options("http://service.invalid", allow_http=True), wait=Waits())
         with pytest.raises(Refused, match="407") as caught:
-            client(server).call("POST", "x", json={})
+            one.call("POST", "x", json={})
         assert PLAIN not in str(caught.value)
         assert proxy.requests[0].headers["Proxy-Authorization"]
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        assert client(server).call("POST", "x").status == 200
+        monkeypatch.setenv("no_proxy", "service.invalid")
+        one = http.Client(options("http://service.invalid", allow_http=True), wait=Waits())
+        with pytest.raises(Refused, match="/x: cannot be reached"):
+            one.call("POST", "x", json={})
     with servers.closed_port() as port:
         monkeypatch.delenv("no_proxy")
         monkeypatch.setenv("http_proxy", f"http://user:{PLAIN}@127.0.0.1:{port}")
+        one = http.Client(options("http://service.invalid", allow_http=True), wait=Waits())
         with pytest.raises(Refused, match="through the proxy") as caught:
-            client(server).call("POST", "x", json={})
+            one.call("POST", "x", json={})
         assert PLAIN not in str(caught.value)
 
 
-def test_a_tls_tunnel_through_a_proxy_that_refuses_it_is_refused(
-    monkeypatch: pytest.MonkeyPatch, certificates: Certificates
-) -> None:
+def test_this_host_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that may leave without TLS, as they stay here, would travel there; its loopback is another's too."""
+    with Server(lambda _: Reply(407)) as proxy, Server(lambda _: Reply()) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert client(server).call("POST", "x", json={}).status == 200
+        assert proxy.requests == []
+
+
+def test_a_tls_tunnel_through_a_proxy_that_refuses_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """CONNECT answered with 403 sent nothing to the service."""
     with Server(lambda _: Reply(403, "no")) as proxy:
         monkeypatch.setenv("https_proxy", f"http://user:{PLAIN}@127.0.0.1:{proxy.port}")
-        one = http.Client(options("https://127.0.0.1:9", ca_bundle=certificates.ca), wait=Waits())
+        one = http.Client(options("https://service.invalid"), wait=Waits())
         with pytest.raises(Refused, match="403") as caught:
             one.call("POST", "x", json={})
         assert PLAIN not in str(caught.value)
@@ -446,20 +456,19 @@ def test_a_tls_tunnel_through_a_proxy_is_watched_like_any_connection(
         tunnel = servers.Tunnel(server.port)
         with Server(lambda _: Reply(misbehave=tunnel)) as proxy:
             monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-            one = client(server, ca_bundle=certificates.ca)
+            one = http.Client(options("https://service.invalid", ca_bundle=certificates.ca), wait=Waits())
             assert one.call("POST", "x", json={}).status == 200
             with pytest.raises(OutcomeUnknown, match="through the proxy of the environment: the connection broke"):
                 one.call("POST", "x", json={})
         assert [request.method for request in server.requests] == ["POST", "POST"]
 
 
-def test_a_proxy_that_drips_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch, certificates: Certificates) -> None:
+def test_a_proxy_that_drips_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer to CONNECT never ends; nothing left for the service meanwhile."""
     with Server(lambda _: Reply(misbehave=drip)) as proxy:
         drip = servers.Dripping(proxy, b"HTTP/1.1 200 Connection established\r\nX-Slow: ")
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-        given = {"request_timeout": timedelta(seconds=0.5), "ca_bundle": certificates.ca}
-        one = http.Client(options("https://127.0.0.1:9", **given), wait=Waits())
+        one = http.Client(options("https://service.invalid", request_timeout=timedelta(seconds=0.5)), wait=Waits())
         with pytest.raises(Refused, match=r"no complete answer within 0\.5 s"):
             one.call("POST", "x", json={})
 
