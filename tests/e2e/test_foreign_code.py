@@ -5,9 +5,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.rdatatype
 import pytest
 
+from tests.e2e.gate import Gate
 from tests.e2e.lab.lab import Lab
+from tests.e2e.runs import Certbot, until
+from tests.e2e.test_kills import grow_old, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,24 @@ def test_certbots_own_rfc2136_plugin_and_renewal(lab: Lab) -> None:
     assert again.returncode == 0, again.stderr
     log = "".join(path.read_text() for path in (lab.directory / "plugin" / "logs").iterdir())
     assert lab.delegates["single.bind.test"].key.secret not in log
+
+
+def test_a_killed_run_of_a_plugin_is_swept(lab: Lab, certbot: Certbot) -> None:
+    """Another process has the plugin take away what the killed one had it write, and leaves no journal."""
+    inner = lab.flat_credentials("single.bind.test", "dns_rfc2136")
+    with Gate(lab, "single.bind.test") as gate:
+        keys = {"provider": "certbot-plugin", "plugin": "dns-rfc2136", "credentials": str(inner)} | gate.settings
+        lines = ["[single.bind.test]", *(f"{key} = {value}" for key, value in keys.items())]
+        run = certbot.start(*certbot.certonly(lab.private_file("killed.ini", "\n".join(lines)), "single", "*.single"))
+        until(gate.is_reached, "the watch")
+        run.kill()
+        run.end(code=-9)
+    left = lab.zone("single.bind.test")
+    assert [len(rrset) for (_, rdtype), rrset in left.items() if rdtype == dns.rdatatype.TXT] == [2]
+    assert "withdrawn" in sweep(certbot)
+    grow_old(certbot.state)
+    sweep(certbot)
+    assert certbot.journals() == []
 
 
 def test_what_foreign_code_says_is_never_believed(lab: Lab) -> None:
