@@ -142,8 +142,9 @@ class Cloudflare:
                         "POST", f"{records}/batch", json={kind: part}, repeat=True, accept={400, 404}
                     )
                     if answer.is_success:
-                        made = result(answer, dict).get("posts") or []
-                        self._check_names(records, answer, made, {change.get("name") for change in part})
+                        if kind == "posts":
+                            made = answer.field(result(answer, dict), "posts", list)
+                            self._check_names(records, answer, made, {post["name"] for post in part})
                         is_written = True
                         continue
                     if not codes(answer) & done:

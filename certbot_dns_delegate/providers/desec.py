@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from dns.name import Name
 from zope.interface import implementer
@@ -159,7 +159,7 @@ def _next_cursor(link: str) -> str | None:
     """The cursor of the next page (RFC 8288); nothing else of the URL is used, as it could lead anywhere."""
     for url, rel in (part.split(">", 1) for part in link.split("<") if ">" in part):
         if 'rel="next"' in rel:
-            return next(iter(parse_qs(urlsplit(url).query).get("cursor", [])), None)
+            return next(iter(parse_qs(url.partition("?")[2]).get("cursor", [])), None)
     return None
 
 

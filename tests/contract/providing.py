@@ -1,5 +1,6 @@
 """Providers as a settings file makes them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ def values(**by_label: str) -> dict[dns.name.Name, frozenset[str]]:
     return {name(f"{label}.acme.example."): frozenset(text.split()) for label, text in by_label.items()}
 
 
-def provide(directory: Path, provider: str, warnings: list[str] | None = None, **options: str) -> Any:
+def provide(
+    directory: Path,
+    provider: str,
+    warnings: list[str] | None = None,
+    wait: Callable[[float], object] = Context.wait,
+    **options: str,
+) -> Any:
     """A provider for a section with these options."""
     file = directory / f"{provider}.ini"
     lines = [f"{key} = {value}" for key, value in {"provider": provider, **options}.items()]
@@ -29,5 +36,5 @@ def provide(directory: Path, provider: str, warnings: list[str] | None = None, *
     file.chmod(0o600)
     told = warnings if warnings is not None else []
     delegate = settings.load(file, "dns-delegate", told.append).delegates[0]
-    context = Context(delegate.title, lambda _host, _port: (), directory, told.append)
+    context = Context(delegate.title, lambda _host, _port: (), directory, told.append, wait)
     return providers.make(provider, delegate.options, context)

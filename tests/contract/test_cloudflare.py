@@ -243,6 +243,14 @@ def test_error_in_a_200_answer(service: Cloudflare, make: Callable[..., Any]) ->
         make(service).publish(ZONE, values(web=A), 60)
 
 
+@pytest.mark.parametrize("posts", [True, None, {"id": "x"}])
+def test_a_batch_of_wrong_type(service: Cloudflare, make: Callable[..., Any], posts: Any) -> None:
+    """What was made cannot be seen, so the outcome is open."""
+    service.next(says(200, {"success": True, "errors": [], "result": {"posts": posts}}), "POST", "batch")
+    with pytest.raises(OutcomeUnknown, match=r"'posts' is .*, not a list"):
+        make(service).publish(ZONE, many(9), 60)
+
+
 def test_probe(service: Cloudflare, make: Callable[..., Any]) -> None:
     """The probe counts the zones that the token may use."""
     assert make(service).probe() == "Cloudflare accepts the token; it may use 2 zones"

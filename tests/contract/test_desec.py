@@ -203,6 +203,14 @@ def test_endless_list(service: Desec, make: Callable[..., Any]) -> None:
         make(service).publish(ZONE, values(**{f"h{number}": A for number in range(9)}), 60)
 
 
+def test_a_link_that_is_no_url(service: Desec, make: Callable[..., Any]) -> None:
+    """Of a further page only the cursor counts, whatever else is wrong with its address."""
+    service.plant(DOMAIN, "h0", f'"{B}"')
+    service.next(says(200, [], Link='<http://[::1?type=TXT&cursor=0>; rel="next"'), "GET", "rrsets")
+    make(service).publish(ZONE, values(**{f"h{number}": A for number in range(9)}), 60)
+    assert service.values(DOMAIN, "h0") == {A, B}
+
+
 def test_probe(service: Desec, make: Callable[..., Any]) -> None:
     """The probe reads the list of domains."""
     assert make(service).probe() == "deSEC accepts the token; 2 domains are there"
