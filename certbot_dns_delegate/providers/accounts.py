@@ -178,7 +178,7 @@ class AccountFile:
         :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
         :raises StateError: when the file's directory cannot be written, or somebody else does not finish.
         """
-        lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        lock = FileLock(beside(self.path, ".lock"))
         if not lock.acquire(wait, PATIENCE):
             raise StateError(
                 f"{printable(str(self.path))}: another process has been registering for {PATIENCE:g} s",
@@ -214,6 +214,11 @@ class AccountFile:
                 return dict(content)
         problem = f"{printable(str(self.path))}: holds one account without its name, so that none can be added"
         raise SettingsError(problem, "accounts = another file")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """What belongs to an account file; beside the file itself, so that all who come by links find the same."""
+    return Path(os.path.realpath(path) + suffix)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -7,7 +7,6 @@ locked from the first update until :meth:`AcmeDNS.withdraw`, when the validation
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from dns.name import Name
 from zope.interface import implementer
@@ -24,7 +23,7 @@ from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.accounts import Account, is_getlocalcert
+from certbot_dns_delegate.providers.accounts import Account, beside, is_getlocalcert
 from certbot_dns_delegate.providers.acme_dns_service import AT_ONCE, REGISTER, Service
 from certbot_dns_delegate.providers.holds import Hold, Holds
 from certbot_dns_delegate.providers.interface import Context, IProvider, IRegistrar, Options
@@ -54,8 +53,7 @@ class AcmeDNS:
         self._service = Service(options, context)
         self._keys: dict[Name, Hashable] = {}
         """What was taken for an owner."""
-        beside = Path(f"{options['accounts']}.locks")
-        self._holds = Holds((beside, context.state), context.wait)
+        self._holds = Holds((beside(options["accounts"], ".locks"), context.state), context.wait)
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import dns.name
 import pytest
 
-from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.errors import DelegateError, SettingsError, StateError
 from certbot_dns_delegate.providers.accounts import Account, AccountFile, normalise, parse
 
 SUBDOMAIN = "8e5700ea-a4bf-41c7-8a77-e990661dcc6a"
@@ -148,6 +148,21 @@ def test_an_account_is_added_and_the_others_are_kept(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [a.name for a in file.read()] == ["other.example", "new.example"]
+
+
+def test_who_comes_by_a_link_waits_for_who_does_not(tmp_path: Path) -> None:
+    """The lock is beside the file itself, which both would replace."""
+
+    def waits(_seconds: float) -> None:
+        raise DelegateError("is locked")
+
+    path = write(tmp_path / "real.json", "{}").path
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.json"
+    link.symlink_to(path)
+    with AccountFile(path, lambda _: None).locked(never):  # noqa: SIM117  one waits for the other
+        with pytest.raises(DelegateError, match="is locked"), AccountFile(link, lambda _: None).locked(waits):
+            raise AssertionError
 
 
 @pytest.mark.parametrize("text", [json.dumps(FIELDS), SHELL, '{"half": '])

@@ -194,14 +194,16 @@ def test_another_order_waits_until_the_account_is_free(house: House) -> None:
     assert THREE in house.served(owner)
 
 
-def test_the_end_of_the_run_ends_the_wait_for_an_account(house: House) -> None:
+@pytest.mark.parametrize("name", ["accounts.json", "link.json"])
+def test_the_end_of_the_run_ends_the_wait_for_an_account(house: House, name: str) -> None:
     """The engine's wait raises then; nothing was written, and the lock is free when its owner is done."""
 
     def end(_: float) -> None:
         raise DelegateError("the run is being ended")
 
     (owner,) = house.accounts(1)
-    first, second = house.provider(), house.provider(wait=end)
+    (house.path.parent / "link.json").symlink_to(house.path)
+    first, second = house.provider(), house.provider(wait=end, accounts=house.path.parent / name)
     first.publish(ZONE, {owner: frozenset({ONE})}, 1)
     with pytest.raises(DelegateError, match="is being ended"):
         second.publish(ZONE, {owner: frozenset({THREE})}, 1)
