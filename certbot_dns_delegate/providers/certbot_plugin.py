@@ -22,7 +22,7 @@ from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, 
 from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import installed, route53
-from certbot_dns_delegate.providers.foreign import Guard, hiding, secrets_in, without_proof
+from certbot_dns_delegate.providers.foreign import Guard, hiding, message_of, secrets_in, without_proof
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import PATH, TEXT, Key
@@ -196,7 +196,7 @@ def _overheard(plugin: type, heard: list[str]) -> Iterator[None]:
     loggers = [(logging.getLogger(module), logging.getLogger(module).level) for module in sorted(modules)]
 
     def listen(record: logging.LogRecord) -> bool:
-        text = record.getMessage()
+        text = message_of(record)
         if record.thread == me and (record.levelno >= logging.WARNING or TROUBLE.match(text)):
             heard.append(text)
         # Lowering the level below must not make the log longer.

@@ -45,6 +45,14 @@ def sentence(error: BaseException, redact: Redactor) -> str:
     return redact.shown(text if isinstance(error, errors.Error) else f"{type(error).__name__}: {text}")
 
 
+def message_of(record: logging.LogRecord) -> str:
+    """What a record says, also where its text and arguments do not fit together."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  an argument's own __str__ may raise anything
+        return f"{record.msg} {record.args}"
+
+
 class _Discretion(logging.Filter):
     """Takes secrets out of whatever passes a handler, tracebacks included."""
 
@@ -55,9 +63,8 @@ class _Discretion(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno <= logging.DEBUG and record.name.partition(".")[0] in CHATTY:
             return False
-        message = record.getMessage()
-        if self._redact(message) != message:
-            record.msg, record.args = self._redact(message), ()
+        # Always: what logging prints of a record that it cannot format would show the arguments.
+        record.msg, record.args = self._redact(message_of(record)), ()
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = self._redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
             record.exc_info = None

@@ -355,7 +355,7 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed packages with plugins that are strange in one way each."""
     folder = tmp_path / "site"
     (folder / "strange-1.dist-info").mkdir(parents=True)
-    names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged", "clumsy"]
+    names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged", "clumsy", "babbling"]
     points = "\n".join(f"dns-{name} = strange_{name}:Plugin" for name in names)
     (folder / "strange-1.dist-info" / "entry_points.txt").write_text(f"[certbot.plugins]\n{points}\n")
     (folder / "strange-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n")
@@ -392,6 +392,9 @@ class Plugin(DNSAuthenticator):
         "flagged": "    def _perform(self, domain, name, value):\n"
         "        seen = (self.conf('number'), self.conf('loud'), self.conf('key'), domain, name)\n"
         "        raise errors.PluginError(repr(seen))\n",
+        "babbling": "    def _perform(self, domain, name, value):\n"
+        "        logging.getLogger(__name__).warning('%s and %s', self.conf('key'))\n"
+        "    _cleanup = _perform\n",
         "clumsy": "    def _perform(self, domain, name, value): pass\n"
         "    def _cleanup(self, domain, name, value):\n"
         "        with open(self.conf('key'), 'a') as tried: print(name, value[0], file=tried)\n"
@@ -439,6 +442,17 @@ class TestStrange:
         assert "the token is (secret)" in caplog.text
         assert "\x1b" not in str(caught.value)
         with pytest.raises(OutcomeUnknown, match=r"could not clean up at .*: ZeroDivisionError"):
+            one.withdraw(APEX, {WEB: frozenset({ONE})})
+
+    def test_a_log_call_that_is_wrong_is_no_failure(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As it is none for Certbot; what logging would print of it on the terminal holds a secret."""
+        one = provider(tmp_path, plugin="dns-babbling", key="s3cr3t-key")
+        one.publish(APEX, {WEB: frozenset({ONE})}, 1)
+        assert "%s and %s" in caplog.text
+        assert "s3cr3t-key" not in caplog.text + capsys.readouterr().err
+        with pytest.raises(OutcomeUnknown, match=r"%s and %s \('\(secret\)',\)"):
             one.withdraw(APEX, {WEB: frozenset({ONE})})
 
     def test_cleaning_up_goes_on_behind_a_failure(self, tmp_path: Path) -> None:
