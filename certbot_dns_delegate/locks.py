@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._using = threading.Lock()
+        """The end of a run gives locks back under the hands of threads that still have a request out; a descriptor
+        that was closed is soon another file's."""
 
     def acquire(self, wait: Callable[[float], object], patience: float) -> bool:
         """Take the lock.
@@ -57,21 +61,23 @@ class FileLock:
 
     def touch(self) -> None:
         """Remember this moment for whoever holds the lock next."""
-        if self._descriptor is not None:
-            os.pwrite(self._descriptor, f"{time.time_ns()}\n".encode(), 0)  # not rounded: never after this moment
+        with self._using:
+            if self._descriptor is not None:
+                os.pwrite(self._descriptor, f"{time.time_ns()}\n".encode(), 0)  # not rounded: never after this moment
 
     def touched(self) -> float | None:
         """Seconds since the last :meth:`touch` of any process; None when there was none, or the clock was set back."""
-        if self._descriptor is None:
-            return None
+        with self._using:
+            text = b"" if self._descriptor is None else os.pread(self._descriptor, 30, 0)
         try:
-            age = (time.time_ns() - int(os.pread(self._descriptor, 30, 0))) / 1e9
+            age = (time.time_ns() - int(text)) / 1e9
         except ValueError:
             return None
         return age if age >= 0 else None
 
     def release(self) -> None:
         """Give the lock back, if it is held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        with self._using:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None

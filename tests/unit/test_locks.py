@@ -1,5 +1,6 @@
 """Locks between processes: one holder, nobody left waiting, and a descriptor that never stays behind."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,29 @@ def test_it_is_taken_as_soon_as_it_is_free(tmp_path: Path) -> None:
     assert second.acquire(wait, 100)
     assert waited == [STEP] * 3
     second.release()
+
+
+def test_giving_back_under_the_hands_of_a_thread_harms_no_other_file(tmp_path: Path) -> None:
+    """The end of a run, and an answer that arrives in that moment: nothing is written into what is opened next."""
+    failures: list[OSError] = []
+
+    def touch() -> None:
+        try:
+            for _ in range(20):
+                lock.touch()
+        except OSError as error:
+            failures.append(error)
+
+    for _ in range(200):
+        lock = FileLock(tmp_path / "lock")
+        assert lock.acquire(never, 0)
+        toucher = threading.Thread(target=touch)
+        toucher.start()
+        lock.release()
+        with (tmp_path / "victim").open("w"):
+            toucher.join()
+    assert failures == []
+    assert (tmp_path / "victim").read_bytes() == b""
 
 
 def test_a_wait_that_ends_otherwise_leaves_nothing_open(tmp_path: Path) -> None:
