@@ -51,6 +51,11 @@ class FileLock:
                 self.release()
         return is_held
 
+    @property
+    def is_held(self) -> bool:
+        """From :meth:`acquire` to :meth:`release`."""
+        return self._descriptor is not None
+
     def _try(self) -> bool:
         assert self._descriptor is not None
         try:

@@ -159,6 +159,8 @@ class AcmeDNS:
                 if text in hold.values:
                     continue  # sent already: again, it would push out its sibling
                 self._let_a_second_pass(hold)
+                if not hold.lock.is_held:  # by now another order may have it
+                    raise DelegateError("the run is being ended")
                 hold.values.add(text)
                 try:
                     api.update(self._service.client(account), account, text)

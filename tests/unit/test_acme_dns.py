@@ -212,6 +212,34 @@ def test_the_end_of_the_run_ends_the_wait_for_an_account(house: House, name: str
     house.provider().publish(ZONE, {owner: frozenset({THREE})}, 1)
 
 
+def test_nothing_more_is_sent_once_the_account_was_let_go(house: House) -> None:
+    """The run ended while an update was under way: the second value could push out what the next order sent."""
+    (owner,) = house.accounts(1)
+    arrived, answer = threading.Event(), threading.Event()
+    raised: list[DelegateError] = []
+
+    def hold_back(_: Request) -> None:
+        arrived.set()
+        answer.wait(20)
+
+    def publish() -> None:
+        try:
+            provider.publish(ZONE, {owner: frozenset({ONE, TWO})}, 1)
+        except DelegateError as error:
+            raised.append(error)
+
+    house.server.fault = hold_back
+    provider = house.provider()
+    thread = threading.Thread(target=publish)
+    thread.start()
+    assert arrived.wait(20)
+    provider.end()
+    answer.set()
+    thread.join(20)
+    assert len(house.server.updates) == 1
+    assert [type(error) for error in raised] == [OutcomeUnknown]
+
+
 def test_withdrawing_needs_no_account_file(house: House) -> None:
     """What a killed run left is let go of by a process that finds nothing but the journal."""
     (owner,) = house.accounts(1)
