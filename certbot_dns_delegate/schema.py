@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from certbot_dns_delegate.text import parse_name, printable
 
@@ -135,6 +135,15 @@ def _address(text: str) -> str:
         raise ValueError(f"{printable(text, 60)!r} is no IP address") from None
 
 
+class _Url(str):
+    """Shows no user-info where whatever holds it is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(bare(self))
+
+
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -143,7 +152,13 @@ def _url(text: str) -> str:
         raise ValueError(f"is no URL: {printable(str(error))}") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("is no URL of the form https://host[:port][/path]")
-    return text.rstrip("/")
+    return _Url(text.rstrip("/"))
+
+
+def bare(url: str) -> str:
+    """A URL without user-info, as it may be shown and stored."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def parse_pattern(text: str) -> str:

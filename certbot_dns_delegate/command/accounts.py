@@ -18,6 +18,7 @@ from certbot_dns_delegate.files import read_trusted
 from certbot_dns_delegate.lookup.chain import Followed
 from certbot_dns_delegate.lookup.chains import follow_all
 from certbot_dns_delegate.providers.accounts import Account, AccountFile, normalise, parse
+from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.text import printable, show
 
 
@@ -36,7 +37,7 @@ def _list(store: AccountFile, url: str, output: Output) -> bool:
     accounts = store.read() if store.exists() else []
     for account in accounts:
         target = show(account.fulldomain) if account.fulldomain else f"{printable(account.subdomain)}.?"
-        server = printable(account.server_url or url)
+        server = printable(bare(url or account.server_url))
         record = {"name": account.name, "target": target, "server": server}
         output.record(record, f"{printable(account.name) or '?'}  {target}  {server}")
     output.text(f"{count(len(accounts), 'account')} in {printable(str(store.path))}")
@@ -79,7 +80,7 @@ def _take(
         same = (there.username, there.subdomain) == (account.username, account.subdomain)
         seen = "is stored already" if same else f"another account is stored for it: {printable(there.subdomain)}"
         return tell("kept" if same else "conflict", seen, same)
-    server = account.server_url or arguments.url or url
+    server = account.server_url or bare(arguments.url or url or "")
     if not server:
         return tell("left out", "the file does not name its server; hint: --url https://auth.example.org", False)
     alias = _alias(wanted, account, host, output)
@@ -97,7 +98,7 @@ def _take(
         output.warn(f"{show(wanted.owner)} {shown}; hint: add  {show(wanted.owner)} 3600 IN CNAME {show(target)}")
     elif account.fulldomain not in {None, target}:
         output.warn(f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored")
-    return tell("taken over", f"{show(target)} at {printable(server)}", True)
+    return tell("taken over", f"{show(target)} at {printable(bare(server))}", True)
 
 
 def _alias(wanted: Wanted, account: Account, host: Host, output: Output) -> Name | None:

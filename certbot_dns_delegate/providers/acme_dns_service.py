@@ -11,6 +11,7 @@ from certbot_dns_delegate.providers import acme_dns_api as api
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.accounts import Account, AccountFile, is_getlocalcert, normalise
 from certbot_dns_delegate.providers.interface import Context, Options
+from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.text import parse_name, printable, quoted, show
 
 AT_ONCE = 8
@@ -127,7 +128,7 @@ class Service:
 
     def key(self, account: Account) -> Hashable:
         """The same for two entries of the file that are one account."""
-        return (self.url(account).rpartition("@")[2], account.subdomain.lower())
+        return (bare(self.url(account)), account.subdomain.lower())
 
     def url(self, account: Account) -> str:
         """Where the account is; what is configured wins over what the file says."""

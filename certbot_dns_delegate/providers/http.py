@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from random import SystemRandom
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 
@@ -18,7 +18,7 @@ from certbot_dns_delegate.providers.answer import THROTTLED, Answer, Redactor, s
 from certbot_dns_delegate.providers.exchange import Channel, Exchange
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.providers.session import header_lines, is_loopback, open_session
-from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret
+from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret, bare
 
 TRIES = 3
 """How often a request that may be repeated is sent when it gets no answer or a 5xx one."""
@@ -97,7 +97,7 @@ class Client:
         parts = urlsplit(options["url"])
         if basic is None and parts.username is not None:
             basic = (unquote(parts.username), Secret(unquote(parts.password or "")))
-        base = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+        base = bare(options["url"]).rstrip("/")
         revealed = [value for value in (headers or {}).values() if isinstance(value, Secret)]
         revealed += [*secrets, *([basic[1]] if basic else [])]
         hidden = {secret.reveal() for secret in revealed}

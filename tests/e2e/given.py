@@ -188,8 +188,9 @@ def newer_history(lab: Lab, here: Path) -> dict[str, str]:
 def accounts(lab: Lab, here: Path) -> dict[str, str]:
     """An acme-dns server, settings for it, and files as other tools store their accounts; nothing stored here yet."""
     server = RUNNING.enter_context(AcmeDNS())
+    url = server.url.replace("//", "//proxy:who-may-pass@")
     ini = lab.private_file(
-        f"{here.name}.ini", f"[auth.test]\nprovider = acme-dns\nurl = {server.url}\naccounts = {here}/store.json\n"
+        f"{here.name}.ini", f"[auth.test]\nprovider = acme-dns\nurl = {url}\naccounts = {here}/store.json\n"
     )
     private = {"username": "u", "password": "p" * 40}
     label = "8e5700ea-a4bf-41c7-8a77-e990661dcc6a"

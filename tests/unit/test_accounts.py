@@ -79,6 +79,9 @@ ACMEDNS_SUBDOMAIN='{SUBDOMAIN}'
 )
 def test_every_known_form_is_read(text: str, name: bool, server_url: str, has_fulldomain: int) -> None:
     """The same account comes out, whatever tool wrote it."""
+    (account,) = parse(text.replace("https://", "https://proxy:who-may-pass@"))
+    assert "who-may-pass" not in repr(account)
+    assert account.server_url.replace("proxy:who-may-pass@", "") == server_url
     (account,) = parse(text)
     assert account.name == ("shop.example.com" if name else "")
     assert (account.username, account.subdomain) == (FIELDS["username"], SUBDOMAIN)
