@@ -102,7 +102,7 @@ class Engine:
             published = self._publishing.publish(plan, self._pending, standing, pool)
             addresses = self._writers.addresses(self.settings)
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
-            self._proof.prove(plan, published, pool, timeout)
+            self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool, timeout)
             return plan
         except BaseException:  # a signal too ends what the threads wait for
             self._stop.set()

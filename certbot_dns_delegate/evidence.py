@@ -31,14 +31,20 @@ def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
 
 
 def stale_for_s(
-    plan: Plan, report: WatchReport | None, withdrawn: Mapping[str, tuple[float, int]], passed_s: float
+    plan: Plan,
+    report: WatchReport | None,
+    withdrawn: Mapping[str, tuple[float, int]],
+    pushed_out: Mapping[Name, int],
+    passed_s: float,
 ) -> float:
     """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
 
     Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served meanwhile,
-    or we ourselves have just withdrawn one (Certbot orders again at once without the names that failed).
+    or our values may have pushed one out unseen (of an order that we waited for), or we ourselves have just withdrawn
+    one (Certbot orders again at once without the names that failed).
 
     :param withdrawn: when values of ours were last taken from an owner (seconds since the epoch), and their TTL.
+    :param pushed_out: the targets where values only go when newer ones come, and the TTL there.
     :param passed_s: seconds since the values were published.
     """
     until = 0.0
@@ -49,6 +55,8 @@ def stale_for_s(
     for owner, rrset in rrsets:
         if rrset.values - ours[owner]:
             until = max(until, rrset.ttl + more_s - passed_s)
+    for ttl in pushed_out.values():
+        until = max(until, ttl + more_s - passed_s)
     for at, ttl in withdrawn.values():
         until = max(until, at + ttl + more_s - time.time())
     return min(until, STALE_AT_MOST.total_seconds())

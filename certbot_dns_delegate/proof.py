@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import timedelta
@@ -44,11 +44,17 @@ class Proof:
         self._history = history
 
     def prove(
-        self, plan: Plan, published: Sequence[Sequence[Sighting]], pool: Executor, timeout: timedelta | None
+        self,
+        plan: Plan,
+        published: Sequence[Sequence[Sighting]],
+        pushed_out: Mapping[Name, int],
+        pool: Executor,
+        timeout: timedelta | None,
     ) -> None:
         """Return when a CA may look.
 
         :param published: what was read back of each publication.
+        :param pushed_out: as :func:`~certbot_dns_delegate.evidence.stale_for_s` has it.
         :param timeout: instead of the profiles' own; zero: look only where what was published is not to be believed.
         :raises NotServed: when time runs out, with what every server showed last.
         """
@@ -77,7 +83,7 @@ class Proof:
                 raise not_served(self.report, serials(self.report))
         if not is_blind:
             self._look_from_outside(plan, pool)
-            self._wait_out(plan, settle_s, begin)
+            self._wait_out(plan, pushed_out, settle_s, begin)
 
     def _look_from_outside(self, plan: Plan, pool: Executor) -> None:
         """Tell what a resolver does not see; it may know less than the CA's, so this stops nobody."""
@@ -89,10 +95,10 @@ class Proof:
             for sentence in future.result():
                 self._tell.warn(sentence)
 
-    def _wait_out(self, plan: Plan, settle_s: float, begin: float) -> None:
+    def _wait_out(self, plan: Plan, pushed_out: Mapping[Name, int], settle_s: float, begin: float) -> None:
         ours = {owner for publication in plan.publications for owner in publication.values}
         withdrawn = self._history.last_withdrawn(map(show, ours))
-        stale_s = stale_for_s(plan, self.report, withdrawn, time.monotonic() - begin)
+        stale_s = stale_for_s(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin)
         rest_s = max(settle_s, stale_s)
         if rest_s > 0:
             why = "older values may still be cached" if stale_s >= settle_s else "servers that cannot be seen from here"

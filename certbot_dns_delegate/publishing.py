@@ -60,6 +60,15 @@ class Publishing:
         raise_all(self.settle())
         return [future.result() for future in self._requests]
 
+    def pushed_out(self, plan: Plan) -> dict[Name, int]:
+        """The targets where values only go when newer ones come, each with the TTL that they have there."""
+        found: dict[Name, int] = {}
+        for publication in plan.publications:
+            limits = self._provider_of(self._settings.chosen(publication.delegate)).limits
+            if not limits.deletes_one_value:
+                found |= dict.fromkeys(publication.values, max(OUR_TTL, limits.lowest_ttl))
+        return found
+
     def settle(self, most_s: float | None = None) -> list[DelegateError]:
         """Wait for the requests, at most so many seconds, and mark what became of them.
 

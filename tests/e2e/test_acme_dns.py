@@ -86,6 +86,19 @@ def test_certificate_and_renewal(lab: Lab, certbot: Certbot, credentials: Path) 
     ]
 
 
+def test_two_orders_at_once_on_one_account(lab: Lab, certbot: Certbot, credentials: Path) -> None:
+    """Two Certbots, two slots, four values: one order waits until the other's validation is over, and both succeed."""
+    target = register(credentials, "first.customer.test").to_text()
+    names = ("first", "second")
+    for name in names:
+        lab.alias(f"{name}.customer.test", target)
+    arguments = [certbot.certonly(credentials, name, f"*.{name}", authenticator=AUTHENTICATOR) for name in names]
+    homes = [certbot.home, f"{certbot.home}-other"]
+    runs = [certbot.start(*each, home=home) for each, home in zip(arguments, homes, strict=True)]
+    for run in runs:
+        assert "Successfully received certificate" in run.end()
+
+
 def test_error_shows_the_record_to_add(lab: Lab, certbot: Certbot, credentials: Path) -> None:
     """Without a terminal a name with no CNAME gets its account, the same one each time, and fails with the record."""
     outputs = [certbot.issue(credentials, "new", "*.new", authenticator=AUTHENTICATOR, code=1) for _ in range(2)]

@@ -47,12 +47,13 @@ def test_nobody_is_asked_where_the_value_was_not_seen() -> None:
 def test_older_values_are_waited_out() -> None:
     """What others' values beside ours show to have been served is waited for, at most a minute."""
     theirs = planned(RRset(frozenset({"theirs"}), 3600))
-    assert stale_for_s(theirs, None, {}, 2.0) == 60
-    assert stale_for_s(planned(RRset(frozenset({"theirs"}), 10)), None, {}, 2.0) == 9
-    assert stale_for_s(planned(RRset(frozenset({VALUE}), 10)), None, {}, 2.0) == 0
-    assert 1 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 1)}, 0.0) <= 2
-    assert stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time() - 5, 1)}, 0.0) == 0
-    assert 26 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 30)}, 0.0) <= 31
+    assert stale_for_s(theirs, None, {}, {}, 2.0) == 60
+    assert stale_for_s(planned(RRset(frozenset({"theirs"}), 10)), None, {}, {}, 2.0) == 9
+    assert stale_for_s(planned(RRset(frozenset({VALUE}), 10)), None, {}, {}, 2.0) == 0
+    assert 1 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 1)}, {}, 0.0) <= 2
+    assert stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time() - 5, 1)}, {}, 0.0) == 0
+    assert stale_for_s(planned(RRset()), None, {}, {OWNER: 1}, 0.5) == 1.5
+    assert 26 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 30)}, {}, 0.0) <= 31
 
 
 def test_serials_of_nobody() -> None:
