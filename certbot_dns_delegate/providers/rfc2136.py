@@ -25,9 +25,6 @@ from certbot_dns_delegate.providers.update import Connection, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
 from certbot_dns_delegate.text import printable, quoted, show
 
-TIMES = 3
-"""Attempts at an UPDATE whose prerequisite failed because somebody else changed the owner meanwhile."""
-
 
 class Broken(OutcomeUnknown):
     """The connection broke between request and answer."""
@@ -121,7 +118,15 @@ class RFC2136:
             return f"{connection.server} knows the key"
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        return [sighting for part in _parts(values) for sighting in self._publish_part(zone, part, ttl)]
+        sightings: list[Sighting] = []
+        for number, part in enumerate(_parts(values)):
+            try:
+                sightings += self._publish_part(zone, part, ttl)
+            except Refused as error:
+                if number:  # what went before stands
+                    raise OutcomeUnknown(error.problem, error.hint) from None
+                raise
+        return sightings
 
     def withdraw(self, zone: Name, values: Values) -> None:
         for part in _parts(values):
@@ -160,22 +165,25 @@ class RFC2136:
     # One UPDATE, and what has to be known around it
 
     def _publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        present: dict[Name, RRset] | None = None
         with self._connect() as connection:
-            for _ in range(TIMES):
-                update = self._update(zone)
-                for owner, texts in values.items():
-                    # First it is assumed that nothing stands there, as it nearly always is, and the server checks that
-                    # (RFC 2136 section 2.4.5); only when it says no are the owners read, for the TTL to keep.
-                    update.absent(owner, *(() if present is None else (dns.rdatatype.CNAME,)))
-                    standing = present[owner] if present else RRset()
-                    for text in sorted(texts):
-                        update.add(owner, standing.ttl if standing.values else ttl, _txt(text))
-                rcode = self._send(connection, update, zone, may_exist=present is None)
-                if rcode == dns.rcode.NOERROR:
-                    return self._reader.read_back(connection, values)
-                present = self._reader.standing(connection, values)
-        raise Refused(f"UPDATE of {show(zone)}: {connection.server} said YXDOMAIN", HINTS["YXDOMAIN"])
+            # First it is assumed that nothing stands there, as it nearly always is, and the server checks that; only
+            # when it says no are the owners read, for the TTL to keep.
+            if self._send(connection, self._addition(zone, values, ttl), zone, may_exist=True) != dns.rcode.NOERROR:
+                standing = self._reader.standing(connection, values)
+                self._send(connection, self._addition(zone, values, ttl, standing), zone)
+            return self._reader.read_back(connection, values)
+
+    def _addition(
+        self, zone: Name, values: Values, ttl: int, standing: Mapping[Name, RRset] | None = None
+    ) -> dns.update.UpdateMessage:
+        """:param standing: what stands at the owners; None: nothing may, or YXDOMAIN (RFC 2136 section 2.4.5)."""
+        update = self._update(zone)
+        for owner, texts in values.items():
+            update.absent(owner, *(() if standing is None else (dns.rdatatype.CNAME,)))
+            present = standing[owner] if standing is not None else RRset()
+            for text in sorted(texts):
+                update.add(owner, present.ttl if present.values else ttl, _txt(text))
+        return update
 
     # Messages
 

@@ -1,5 +1,6 @@
 """RFC 2136: the contract, and every row of the diagnosis matrix, by BIND, Knot and PowerDNS and by doubles."""
 
+import itertools
 import socket
 import ssl
 import threading
@@ -504,6 +505,18 @@ def test_more_than_a_message(lab: Lab) -> None:
     assert len(provider.publish(name("acme.knot.test."), values, 1)) == 700
     provider.withdraw(name("acme.knot.test."), values)
     assert lab.serial("acme.knot.test") - before == 4
+
+
+def test_refused_after_the_first_message(lab: Lab) -> None:
+    """Where the first of two messages was carried out, a refusal of the second does not mean that nothing stands."""
+    count = itertools.count()
+    refusing = When(lambda request: request.is_update and next(count) > 0, Refusing())
+    values = {name(f"{'long' * 10}{n:04}.{ZONE}"): frozenset({value(str(n))}) for n in range(700)}
+    with double(lab, refusing) as (server, provider, _):
+        with pytest.raises(OutcomeUnknown, match="said REFUSED"):
+            provider.publish(name(ZONE), values, 1)
+        written = [owner for owner in values if server.zone(ZONE).texts(owner)]
+        assert 0 < len(written) < len(values)
 
 
 @pytest.mark.parametrize("title", SERVERS)
