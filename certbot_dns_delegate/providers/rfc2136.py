@@ -21,7 +21,7 @@ from certbot_dns_delegate.providers import tsig
 from certbot_dns_delegate.providers.diagnosis import HINTS, explain, hint_for
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.providers.reading import Reader, answered
-from certbot_dns_delegate.providers.update import Connection, read
+from certbot_dns_delegate.providers.update import AGAIN_S, ANSWER_S, Connection, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
 from certbot_dns_delegate.text import printable, quoted, show
 
@@ -84,6 +84,7 @@ class RFC2136:
         self._context = context
         self._key = tsig.make_key(options, context.warn)
         self._reader = Reader(context, self._key if options["sign_query"] else None)
+        self._silent: set[Server] = set()
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
@@ -206,6 +207,7 @@ class RFC2136:
         except OSError as error:
             hint = "the values are withdrawn as soon as the server answers, in case it was carried out"
             if isinstance(error, TimeoutError):
+                self._silent.add(connection.server)
                 raise OutcomeUnknown(f"{what}: {connection.server} did not answer in time", hint) from None
             raise Broken(f"{what}: {connection.server} broke the connection before it answered", hint) from None
         try:
@@ -254,6 +256,7 @@ class RFC2136:
             source=options["source"],
             tls=tls,
             tls_hostname=options["tls_hostname"] or server.name or None,
+            patience_s=AGAIN_S if server in self._silent else ANSWER_S,
         )
 
 

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -16,7 +17,11 @@ from certbot_dns_delegate.model import Server
 CONNECT_S = 4.0
 """Seconds for the handshake, as long as a person would wait before trying the next server."""
 ANSWER_S = 15.0
-"""Seconds for the answer to an UPDATE; BIND writes its journal to disk before it answers."""
+"""Seconds for the whole answer to an UPDATE; BIND writes its journal to disk before it answers."""
+AGAIN_S = 5.0
+"""The same for a server that has kept silent so long just now: who has pressed Ctrl-C waits for it."""
+RESEND_S = 2.0
+"""Until a datagram without an answer is sent once more."""
 
 
 class Connection:
@@ -30,13 +35,17 @@ class Connection:
         source: str | None = None,
         tls: ssl.SSLContext | None = None,
         tls_hostname: str | None = None,
+        patience_s: float = ANSWER_S,
     ) -> None:
         """Connect.
+
+        :param patience_s: for each answer, however slowly it comes.
 
         :raises OSError: when that fails; nothing was sent then. ssl.SSLError is one.
         """
         self.server = server
         self.is_stream = transport != "udp"
+        self._patience_s = patience_s
         if self.is_stream:
             local = (source, 0) if source else None
             self._socket = socket.create_connection((server.address, server.port), CONNECT_S, local)
@@ -52,7 +61,6 @@ class Connection:
             except OSError:
                 self._socket.close()
                 raise
-        self._socket.settimeout(ANSWER_S)
 
     def __enter__(self) -> "Connection":
         return self
@@ -63,12 +71,19 @@ class Connection:
         self._socket.close()
 
     def exchange(self, message: dns.message.Message) -> bytes:
-        """One message out, the answer's bytes back, unverified.
+        """One message out, the answer's bytes back, unverified; all that we send may safely arrive twice.
 
         :raises OSError: when the connection breaks or stays silent; the message may have arrived.
         """
-        self._send(message.to_wire())
-        return self._receive(message.id)
+        wire = message.to_wire()
+        until = time.monotonic() + self._patience_s
+        while True:
+            self._send([wire], until)
+            try:
+                return self._receive(message.id, until if self.is_stream else min(until, time.monotonic() + RESEND_S))
+            except TimeoutError:
+                if self.is_stream or time.monotonic() >= until:
+                    raise
 
     def exchange_all(self, messages: Sequence[dns.message.Message]) -> dict[int, bytes]:
         """Several messages at once and their answers by message id; on UDP one after the other.
@@ -79,45 +94,53 @@ class Connection:
             return {message.id: self.exchange(message) for message in messages}
         answers: dict[int, bytes] = {}
         for start in range(0, len(messages), PIPELINE):
+            until = time.monotonic() + self._patience_s
             waiting = {message.id for message in messages[start : start + PIPELINE]}
-            self._send_all([message.to_wire() for message in messages[start : start + PIPELINE]])
+            self._send([message.to_wire() for message in messages[start : start + PIPELINE]], until)
             while waiting:
-                wire = self._receive_any()
+                wire = self._receive_any(until)
                 identifier = struct.unpack_from("!H", wire)[0] if len(wire) > 1 else None
                 if identifier in waiting:
                     waiting.discard(identifier)
                     answers[identifier] = wire
         return answers
 
-    def _send(self, wire: bytes) -> None:
-        self._send_all([wire])
-
-    def _send_all(self, wires: Sequence[bytes]) -> None:
+    def _send(self, wires: Sequence[bytes], until: float) -> None:
+        self._wait_until(until)
         if self.is_stream:
             self._socket.sendall(b"".join(struct.pack("!H", len(wire)) + wire for wire in wires))
         else:
             for wire in wires:
                 self._socket.send(wire)
 
-    def _receive(self, identifier: int) -> bytes:
+    def _receive(self, identifier: int, until: float) -> bytes:
         while True:
-            wire = self._receive_any()
+            wire = self._receive_any(until)
             if len(wire) > 1 and struct.unpack_from("!H", wire)[0] == identifier:
                 return wire
 
-    def _receive_any(self) -> bytes:
-        if not self.is_stream:
-            return self._socket.recv(65535)
-        return self._read(struct.unpack("!H", self._read(2))[0])
+    def _receive_any(self, until: float) -> bytes:
+        if self.is_stream:
+            return self._read(struct.unpack("!H", self._read(2, until))[0], until)
+        self._wait_until(until)
+        return self._socket.recv(65535)
 
-    def _read(self, count: int) -> bytes:
+    def _read(self, count: int, until: float) -> bytes:
         data = bytearray()
         while len(data) < count:
+            self._wait_until(until)
             chunk = self._socket.recv(count - len(data))
             if not chunk:
                 raise ConnectionResetError("connection closed")
             data += chunk
         return bytes(data)
+
+    def _wait_until(self, until: float) -> None:
+        """Let the next call of the socket wait so long; one that sends octet after octet must not hold us for ever."""
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left_s)
 
 
 PIPELINE = 50

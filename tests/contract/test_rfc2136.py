@@ -23,12 +23,14 @@ from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import RRset
 from certbot_dns_delegate.providers.conformance import Conformance, value
 from certbot_dns_delegate.providers.diagnosis import HINTS
+from certbot_dns_delegate.providers.update import AGAIN_S
 from certbot_dns_delegate.writers import Writers
 from tests.e2e.lab import Lab, keys, namespace, network
 from tests.servers import (
     AcceptsUpdatesWithoutEffect,
     BadTime,
     Behaviour,
+    DropsUpdate,
     DropsUpdateReply,
     First,
     FormErring,
@@ -39,6 +41,8 @@ from tests.servers import (
     Refusing,
     Replying,
     Server,
+    Silent,
+    SlowBy,
     UnsignedRefused,
     UnsignedReply,
     When,
@@ -356,6 +360,25 @@ def test_reply_lost_always(lab: Lab) -> None:
         assert "broke the connection before it answered" in caught.value.problem
         assert "withdrawn as soon as the server answers" in caught.value.hint
         assert server.zone(ZONE).texts(OWNER) == [TEXT]
+
+
+@pytest.mark.parametrize("lost", [DropsUpdate(), DropsUpdateReply()])
+def test_datagram_lost_once(lab: Lab, lost: Behaviour) -> None:
+    """Over UDP a lost UPDATE, or a lost answer to one that was carried out, is made good by sending it again."""
+    with double(lab, First(1, lost), transport="udp") as (server, provider, _):
+        (sighting,) = publish(provider, ZONE, OWNER)
+        assert sighting.rrset == RRset(frozenset({TEXT}), 1)
+        assert server.zone(ZONE).texts(OWNER) == [TEXT]
+
+
+def test_silent_once_waited_for_less(lab: Lab) -> None:
+    """A server that has kept silent to one UPDATE is not given as long again: somebody may wait for the withdrawal."""
+    with double(lab, OnUpdates(Silent())) as (server, provider, _):
+        with pytest.raises(OutcomeUnknown, match="did not answer in time"):
+            publish(provider, ZONE, OWNER)
+        server.behaviour = OnUpdates(SlowBy(AGAIN_S + 2))
+        with pytest.raises(OutcomeUnknown, match="did not answer in time"):
+            withdraw(provider, ZONE, OWNER)
 
 
 def test_no_answer_to_queries(lab: Lab) -> None:
