@@ -38,6 +38,12 @@ QUESTIONS = (200, 12)
 OUTSTANDING_S = 20.0
 """Seconds to wait at the end for requests still under way: longer than a provider waits for an answer."""
 
+WITHDRAWING = (
+    "what was sent is not answered yet, and is withdrawn when it is; Ctrl-C once more leaves that to the next run, or"
+    " to: certbot-dns-delegate sweep"
+)
+"""Told to whoever has ended a run while a service was writing."""
+
 
 class Engine:
     """One run: an order's values go out, are proven to be served, and come back in."""
@@ -119,6 +125,8 @@ class Engine:
         """
         try:
             if self._publishing is not None:
+                if self._publishing.is_under_way:
+                    self.tell.warn(WITHDRAWING)
                 self._publishing.settle(OUTSTANDING_S)
             return self._withdraw()
         finally:

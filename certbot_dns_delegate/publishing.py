@@ -69,6 +69,11 @@ class Publishing:
                 found |= dict.fromkeys(publication.values, max(OUR_TTL, limits.lowest_ttl))
         return found
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a request has left and nothing has come back yet."""
+        return not all(future.done() for future in self._requests)
+
     def settle(self, most_s: float | None = None) -> list[DelegateError]:
         """Wait for the requests, at most so many seconds, and mark what became of them.
 

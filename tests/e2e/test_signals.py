@@ -1,18 +1,23 @@
 """A signal at any moment leads to withdrawal and to Certbot's own exit, never on to the CA (rule 17)."""
 
+import itertools
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from dns.opcode import UPDATE
 
+from certbot_dns_delegate.engine import WITHDRAWING
 from certbot_dns_delegate.lookup.recursive import PATIENCE_S
 from certbot_dns_delegate.providers.update import ANSWER_S
+from tests.e2e.between import Between
 from tests.e2e.gate import Gate
 from tests.e2e.lab import Lab, network
 from tests.e2e.runs import Certbot, Run, until
 from tests.e2e.test_kills import sweep
-from tests.servers import Server, Silent
+from tests.servers import Behaviour, Handler, Reply, Request, Server, Silent
 
 RESOLVERS = 20
 """Silent ones: waiting for them all would take minutes."""
@@ -100,36 +105,89 @@ def test_signal(
     assert phase is validating or not lab.ipv6 or lab.resolver_queries(by_ca=True) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_in_the_withdrawal(lab: Lab, certbot: Certbot, number: signal.Signals) -> None:
+    """Ctrl-C leaves the rest to ``sweep``; the others, which Certbot holds back until it has cleaned up, leave none."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        reached.set()
+        go_on.wait()
+
+    with Between(hold, before=3) as between:  # after the UPDATE and the reading back
+        credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": {"server": between.server}})
+        try:
+            run = certbot.start(*certbot.certonly(credentials, "fast"))
+            until(reached.is_set, "the withdrawal")
+            run.send_signal(number)
+            if number == signal.SIGINT:
+                assert "Exiting due to user request." in run.end(1, END_S)
+        finally:
+            go_on.set()
+        assert "Traceback" not in run.end(1 if number == signal.SIGINT else -number)
+        assert len(certbot.journals()) == (number == signal.SIGINT)
+        sweep(certbot)
+    assert lab.values("fast.fast.bind.test.", network.BIND) == []
+    assert certbot.journals() == []
+
+
+class Mute(Behaviour):
+    """Carries out the first UPDATE, but says nothing to this or any other."""
+
+    def __init__(self) -> None:
+        self.first = itertools.count()
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        if not request.is_update:
+            return honest(request)
+        if next(self.first) == 0:
+            honest(request)
+        return None
+
+
 @contextmanager
-def silent_primary(lab: Lab, certbot: Certbot) -> Iterator[Run]:
-    """The UPDATE has left, and its server is silent for good; a first SIGINT has been heard."""
-    with publishing(lab, certbot) as run:
+def silent_primary(lab: Lab, certbot: Certbot) -> Iterator[tuple[Run, Server]]:
+    """The UPDATE has arrived, and its server is silent for good; a first SIGINT has been heard."""
+    key = lab.delegates["fast.bind.test"].key.dnspython()
+    with Server({"fast.bind.test.": ""}, behaviour=Mute(), keys=[key]) as primary:
+        own = {"server": f"{primary.address}@{primary.port}"}
+        credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": own})
+        run = certbot.start(*certbot.certonly(credentials, "fast"))
+        until(lambda: primary.asked(opcode=UPDATE), "the UPDATE")
         run.send_signal(signal.SIGINT)
         until(lambda: "Calling registered functions" in certbot.log(), "the clean-up")
-        yield run
+        yield run, primary
+
+
+def assert_sweep_cleans(certbot: Certbot, primary: Server) -> None:
+    """The value stands and is on record; once the primary answers, ``sweep`` takes it away."""
+    owner = "fast.fast.bind.test."
+    assert primary.zone("fast.bind.test.").texts(owner)
+    assert len(certbot.journals()) == 1
+    primary.behaviour = Behaviour()
+    sweep(certbot)
+    assert not primary.zone("fast.bind.test.").texts(owner)
 
 
 def test_silent_primary(lab: Lab, certbot: Certbot) -> None:
     """What cannot be withdrawn after Ctrl-C is told, and stays on record for ``sweep``."""
-    with silent_primary(lab, certbot) as run:
+    with silent_primary(lab, certbot) as (run, primary):
         output = run.end(1)
-    assert (
-        "values at fast.fast.bind.test. were not withdrawn:"
-        f" UPDATE of fast.bind.test.: {network.BIND} did not answer in time\n"
-        "hint: the values are withdrawn as soon as the server answers, in case it was carried out\n"
-        "hint: a later run tries again, or certbot-dns-delegate sweep\n" in output
-    )
-    assert len(certbot.journals()) == 1
-    sweep(certbot)
-    assert lab.values("fast.fast.bind.test.", network.BIND) == []
+        server = f"{primary.address}@{primary.port}"
+        assert WITHDRAWING in output
+        assert (
+            "values at fast.fast.bind.test. were not withdrawn:"
+            f" UPDATE of fast.bind.test.: {server} did not answer in time\n"
+            "hint: the values are withdrawn as soon as the server answers, in case it was carried out\n"
+            "hint: a later run tries again, or certbot-dns-delegate sweep\n" in output
+        )
+        assert_sweep_cleans(certbot, primary)
 
 
 def test_second_interrupt(lab: Lab, certbot: Certbot) -> None:
     """Who presses Ctrl-C again does not wait for the withdrawal; the journal knows what ``sweep`` has to do."""
-    with silent_primary(lab, certbot) as run:
+    with silent_primary(lab, certbot) as (run, primary):
         run.send_signal(signal.SIGINT)
-        output = run.end(1, ANSWER_S)  # of two such waits
-    assert "Traceback" not in output
-    assert len(certbot.journals()) == 1
-    sweep(certbot)
-    assert lab.values("fast.fast.bind.test.", network.BIND) == []
+        output = run.end(1, ANSWER_S)  # of that and AGAIN_S
+        assert "Traceback" not in output
+        assert_sweep_cleans(certbot, primary)
