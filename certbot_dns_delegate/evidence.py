@@ -11,7 +11,7 @@ from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.question import Ask, Question, Reply
 from certbot_dns_delegate.lookup.watch import WatchReport
 from certbot_dns_delegate.plan import Plan
-from certbot_dns_delegate.waits import PATIENCE, STALE_AT_MOST, WHOLE_SECONDS
+from certbot_dns_delegate.waits import OUR_TTL, PATIENCE, STALE_AT_MOST, WHOLE_SECONDS
 
 
 def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
@@ -40,8 +40,9 @@ def stale_for_s(
     """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
 
     Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served meanwhile,
-    or our values may have pushed one out unseen (of an order that we waited for), or we ourselves have just withdrawn
-    one (Certbot orders again at once without the names that failed).
+    or our values may have pushed one out unseen (of an order that we waited for), or a server that lagged served one
+    until just now, or we ourselves have just withdrawn one (Certbot orders again at once without the names that
+    failed). One that a server which lagged has dropped, and that has our own TTL, is taken for an old one of ours.
 
     :param withdrawn: when values of ours were last taken from an owner (seconds since the epoch), and their TTL.
     :param pushed_out: the targets where values only go when newer ones come, and the TTL there.
@@ -50,13 +51,18 @@ def stale_for_s(
     until = 0.0
     more_s = WHOLE_SECONDS.total_seconds()
     ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
-    sightings = [s for watcher in (report.servers if report else ()) for s in watcher.sightings.values()]
+    watchers = report.servers if report else ()
+    sightings = [s for watcher in watchers for s in watcher.sightings.values()]
     rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
     for owner, rrset in rrsets:
         if rrset.values - ours[owner]:
             until = max(until, rrset.ttl + more_s - passed_s)
     for ttl in pushed_out.values():
         until = max(until, ttl + more_s - passed_s)
+    for watcher in watchers:
+        for owner, (seen, ttl) in watcher.older.items():
+            if ttl > OUR_TTL or watcher.sightings[owner].rrset.values - ours[owner]:
+                until = max(until, seen + ttl + more_s - time.monotonic())
     for at, ttl in withdrawn.values():
         until = max(until, at + ttl + more_s - time.time())
     return min(until, STALE_AT_MOST.total_seconds())

@@ -89,6 +89,8 @@ class Watcher:
         self.recursive = recursive
         self.state = State.UNSEEN
         self.sightings: dict[Name, Sighting] = {}
+        self.older: dict[Name, tuple[float, int]] = {}
+        """When an RRset without our values was last seen at an owner (``time.monotonic``), and its TTL in seconds."""
         self.looks = 0
         self.step_s = FIRST_STEP.total_seconds()
         for sighting in seen:
@@ -163,6 +165,8 @@ class Watcher:
         if not outcome.is_authoritative and not self.recursive:
             return State.LAME
         if not self.values[owner] <= rrset.values:
+            if rrset.values:
+                self.older[owner] = (time.monotonic(), rrset.ttl)
             return State.LAGGING
         return State.UNSIGNED if self.signed and not has_signature else State.READY
 

@@ -314,6 +314,19 @@ def test_what_a_cache_may_still_hold_is_waited_for(lab: Lab, runs: Runs, caplog:
     assert "s more: older values may still be cached" in caplog.text
 
 
+def test_what_a_lagging_server_has_just_served_is_waited_for(
+    lab: Lab, runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rule 10: a secondary has dropped a foreign value when it serves ours; until then a cache could get it there."""
+    with Server({f"{ZONE}.": "single 3 TXT theirs"}, behaviour=Lagging(queries=2)) as beside:
+        zone = beside.zone(f"{ZONE}.")
+        zone.delete("single", "TXT")
+        zone.add("single", 1, "TXT", V)
+        watched = f"{network.BIND}, {beside.address}@{beside.port}"
+        runs.new(ZONE, watch_servers=watched).perform([challenge("single")])
+    assert "s more: older values may still be cached" in caplog.text
+
+
 # 11. Written down before sent
 
 

@@ -5,8 +5,8 @@ import time
 import dns.name
 
 from certbot_dns_delegate.evidence import serials, stale_for_s, there_before
-from certbot_dns_delegate.lookup.watch import WatchReport
-from certbot_dns_delegate.model import Chain, Challenge, Publication, RRset, Target, Zone
+from certbot_dns_delegate.lookup.watch import Watcher, WatchReport
+from certbot_dns_delegate.model import Chain, Challenge, Publication, RRset, Sighting, Target, Zone
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.plan import Plan, Planned
 from tests.servers import Server
@@ -54,6 +54,23 @@ def test_older_values_are_waited_out() -> None:
     assert stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time() - 5, 1)}, {}, 0.0) == 0
     assert stale_for_s(planned(RRset()), None, {}, {OWNER: 1}, 0.5) == 1.5
     assert 26 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 30)}, {}, 0.0) <= 31
+
+
+def seen(ttl: int, beside: frozenset[str] = frozenset()) -> WatchReport:
+    """A report of one server that served an older RRset until just now, and what it serves beside ours in the end."""
+    server = Address("192.0.2.1")
+    watcher = Watcher(APEX, server, {OWNER: frozenset({VALUE})}, lambda _: ())
+    watcher.older[OWNER] = (time.monotonic(), ttl)
+    watcher.sightings[OWNER] = Sighting(server, OWNER, "NOERROR", RRset(frozenset({VALUE}) | beside, 1))
+    return WatchReport(True, 5.0, (watcher,))
+
+
+def test_what_a_lagging_server_served_is_waited_out() -> None:
+    """From when it was last seen there, however long ago ours was published; not where only we can have been asked."""
+    assert 25 < stale_for_s(planned(RRset()), seen(30), {}, {}, 100.0) <= 31
+    assert stale_for_s(planned(RRset()), seen(3600), {}, {}, 100.0) == 60
+    assert 1 < stale_for_s(planned(RRset()), seen(1, frozenset({"theirs"})), {}, {}, 100.0) <= 2
+    assert stale_for_s(planned(RRset()), seen(1), {}, {}, 100.0) == 0
 
 
 def test_serials_of_nobody() -> None:

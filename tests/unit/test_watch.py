@@ -177,6 +177,17 @@ def test_lagging_server_blocks_until_it_serves(pool: ThreadPoolExecutor) -> None
             assert len(primary.questions) == 2
 
 
+def test_older_values_are_remembered(pool: ThreadPoolExecutor) -> None:
+    """What a server served before it had ours, with its TTL; "no such name" is no RRset."""
+    with served("web 7 TXT old", Lagging(queries=2)) as old, served("", Lagging(queries=2)) as none:
+        for server in (old, none):
+            server.zone(APEX).delete("web", "TXT")
+            server.zone(APEX).add("web", 1, "TXT", "ours")
+        report = run(pool, [watcher(old), watcher(none)], 10)
+    assert report.complete
+    assert [{owner: ttl for owner, (_, ttl) in each.older.items()} for each in report.servers] == [{WEB: 7}, {}]
+
+
 def test_alternating_server_is_never_ready(pool: ThreadPoolExecutor) -> None:
     """Old and new answers in turn, two servers behind one address, are never two complete looks in a row."""
     with served("", Alternating()) as server:
