@@ -82,8 +82,10 @@ class Hosts:
             self._budget.spend(len(keys))
             # One try for all of them: a resolver may take long to say that it cannot find one.
             answers = self._recursive.ask_all([], keys)
-            if not any(isinstance(reply, Reply) and reply.message.answer for reply in answers.values()):
-                answers = self._recursive.ask_all(keys)
+            found = {key[0] for key, reply in answers.items() if isinstance(reply, Reply) and reply.message.answer}
+            # Who has an address is seen; a host without one would not be watched, so it is asked for as all else is.
+            again = [key for key in keys if key[0] not in found and not isinstance(answers.get(key), Reply)]
+            answers |= self._recursive.ask_all(again) if again else {}
             for host in {host for host, _ in keys}:
                 replies = [reply for rdtype in ADDRESS if isinstance(reply := answers.get((host, rdtype)), Reply)]
                 # A host name that is a CNAME (forbidden by RFC 2181 section 10.3, but resolvers follow it) is fine.

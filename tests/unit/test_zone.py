@@ -14,6 +14,7 @@ from certbot_dns_delegate.model import Zone
 from tests.servers import (
     Behaviour,
     BogusEde,
+    First,
     Lame,
     Minimal,
     NodataWithoutSoa,
@@ -25,6 +26,7 @@ from tests.servers import (
     TcpDead,
     Truncating,
     UdpDead,
+    When,
 )
 from tests.unit.internet import Internet, name
 
@@ -139,6 +141,15 @@ def test_two_names_of_one_address(caplog: pytest.LogCaptureFixture) -> None:
         assert address in addresses(zone_of(net.zones_of(TITLE), WEB))
     told = [record.getMessage() for record in caplog.records if "has no address" in record.getMessage()]
     assert told == [f"ns4.{TITLE}, a server of {TITLE}, has no address"]
+
+
+def test_host_that_a_resolver_fails_to_find_at_first() -> None:
+    """A server is not left out, and so not watched, because one question about its address failed."""
+    late = "ns3.other.test."
+    failing = When(lambda request: request.qname == name(late), First(2, ServFailing()))
+    hosts_of = {"ns2.other.test.": {TITLE: ""}, late: {TITLE: ""}, "ns.other.test.": {"other.test.": ""}}
+    with Internet({"ns1.example.test.": {"example.test.": ""}, **hosts_of}, resolver=failing) as net:
+        assert hosts(zone_of(net.zones_of(TITLE), WEB)) == ["ns2.other.test", "ns3.other.test"]
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour(), Minimal()])
