@@ -169,8 +169,9 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def _show_progress(self, line: str) -> None:
         # A timer's log has no use for it, and --quiet means it.
         if sys.stderr.isatty() and not self.config.quiet:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
+            from certbot_dns_delegate.tell import overwrite
+
+            overwrite(sys.stderr, line)
 
 
 class AcmeDNS(Delegate):

@@ -125,7 +125,7 @@ def wait_until_served(
         owner, server = missing[0]
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         seconds = time.monotonic() - begin
-        terminal.progress(f"Waiting for {server} to serve the CNAME of {show(owner)}{more} ({seconds:.0f} s)")
+        terminal.progress(f"Waiting ({seconds:.0f} s) for {server} to serve the CNAME of {show(owner)}{more}")
         wait(LOOK_S)
     terminal.progress("")
 

@@ -16,7 +16,7 @@ def progress_line(waited_s: float, blocking: Sequence[Watcher]) -> str:
     """One line: who is still missing, and for how long."""
     names = list(dict.fromkeys(str(watcher.server) for watcher in blocking))
     rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"Waiting for {', '.join(names[:SHOWN])}{rest} to serve the challenge ({waited_s:.0f} s)"
+    return f"Waiting ({waited_s:.0f} s) for {', '.join(names[:SHOWN])}{rest} to serve the challenge"
 
 
 def table(watchers: Iterable[Watcher], serials: dict[object, int]) -> str:

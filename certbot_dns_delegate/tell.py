@@ -1,8 +1,10 @@
 """How a run speaks to whoever runs it."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 from certbot_dns_delegate.lookup.watch import Watcher
 from certbot_dns_delegate.registration import Terminal
@@ -30,3 +32,18 @@ def once(warn: Callable[[str], None]) -> Callable[[str], None]:
             warn(text)
 
     return warn_once
+
+
+def overwrite(stream: TextIO, line: str) -> None:
+    """Show a line in place of the one before; '' takes it away. Where there is no terminal, nothing is shown.
+
+    It is cut to the terminal's width: what goes on in a second line could not be taken away again.
+    """
+    if not stream.isatty():
+        return
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        columns = 0
+    stream.write(f"\r\x1b[K{line[: columns - 1] if columns else line}")
+    stream.flush()

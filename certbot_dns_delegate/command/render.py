@@ -51,9 +51,9 @@ class Output:
 
     def progress(self, line: str) -> None:
         """A line that overwrites itself on a terminal; nothing elsewhere; '' takes it away."""
-        if self.err.isatty():
-            self.err.write(f"\r\x1b[K{line}")
-            self.err.flush()
+        from certbot_dns_delegate.tell import overwrite  # only here, so that completion stays quick
+
+        overwrite(self.err, line)
 
     def flush(self) -> None:
         self.out.flush()

@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,8 +48,9 @@ class Run(subprocess.Popen[str]):
 class Terminal:
     """A program on a terminal of its own."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], cwd: Path) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], cwd: Path, columns: int) -> None:
         self.main, side = pty.openpty()
+        termios.tcsetwinsize(side, (24, columns))
         self.process = subprocess.Popen(
             command, env=environment, cwd=cwd, stdin=side, stdout=side, stderr=side, start_new_session=True
         )
@@ -132,12 +134,12 @@ class Certbot:
         arguments = self.certonly(credentials, *names, authenticator=authenticator)
         return self.run(*arguments, *options, code=code, home=home)
 
-    def start_on_terminal(self, *arguments: str, interactive: bool = False) -> "Terminal":
+    def start_on_terminal(self, *arguments: str, interactive: bool = False, columns: int = 120) -> "Terminal":
         """Start Certbot with a terminal for its three streams; INTERACTIVE: it may ask there."""
         command = self.lab.certbot_command(*arguments, home=self.home)
         if interactive:
             command.remove("--non-interactive")
-        return Terminal(command, self.lab.certbot_environment(), self.lab.directory)
+        return Terminal(command, self.lab.certbot_environment(), self.lab.directory, columns)
 
     def names(self, lineage: str) -> set[str]:
         """What the lineage's certificate is for."""

@@ -116,7 +116,7 @@ def test_registration_on_a_terminal(lab: Lab, certbot: Certbot, credentials: Pat
     terminal = certbot.start_on_terminal(*arguments, interactive=True)
     terminal.read_until("(Y)es/(N)o")
     terminal.write("y\n")
-    terminal.read_until("Waiting for ns1.customer.test")
+    terminal.read_until(" s) for ns1.customer.test")
     shown = re.search(r"_acme-challenge\.hand\.customer\.test\. 3600 IN CNAME (\S+)", terminal.shown.decode())
     assert shown is not None
     assert accounts(credentials)["hand.customer.test"]["fulldomain"] + "." == shown[1]

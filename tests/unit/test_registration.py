@@ -150,7 +150,7 @@ def test_the_record_is_shown_and_waited_for_at_every_server_of_the_customer() ->
         assert first.asked(SHOP.owner.to_text(), "CNAME")
         assert second.asked(SHOP.owner.to_text(), "CNAME")
     assert "shop.customer.test" in somebody.read[0]
-    assert somebody.read[2].startswith("Waiting for ns")
+    assert somebody.read[2].startswith("Waiting (0 s) for ns")
     assert somebody.read[-1] == ""
 
 

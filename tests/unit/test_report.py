@@ -67,4 +67,4 @@ def test_progress() -> None:
     """One line: three servers by name, each once, the rest counted, and the seconds."""
     several = [watcher(number, State.LAGGING) for number in (1, 1, 2, 3, 4, 5)]
     told = progress_line(7.6, several)
-    assert told == "Waiting for 192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more to serve the challenge (8 s)"
+    assert told == "Waiting (8 s) for 192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more to serve the challenge"
