@@ -23,8 +23,9 @@ from certbot_dns_delegate.providers.update import Connection
 from certbot_dns_delegate.providers.update import read as read_signed
 from certbot_dns_delegate.text import printable, show, show_all
 
-LOOK_AGAIN_S = (0.1, 0.3, 0.6)
-"""Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a forwarder after a transfer."""
+LOOK_AGAIN_S = (0.1, 0.3, 0.6, 1.0, 2.0, 3.0)
+"""Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a secondary that forwards updates
+when its primary has notified it, which BIND does at most every 5 s (notify-delay)."""
 
 
 class Reader:

@@ -448,6 +448,17 @@ def test_server_inside_the_delegate(lab: Lab) -> None:
     assert [owner for owner, _ in lab.resolver_queries() if owner.endswith("bind.test.")] == []
 
 
+def test_forwarding_secondary(lab: Lab) -> None:
+    """A secondary that forwards serves a value only when its primary has notified it, which BIND does every 5 s."""
+    provider = make(lab, "acme.bind.test", server=network.LAGGING)
+    owners = [f"forwarded{number}.acme.bind.test." for number in range(2)]
+    for owner in owners:
+        (sighting,) = publish(provider, "acme.bind.test.", owner)
+        assert sighting.rrset.values == {TEXT}
+    for owner in owners:
+        withdraw(provider, "acme.bind.test.", owner)
+
+
 def test_source_address(lab: Lab) -> None:
     """Updates leave from the configured address."""
     provider = make(lab, "single.bind.test", source=network.CUSTOMER)

@@ -164,9 +164,10 @@ class Servers:
         return made
 
     def secondaries(self) -> list[Zone]:
-        """What the BIND secondary serves; it begins in step with its primary."""
+        """What the BIND secondary serves; it begins in step with its primary, and passes updates on to it."""
         served = [zone for zone, servers in zones.ZONES.items() if "ns2.bind.test." in servers]
-        return [Zone(zone, self.internet.text(zone), "notify no;", network.BIND) for zone in served]
+        options = "notify no; allow-update-forwarding { any; };"
+        return [Zone(zone, self.internet.text(zone), options, network.BIND) for zone in served]
 
     def make_delegates(self) -> Iterable[Delegate]:
         """Every delegate there is."""
