@@ -131,7 +131,8 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         loaded = settings.load(Path(self.conf("credentials")), self.name, log.warning)
         resolvers = parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
         state = Path(self.config.work_dir) / "dns-delegate"
-        return Engine(loaded, state, resolvers, Tell(log.warning, self._progress, self._terminal()))
+        option = f"--{self.option_name('resolvers')}"
+        return Engine(loaded, state, resolvers, Tell(log.warning, self._progress, self._terminal(), option))
 
     def _terminal(self) -> "Terminal | None":
         if self.config.noninteractive_mode or not sys.stdin.isatty():

@@ -209,7 +209,8 @@ class Engine:
     def _recursive(self) -> Recursive:
         with self._resolver_lock:
             if self._recursive_asker is None:
-                self._recursive_asker = Recursive(self._resolvers or system_resolvers())
+                option = self.tell.resolvers_option
+                self._recursive_asker = Recursive(self._resolvers or system_resolvers(option), option)
             return self._recursive_asker
 
 

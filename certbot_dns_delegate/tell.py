@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from certbot_dns_delegate.lookup.recursive import OPTION
 from certbot_dns_delegate.lookup.watch import Watcher
 from certbot_dns_delegate.registration import Terminal
 
@@ -20,6 +21,8 @@ class Tell:
     progress: Callable[[float, Sequence[Watcher]], None] = lambda *_: None
     terminal: Terminal | None = None
     """Where somebody can be asked, and add a record while we wait."""
+    resolvers_option: str = OPTION
+    """What names other resolvers, for hints."""
 
 
 def once(warn: Callable[[str], None]) -> Callable[[str], None]:

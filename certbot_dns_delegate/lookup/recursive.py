@@ -25,6 +25,8 @@ Key = tuple[Name, RdataType]
 PATIENCE_S = (2.0, 6.0)
 """Seconds for each resolver in the first round and in the second: a dead one costs little, a slow one is heard."""
 SILENT = "timeout"
+OPTION = "--resolvers"
+"""Of the operator's command; Certbot's have an authenticator's name in front."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Resolver:
 
 
 def parse_resolvers(text: str) -> tuple[Resolver, ...]:
-    """The resolvers of a ``--dns-delegate-resolvers`` option.
+    """The resolvers of a ``--resolvers`` option.
 
     :raises SettingsError: naming every item that is none.
     """
@@ -90,16 +92,17 @@ def _parse(item: str) -> Resolver:
     return Resolver(Server(address, port))
 
 
-def system_resolvers() -> tuple[Resolver, ...]:
+def system_resolvers(option: str = OPTION) -> tuple[Resolver, ...]:
     """What the system's resolv.conf names.
 
+    :param option: as in :class:`Recursive`.
     :raises SettingsError: when it names none.
     """
     try:
         configured = dns.resolver.Resolver(configure=True)
     except (dns.exception.DNSException, OSError) as error:
         raise SettingsError(
-            f"the system names no resolver: {printable(str(error))}", "name one: --dns-delegate-resolvers 192.0.2.53"
+            f"the system names no resolver: {printable(str(error))}", f"name one: {option} 192.0.2.53"
         ) from None
     return tuple(Resolver(Server(str(address), configured.port)) for address in configured.nameservers)
 
@@ -107,8 +110,10 @@ def system_resolvers() -> tuple[Resolver, ...]:
 class Recursive:
     """Answers from the first resolver that has one; remembers which did."""
 
-    def __init__(self, resolvers: Sequence[Resolver]) -> None:
+    def __init__(self, resolvers: Sequence[Resolver], option: str = OPTION) -> None:
+        """:param option: the one that names other resolvers, for hints."""
         self.resolvers = tuple(resolvers)
+        self._option = option
         self._first = 0
 
     def ask(self, name: Name, rdtype: RdataType) -> Reply:
@@ -150,7 +155,7 @@ class Recursive:
     def _failure(self, key: Key, seen: dict[int, str]) -> LookupFailed:
         question = Question(*key, recursion_desired=True)
         told = "; ".join(f"{self.resolvers[index]} said {problem}" for index, problem in sorted(seen.items()))
-        hint = f"{self._command(question)}, or ask others with --dns-delegate-resolvers"
+        hint = f"{self._command(question)}, or ask others with {self._option}"
         if any(problem.startswith("SERVFAIL") for problem in seen.values()) and self._is_answered_unchecked(question):
             hint = f"DNSSEC does not validate here, and CAs must check it: {dig(question, program='delv')}"
         return LookupFailed(f"{question}: no resolver has an answer: {told}", hint)

@@ -55,17 +55,19 @@ def test_bad_chains(lab: Lab, certbot: Certbot) -> None:
 
 
 @pytest.mark.skipif(not in_namespace(), reason="changes resolv.conf, which is the lab's own only in its namespaces")
-def test_no_resolver(lab: Lab, certbot: Certbot) -> None:
-    """Where the system names no resolver, the option that names one is told."""
+@pytest.mark.parametrize("authenticator", ["dns-delegate", "dns-delegate-rfc2136"])
+def test_no_resolver(lab: Lab, certbot: Certbot, authenticator: str) -> None:
+    """Where the system names no resolver, the authenticator's option that names one is told."""
+    credentials = lab.credentials(TITLE) if authenticator == "dns-delegate" else lab.flat_credentials(TITLE)
     file = Path("/etc/resolv.conf")
     text = file.read_text()
     file.write_text("")
     try:
-        output = certbot.issue(lab.credentials(TITLE), "single", code=1)
+        output = certbot.issue(credentials, "single", code=1, authenticator=authenticator)
     finally:
         file.write_text(text)
     assert "the system names no resolver: " in output
-    assert "hint: name one: --dns-delegate-resolvers 192.0.2.53" in output
+    assert f"hint: name one: --{authenticator}-resolvers 192.0.2.53" in output
 
 
 def settings(lab: Lab) -> dict[str, str]:

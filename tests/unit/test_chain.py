@@ -209,7 +209,7 @@ def test_failing_link() -> None:
         f"one.links.test. CNAME: no resolver has an answer: {address} said SERVFAIL"
         f" (chain so far: {START} -> one.links.test.)"
     )
-    assert caught.value.hint == (f"dig @{address} one.links.test. CNAME, or ask others with --dns-delegate-resolvers")
+    assert caught.value.hint == f"dig @{address} one.links.test. CNAME, or ask others with --resolvers"
 
 
 def test_truncated_answer_of_the_resolver() -> None:

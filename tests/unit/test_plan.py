@@ -424,7 +424,7 @@ def test_dead_resolver() -> None:
     assert error.problem == (
         f"{START} CNAME: no resolver has an answer: {address} said timeout (chain so far: {START})"
     )
-    assert error.hint == f"dig @{address} {START} CNAME, or ask others with --dns-delegate-resolvers"
+    assert error.hint == f"dig @{address} {START} CNAME, or ask others with --resolvers"
 
 
 def test_second_resolver() -> None:

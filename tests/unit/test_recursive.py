@@ -121,7 +121,7 @@ def test_all_bad(behaviour: Behaviour, told: str) -> None:
             f"{OWNER} CNAME: no resolver has an answer: {shown(first)} said {told}; {shown(second)} said REFUSED"
         )
         assert caught.value.hint == (
-            f"dig @{first.address} -p {first.port} {OWNER} CNAME, or ask others with --dns-delegate-resolvers"
+            f"dig @{first.address} -p {first.port} {OWNER} CNAME, or ask others with --resolvers"
         )
 
 
