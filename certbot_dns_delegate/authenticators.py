@@ -105,14 +105,18 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         except errors.SignalExit:
             raise
         except Exception as error:  # noqa: BLE001  Certbot must get on to its own exit; the journal knows the rest
-            log.error("%s: the clean-up ended early: %s\nhint: certbot-dns-delegate sweep", self.name, error)
+            from certbot_dns_delegate.text import printable
+
+            told = error if isinstance(error, errors.PluginError) else printable(str(error))
+            log.error("%s: the clean-up ended early: %s\nhint: %s", self.name, told, self._engine.sweep)
             return
         for left in leftovers:
             log.warning(
-                "%s: values at %s were not withdrawn: %s\nhint: a later run tries again, or certbot-dns-delegate sweep",
+                "%s: values at %s were not withdrawn: %s\nhint: a later run tries again, or %s",
                 self.name,
                 left.owners,
                 left.error,
+                self._engine.sweep,
             )
 
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:

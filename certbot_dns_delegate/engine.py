@@ -27,7 +27,7 @@ from certbot_dns_delegate.publishing import Publishing, written
 from certbot_dns_delegate.registration import make_accounts
 from certbot_dns_delegate.settings import Delegate, Settings
 from certbot_dns_delegate.tell import Tell, once
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import quoted, show
 from certbot_dns_delegate.withdraw import Leftover, batches, withdraw_all
 from certbot_dns_delegate.writers import Writers
 
@@ -38,11 +38,10 @@ QUESTIONS = (200, 12)
 OUTSTANDING_S = 20.0
 """Seconds to wait at the end for requests still under way: longer than a provider waits for an answer."""
 
-WITHDRAWING = (
-    "what was sent is not answered yet, and is withdrawn when it is; Ctrl-C once more leaves that to the next run, or"
-    " to: certbot-dns-delegate sweep"
-)
-"""Told to whoever has ended a run while a service was writing."""
+WITHDRAWING = "what was sent is withdrawn when it is answered; Ctrl-C once more leaves that to the next run, or to: "
+"""Told to whoever has ended a run while a service was writing; the command stands behind it."""
+WORK_DIR = Path("/var/lib/letsencrypt")
+"""Certbot's, and the command's, unless told otherwise."""
 
 
 class Engine:
@@ -64,6 +63,7 @@ class Engine:
         self._resolver_lock = threading.Lock()
         self._recursive_asker: Recursive | None = None
         self._stop = threading.Event()
+        self._state = state
         self._pending = Pending(state / "pending")
         self._history = History(state / "history.sqlite3")
         self._fleet = Fleet(state / "fleet.sqlite3")
@@ -77,6 +77,12 @@ class Engine:
     def run(self) -> str:
         """The run's name in the history."""
         return self._diary.run
+
+    @property
+    def sweep(self) -> str:
+        """The command that withdraws what runs in this state directory have left."""
+        where = [] if self._state.parent == WORK_DIR else ["--work-dir", str(self._state.parent)]
+        return " ".join(map(quoted, ["certbot-dns-delegate", "sweep", *where]))
 
     @property
     def report(self) -> WatchReport | None:
@@ -126,7 +132,7 @@ class Engine:
         try:
             if self._publishing is not None:
                 if self._publishing.is_under_way:
-                    self.tell.warn(WITHDRAWING)
+                    self.tell.warn(WITHDRAWING + self.sweep)
                 self._publishing.settle(OUTSTANDING_S)
             return self._withdraw()
         finally:

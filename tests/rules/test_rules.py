@@ -438,6 +438,7 @@ class Broken:
     """An engine that has lost its mind."""
 
     report = None
+    sweep = "certbot-dns-delegate sweep"
 
     def cleanup(self) -> None:
         raise RuntimeError("\x1b[31mlost")
@@ -448,7 +449,7 @@ def test_cleanup_of_the_authenticator_never_raises(tmp_path: Path, caplog: pytes
     authenticator: Any = authenticators.Delegate(None, "dns-delegate")
     authenticator._engine = Broken()
     authenticator.cleanup([])
-    assert "hint: certbot-dns-delegate sweep" in caplog.text
+    assert "\\x1b[31mlost\nhint: certbot-dns-delegate sweep" in caplog.text
 
 
 # 14. No secret

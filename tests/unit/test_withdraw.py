@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from dns.name import Name
 
+from certbot_dns_delegate.delegates import Settings
+from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Values
 from certbot_dns_delegate.pending import AGAIN_AFTER_S, Entry, Journal, Pending, State
@@ -196,3 +198,15 @@ def test_a_write_of_unknown_outcome_is_withdrawn_again_until_it_cannot_happen(
     assert journal.state(0) is state
     assert withdraw(journal, service) == []
     assert len(service.requests) == (2 if state is State.DOUBTFUL else 1)
+
+
+@pytest.mark.parametrize(
+    ("work", "command"),
+    [
+        ("/var/lib/letsencrypt", "certbot-dns-delegate sweep"),
+        ("/srv/my certs/work", "certbot-dns-delegate sweep --work-dir '/srv/my certs/work'"),
+    ],
+)
+def test_the_command_that_is_told(work: str, command: str) -> None:
+    """It finds what a run with Certbot's directories elsewhere has left, too."""
+    assert Engine(Settings(Path("/none.ini"), "dns-delegate", ()), Path(work, "dns-delegate")).sweep == command
