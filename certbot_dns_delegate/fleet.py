@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
-from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.database import format_of, unusable
 from certbot_dns_delegate.files import create_private, make_private
-from certbot_dns_delegate.text import printable, quoted
 
 BUSY_S = 30.0
 """Seconds to wait for another process that writes."""
@@ -81,16 +80,15 @@ class Fleet:
         try:
             make_private(self.path.parent)
             create_private(self.path)
+        except OSError as error:
+            raise unusable(self.path, error) from None
+        try:
             with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
-                version = database.execute("PRAGMA user_version").fetchone()[0]
-                if version > VERSION:
-                    raise sqlite3.DatabaseError(f"written by a newer version (format {version})")
-                if version < VERSION:
+                if format_of(database, VERSION) < VERSION:
                     database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
                 yield database
-        except (sqlite3.Error, OSError) as error:
-            hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
-            raise StateError(f"{printable(str(self.path))}: {printable(str(error))}", hint) from None
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from None
 
     @staticmethod
     def known(database: sqlite3.Connection, names: Sequence[str]) -> dict[str, Known]:

@@ -12,9 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from certbot_dns_delegate.errors import DelegateError, StateError
+from certbot_dns_delegate.database import format_of, unusable
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.files import create_private, make_private
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +100,6 @@ class Wanted:
     """Only rows older than the one with this number: the last of the page before."""
 
 
-class NewerVersion(sqlite3.DatabaseError):
-    """The file has a format that this version does not know."""
-
-
 class History:
     """The database; every failure is logged and swallowed."""
 
@@ -150,7 +147,7 @@ class History:
                 terms = _terms(database, wanted.names) if wanted.names else [("", "")]
                 parts = [database.execute(*_select(wanted, *term, begin, most)).fetchall() for term in terms]
         except (sqlite3.Error, OSError) as error:
-            raise self._unusable(error) from None
+            raise unusable(self.path, error) from None
         rows = {row[0]: row for part in parts for row in part}
         newest = sorted(rows.values(), key=lambda row: (row[1], row[0]), reverse=True)[:most]
         return [(row[0], _event(row)) for row in newest]
@@ -170,19 +167,12 @@ class History:
                 found = ((name, database.execute(query, (name,)).fetchone()) for name in identifiers)
                 return {name: float(row[0]) for name, row in found if row is not None}
         except (sqlite3.Error, OSError) as error:
-            raise self._unusable(error) from None
-
-    def _unusable(self, error: Exception) -> StateError:
-        if isinstance(error, NewerVersion):
-            hint = "use that version, or another --work-dir"
-        else:
-            hint = f"if it is damaged: mv {quoted(self.path)} {quoted(str(self.path) + '.damaged')}"
-        return StateError(f"history {printable(str(self.path))}: {printable(str(error))}", hint)
+            raise unusable(self.path, error) from None
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as database:
-            _check_version(database)
+            format_of(database, VERSION)
             yield database
 
     @contextmanager
@@ -190,7 +180,7 @@ class History:
         make_private(self.path.parent)
         create_private(self.path)
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
-            if _check_version(database) < VERSION:
+            if format_of(database, VERSION) < VERSION:
                 database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
             yield database
 
@@ -200,13 +190,6 @@ class History:
             yield
         except NUISANCES as error:
             log.warning("history %s could not be %s: %s", printable(str(self.path)), verb, printable(str(error)))
-
-
-def _check_version(database: sqlite3.Connection) -> int:
-    version = int(database.execute("PRAGMA user_version").fetchone()[0])
-    if version > VERSION:
-        raise NewerVersion(f"written by a newer version (format {version})")
-    return version
 
 
 def _terms(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[str, str]]:

@@ -3,54 +3,34 @@
 import argparse
 import itertools
 import json
-import multiprocessing
 import os
-import signal
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
 
 from certbot_dns_delegate.command import delegation, names
+from certbot_dns_delegate.command.crew import UNUSABLE, Batch, crew
 from certbot_dns_delegate.command.delegation import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.letter import letter
-from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.render import Output, count
 from certbot_dns_delegate.command.verb import UsageError
-from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.fleet import UNDELEGATED, Fleet, Known, Networks
-from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from certbot_dns_delegate.text import printable, quoted
 
 TOGETHER = 500
 """Names in one batch: enough that its slowest name costs little of the whole."""
-WORKERS = min(os.cpu_count() or 1, 8)
-"""Processes, of 40 MiB each: reading replies is what takes the time (0.7 ms each), and a resolver is busy too."""
-AHEAD = 3
-"""Batches that wait for each worker; with them the memory is bounded."""
 
-GONE, NEVER, STALE, UNUSABLE = "gone", "never arrived", "stale", "no name"
+GONE, NEVER, STALE = "gone", "never arrived", "stale"
 DELEGATED = {OK, WILDCARD}
 STATES = (
     OK, delegation.MISSING, delegation.ELSEWHERE, delegation.DANGLING, delegation.LOOP, BROKEN, WILDCARD,
     UNDELEGATED, GONE, NEVER, STALE, UNUSABLE,
 )  # fmt: skip
-
-Batch = Sequence[tuple[str, str]]
-"""Where each name was read, and its text."""
-
-
-class Worker:
-    """What a worker process knows, from its start on."""
-
-    settings: Settings
-    recursive: Recursive
-    serving: Mapping[str, Networks]
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
@@ -66,93 +46,46 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     tally: Counter[str] = Counter()
     is_well = True
     fleet = host.fleet
-    with fleet.open() as database, _workers(settings, host.resolvers, serving) as pool:
+    with fleet.open() as database, crew(settings, host.resolvers, serving) as look:
         started = fleet.begin(database, resume=arguments.resume)
-        told = begin
         try:
-            for standings in _in_order(pool, _batches(arguments, output, database, started)):
-                for record in _judged(standings, arguments, host, database, serving):
+            for standings in look(_batches(arguments, output, database, started, tally)):
+                records, learnt = _judged(standings, arguments, host, database, serving)
+                output.progress("")
+                for record in records:
                     tally[str(record["state"])] += 1
                     if not arguments.since_last or record["was"] != record["state"]:
                         is_well &= record["state"] == OK
                         output.out.write(json.dumps(record) + "\n")
                 output.out.flush()
-                if time.monotonic() - told > 1:
-                    told = time.monotonic()
-                    output.progress(_progress(tally, told - begin))
+                # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
+                fleet.record(database, learnt)
+                output.progress(_progress(tally, time.monotonic() - begin))
         except LookupFailed as error:
             done = count(tally.total(), "name")
             raise LookupFailed(f"{error.problem}; {done} done", "mend it, then the same with --resume") from None
         finally:
             output.progress("")
-            pool.shutdown(cancel_futures=True)
         fleet.finish(database)
     if arguments.prometheus is not None:
         _write_metrics(arguments.prometheus, tally, time.monotonic() - begin)
     return is_well
 
 
-# The workers
-
-
-def _workers(settings: Settings, resolvers: Sequence[Resolver], serving: Mapping[str, Networks]) -> ProcessPoolExecutor:
-    # Forked, so that what this process has loaded is shared and the settings with their secrets are not sent anywhere.
-    context = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(WORKERS, context, _begin_worker, (settings, tuple(resolvers), serving))
-
-
-def _begin_worker(settings: Settings, resolvers: Sequence[Resolver], serving: Mapping[str, Networks]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    Worker.settings, Worker.recursive, Worker.serving = settings, Recursive(resolvers), serving
-
-
-def _work(batch: Batch) -> list[Standing]:
-    """:raises LookupFailed: when no resolver answers any more: then nothing is known of these names."""
-    given = [names.usable(text, where) for where, text in batch]
-    wanted = [each for each in given if isinstance(each, Wanted)]
-    looked = iter(delegation.look(Worker.settings, Worker.recursive, wanted, Worker.serving))
-    standings = [
-        Standing(each.text, UNUSABLE, f"{each.where}: {each.problem}") if isinstance(each, Unusable) else next(looked)
-        for each in given
-    ]
-    # One that dies in the middle of a batch must not pass for broken servers of a few names.
-    if any(standing.state == BROKEN for standing in standings):
-        _see_that_resolvers_live()
-    return standings
-
-
-def _see_that_resolvers_live() -> None:
-    from dns.name import root
-    from dns.rdatatype import NS
-
-    try:
-        Worker.recursive.ask(root, NS)
-    except LookupFailed as error:
-        raise LookupFailed(f"no resolver answers: {error.problem}") from None
-
-
-def _in_order(pool: ProcessPoolExecutor, batches: Iterator[Batch]) -> Iterator[list[Standing]]:
-    """The results in the order of the batches, never more than a few of them under way."""
-    running: deque[Future[list[Standing]]] = deque()
-    for batch in batches:
-        running.append(pool.submit(_work, batch))
-        if len(running) >= WORKERS * AHEAD:
-            yield running.popleft().result()
-    while running:
-        yield running.popleft().result()
-
-
 # The names
 
 
-def _batches(arguments: argparse.Namespace, output: Output, database: Connection, started: float) -> Iterator[Batch]:
+def _batches(
+    arguments: argparse.Namespace, output: Output, database: Connection, started: float, tally: Counter[str]
+) -> Iterator[Batch]:
+    """The names to look at; those that the resumed pass has looked at are counted only."""
     lines = names.lines(arguments.names, arguments.file, output)
     while batch := list(itertools.islice(lines, TOGETHER)):
         if arguments.resume:
             known = Fleet.known(database, [_key(text) for _, text in batch])
-            batch = [each for each in batch if known.get(_key(each[1]), Known()).looked < started]
+            states = [(each, known.get(_key(each[1]), Known())) for each in batch]
+            tally.update(at.state for _, at in states if at.looked >= started)
+            batch = [each for each, at in states if at.looked < started]
         if batch:
             yield batch
 
@@ -168,8 +101,8 @@ def _judged(
     host: Host,
     database: Connection,
     serving: Mapping[str, Networks],
-) -> Iterator[dict[str, object]]:
-    """What each standing means beside what was known, and a record of it; what is known then is written down."""
+) -> tuple[list[dict[str, object]], dict[str, Known]]:
+    """What each standing means beside what was known, as records to show, and what is known then."""
     now = time.time()
     usable = [standing.name for standing in standings if standing.state != UNUSABLE]
     known = Fleet.known(database, usable)
@@ -195,8 +128,7 @@ def _judged(
         learnt[standing.name] = after
         since = after.away if state in {GONE, NEVER} and after.away is not None else after.since
         records.append(_record(replace(standing, state=state), before, since, used))
-    Fleet.record(database, learnt)
-    yield from records
+    return records, learnt
 
 
 def _state(standing: Standing, known: Known, *, is_watched: bool) -> str:

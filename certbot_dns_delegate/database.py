@@ -1,0 +1,32 @@
+"""What our two SQLite files have in common: a format by number, and what is said when one cannot be used."""
+
+import sqlite3
+from pathlib import Path
+
+from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.text import printable, quoted
+
+
+class NewerVersion(sqlite3.DatabaseError):
+    """The file has a format that this version does not know."""
+
+
+def format_of(database: sqlite3.Connection, newest: int) -> int:
+    """The format of the file.
+
+    :param newest: the newest that this version knows.
+    :raises NewerVersion: when it is a later one.
+    """
+    found = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if found > newest:
+        raise NewerVersion(f"written by a newer version (format {found})")
+    return found
+
+
+def unusable(path: Path, error: Exception) -> StateError:
+    """The error, with the way out."""
+    if isinstance(error, NewerVersion):
+        hint = "use that version, or another --work-dir"
+    else:
+        hint = f"if it is damaged: mv {quoted(path)} {quoted(str(path) + '.damaged')}"
+    return StateError(f"{printable(str(path))}: {printable(str(error))}", hint)

@@ -1,0 +1,147 @@
+"""``monitor`` beside what goes wrong around it: signals, a killed worker, a reader that goes away, an interruption."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from dns.rdatatype import RdataType
+
+from tests import servers
+from tests.servers import Server
+
+PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
+NAMES = [f"x{number:04}.customer.test" for number in range(1200)]
+ZONE = "\n".join(f"_acme-challenge.{name}. CNAME {name}.acme.test." for name in NAMES)
+INI = "[acme.test]\nprovider = rfc2136\nserver = 127.0.0.1\nunsigned = true\n"
+AT_ONCE_S = 10
+"""Seconds; with a silent resolver the batches under way would take hundreds."""
+
+Command = Callable[[Server], list[str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """``monitor`` of a fleet of 1,200 names, all well, by a resolver."""
+    ini = tmp_path / "delegate.ini"
+    ini.touch(mode=0o600)
+    ini.write_text(INI)
+    (tmp_path / "names").write_text("\n".join(NAMES))
+    folders = ["--work-dir", str(tmp_path), "--config-dir", str(tmp_path)]
+    monitor = ["monitor", "--from", str(tmp_path / "names"), "--credentials", str(ini)]
+    return lambda resolver: [PROGRAM, *folders, *monitor, "--resolvers", f"{resolver.address}@{resolver.port}"]
+
+
+@contextmanager
+def resolver() -> Iterator[Server]:
+    """A resolver that knows the fleet."""
+    with Server({"customer.test.": ZONE, ".": ""}, recursive=True) as server:
+        yield server
+
+
+def shown(text: str) -> list[str]:
+    """The names in the order in which they were shown."""
+    return [json.loads(line)["name"] for line in text.splitlines()]
+
+
+def run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command to its end."""
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_ends_it_though_the_resolver_is_silent(command: Command, number: signal.Signals) -> None:
+    """It and its workers end at once; when it is killed outright, these see it by themselves."""
+    with resolver() as server:
+        server.behaviour = servers.When(lambda request: request.qtype == RdataType.CNAME, servers.Silent())
+        with subprocess.Popen(command(server), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            # Standard output and error are inherited: they end when the last worker does.
+            assert until(lambda: bool(server.asked(qtype="CNAME")))
+            process.send_signal(number)
+            out, err = process.communicate(timeout=AT_ONCE_S)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert (out, err) == (b"", b"")
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    """Whether it comes to be so in time."""
+    end = time.monotonic() + AT_ONCE_S
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return is_so()
+
+
+def test_a_silent_resolver_is_told_soon(command: Command) -> None:
+    """One question finds it out, and not the patience for each name of a batch."""
+    with resolver() as server:
+        server.behaviour = servers.Silent()
+        done = run(command(server))
+    assert done.returncode == 1
+    assert "no resolver answers: . NS" in done.stderr
+    assert "0 names done" in done.stderr
+
+
+def test_a_killed_worker_loses_no_name(command: Command, tmp_path: Path) -> None:
+    """It is told, without a traceback, and with --resume every name comes once."""
+    with resolver() as server:
+        with (tmp_path / "first").open("w") as file:
+            process = subprocess.Popen(command(server), stdout=file, stderr=subprocess.PIPE, text=True)
+            with process:
+                assert until(lambda: bool(server.questions))
+                os.kill(children(process.pid)[0], signal.SIGKILL)
+                _, err = process.communicate(timeout=60)
+        second = run([*command(server), "--resume"])
+    assert process.returncode == 1
+    assert err.startswith("a worker process was killed")
+    assert "--resume" in err
+    assert shown((tmp_path / "first").read_text()) + shown(second.stdout) == NAMES
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_the_reader_goes_away(command: Command) -> None:
+    """What nobody has read counts as not shown, and the state is not blamed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with resolver() as server:
+        done = subprocess.run(command(server), stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        later = run([*command(server), "--since-last"])
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert shown(later.stdout) == NAMES
+
+
+def test_the_counts_of_a_resumed_pass_are_of_all_names(command: Command, tmp_path: Path) -> None:
+    """What was looked at before the interruption is counted too."""
+    with resolver() as server:
+        (tmp_path / "names").write_text("\n".join(NAMES[:600]))
+        assert run(command(server)).returncode == 0
+        (tmp_path / "names").write_text("\n".join(NAMES))
+        with sqlite3.connect(tmp_path / "dns-delegate" / "fleet.sqlite3") as database:
+            database.execute("UPDATE pass SET finished = NULL")
+        metrics = tmp_path / "delegate.prom"
+        done = run([*command(server), "--resume", "--prometheus", str(metrics)])
+    assert shown(done.stdout) == NAMES[600:]
+    assert f'certbot_dns_delegate_names{{state="ok"}} {len(NAMES)}' in metrics.read_text()
+
+
+def test_a_memory_of_a_newer_version(command: Command, tmp_path: Path) -> None:
+    """It is told, and nobody is advised to take it for damaged."""
+    with resolver() as server:
+        assert run(command(server)).returncode == 0
+        with sqlite3.connect(tmp_path / "dns-delegate" / "fleet.sqlite3") as database:
+            database.execute("PRAGMA user_version = 99")
+        done = run(command(server))
+    assert done.returncode == 1
+    assert "written by a newer version" in done.stderr
+    assert "damaged" not in done.stderr
