@@ -14,6 +14,8 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.plan import Plan, Planned, publications_of
 from certbot_dns_delegate.text import parse_name, printable
 
+DAY_S = 86400
+
 
 class Gate:
     """Looks at the addresses of planned names whose delegate says which networks are ours."""
@@ -82,15 +84,15 @@ class Gate:
     def _refusal(self, identifier: str, delegate: Delegate | None, known: Known, now: float) -> NotServing | None:
         if delegate is None or known.away is None:
             return None
-        shown, days = printable(identifier), delegate.serving_grace.days
+        shown, days = printable(identifier), f"{delegate.serving_grace.total_seconds() / DAY_S:.3g} days"
         since = datetime.fromtimestamp(known.away, UTC).strftime("%Y-%m-%d")
         what = "does not lead to our servers any more" if known.arrived else "does not lead to our servers"
         seen = f"{shown} {what}, since {since} or longer (serving of [{delegate.title}])"
         if now - known.away <= delegate.serving_grace.total_seconds():
-            self._warn(f"{seen}; it is renewed for {days} days (serving_grace)")
+            self._warn(f"{seen}; it is renewed for {days} (serving_grace)")
             return None
         hint = (
             f"if the customer has left, certbot delete --cert-name NAME, or leave {shown} out;"
             " if not, let its A or AAAA lead here, or correct serving"
         )
-        return NotServing(f"{seen}: the grace of {days} days is over", hint)
+        return NotServing(f"{seen}: the grace of {days} is over", hint)

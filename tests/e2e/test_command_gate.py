@@ -22,8 +22,8 @@ HERE, AWAY = "127.0.53.2", "192.0.2.1"
 class Gated:
     """Runs of the engine under ``serving``, over time."""
 
-    def __init__(self, lab: Lab, directory: Path) -> None:
-        serving = {"serving": "127.0.53.0/24, fd53::/64", "serving_grace": "30d"}
+    def __init__(self, lab: Lab, directory: Path, grace: str = "30d") -> None:
+        serving = {"serving": "127.0.53.0/24, fd53::/64", "serving_grace": grace}
         extra = {"single.bind.test": serving}
         ini = lab.credentials("single.bind.test", "acme.bind.test", name=f"{directory.name}.ini", extra=extra)
         self.settings = settings.load(ini, "dns-delegate", print)
@@ -83,6 +83,16 @@ def test_a_name_that_left_is_renewed_until_the_grace_is_over(lab: Lab, gated: Ga
     assert len(gated.run().planned) == 2
     move(lab, AWAY)
     assert len(gated.run().planned) == 2
+
+
+def test_a_grace_of_hours(lab: Lab, tmp_path: Path) -> None:
+    """A grace that is not of whole days is told as it is."""
+    gated = Gated(lab, tmp_path, "12h")
+    gated.run()
+    assert "it is renewed for 0.5 days" in gated.warned[-1]
+    gated.pass_days(1)
+    with pytest.raises(NotServing, match=r"the grace of 0\.5 days is over"):
+        gated.run()
 
 
 def test_others_renew_where_a_subset_is_allowed(gated: Gated) -> None:
