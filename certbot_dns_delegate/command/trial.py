@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -119,9 +120,13 @@ def _try_sibling(settings: Settings, host: Host, provider: Any, target: Target, 
             return Told.REFUSED
         except NoEffect:
             told = Told.DROPPED
-        except DelegateError as error:
-            if not isinstance(error, WriteError):
+        except BaseException as error:
+            if isinstance(error, DelegateError) and not isinstance(error, WriteError):
                 journal.mark(numbers, State.STRUCK)
+            else:
+                # Whether it stands there is not known, also when a signal came in between: now, and by sweep again.
+                with suppress(DelegateError):
+                    provider.withdraw(apex, values)
             raise
         provider.withdraw(apex, values)
         journal.mark(numbers, State.WITHDRAWN)
