@@ -61,6 +61,7 @@ def value(issuer: str, account: str | None) -> str:
 def identities(server: str) -> Sequence[str]:
     """The names that a CA goes by in CAA records, as its directory says; none when it does not say, or not to us."""
     import requests  # 70 ms that only a name with a CAA record costs
+    from urllib3.exceptions import HTTPError  # what a body that is cut off or badly packed raises
 
     try:
         with requests.get(server, timeout=TIMEOUT_S, stream=True) as reply:
@@ -68,5 +69,5 @@ def identities(server: str) -> Sequence[str]:
             body = reply.raw.read(MOST, decode_content=True)
         meta = json.loads(body).get("meta", {})
         return tuple(parse_name(str(text)).to_text(omit_final_dot=True) for text in meta.get("caaIdentities", ()))
-    except (requests.RequestException, ValueError, AttributeError, TypeError, OSError):
+    except (requests.RequestException, HTTPError, ValueError, AttributeError, TypeError, OSError, RecursionError):
         return ()

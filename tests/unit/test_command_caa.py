@@ -1,7 +1,11 @@
 """CAA: what a set forbids, as RFC 8659, RFC 8657 and Boulder read it."""
 
+import socket
+import threading
+
 import pytest
 
+from certbot_dns_delegate.command import policy
 from certbot_dns_delegate.lookup.caa import Record, prohibitions
 
 OURS = ["letsencrypt.org"]
@@ -62,3 +66,32 @@ def test_wildcards() -> None:
 def test_an_unknown_account_is_not_compared() -> None:
     """Where no account is known, accounturi forbids nothing."""
     assert forbidden((0, "issue", "letsencrypt.org; accounturi=https://x.test/1"), account=None) == ""
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"Content-Length: 60000\r\n\r\n" + b"[" * 60000,
+        b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+        b"Content-Length: 400\r\n\r\n{}",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"Content-Length: 2\r\n\r\n[]",
+        b'Content-Length: 13\r\n\r\n{"meta": null}',
+        b'Content-Length: 38\r\n\r\n{"meta": {"caaIdentities": ["a..b", 1]}}',
+        b"Content-Length: 2\r\n\r\n\xff\xfe",
+    ],
+)
+def test_a_directory_that_is_none(reply: bytes) -> None:
+    """Whatever comes instead of a CA's directory, it says nothing about the CA's name; advice never ends a check."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert policy.identities(f"http://127.0.0.1:{server.getsockname()[1]}/directory") == ()
+        thread.join()
