@@ -1,15 +1,18 @@
 """The operator's command, ``certbot-dns-delegate``: one module for each verb, all showing through ``render``."""
 
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.host import Host
-from certbot_dns_delegate.command.render import Output
+from certbot_dns_delegate.command.render import Output, OutputLost
 from certbot_dns_delegate.command.verb import UsageError, Verb
 from certbot_dns_delegate.errors import DelegateError
 
@@ -27,15 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: the exit code: 0 all well, 1 a problem found, 2 wrong usage, 128 and its number after a signal.
     """
     parser = make_parser()
+    out, err = _usable(sys.stdout), _usable(sys.stderr)
     arguments = parser.parse_args(argv)
     logging.basicConfig(
         level=[logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)],
         format="%(message)s",
-        stream=sys.stderr,
+        stream=err,
     )
     for number in ENDING:
         signal.signal(number, _end)
-    output = Output(sys.stdout, sys.stderr, is_json=arguments.json)
+    output = Output(out, err, is_json=arguments.json)
     verb: Verb = arguments.verb
     host = Host.of(arguments, output)
     try:
@@ -43,12 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.flush()
     except UsageError as error:
         parser.exit(2, f"certbot-dns-delegate {verb.name}: {error}\n")
+    except OutputLost as lost:
+        return _give_up(out, output, str(lost))
     except DelegateError as error:
-        output.error(error)
-        return 1
-    except BrokenPipeError:
-        # The reader has gone; nothing may be written to it any more, not even when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            output.error(error)
+        except OutputLost as lost:
+            return _give_up(out, output, str(lost))
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -57,6 +62,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         host.end()
     return 0 if is_well else 1
+
+
+def _usable(stream: TextIO | None) -> TextIO:
+    """A stream to write to, whatever this process was started with: foreign text must not end in a traceback."""
+    if stream is None:
+        return Path(os.devnull).open("w")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _give_up(out: TextIO, output: Output, why: str) -> int:
+    # Nothing may be written to it any more, not even when the interpreter ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    if why:
+        output.say(why)
+    return 1
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -64,13 +64,15 @@ def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Findin
         zone = survey.zone_around(owner)
     except LookupFailed as error:
         return Finding.of(error, str(wanted), TOPIC, Verdict.WARN)
-    return judge(wanted, owner, zone.apex, ask(sorted(zone.servers), owner), healthy)
+    seen = ask(sorted(zone.servers), owner)
+    return judge(wanted, owner, zone.apex, seen, healthy, survey.command("check", str(wanted), "--wait"))
 
 
-def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], healthy: Verdict) -> Finding:
+def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], healthy: Verdict, wait: str) -> Finding:
     """What the answers of all servers about one owner come to.
 
     :param healthy: the verdict when nothing is wrong with them.
+    :param wait: the command line that waits until they agree.
     """
     name = str(wanted)
     answers: dict[str, list[Server]] = defaultdict(list)
@@ -93,7 +95,7 @@ def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], 
             name,
             TOPIC,
             f"the servers of {where} do not agree yet: {told}",
-            f"certbot-dns-delegate check --wait {wanted}  says when they do: that is the moment to order",
+            f"the moment to order is when they do: {wait}",
         )
     if any(answer.texts for answer in heard):
         return Finding(

@@ -1,24 +1,36 @@
 """The command line: common options in Certbot's own words, and the verbs."""
 
 import argparse
+import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from certbot.compat import misc
 
 from certbot_dns_delegate import __version__
-from certbot_dns_delegate.command.verbs import VERBS
+from certbot_dns_delegate.command.verbs import VERBS, argument
+from certbot_dns_delegate.schema import URL
 
 PROGRAM = "certbot-dns-delegate"
 DESCRIPTION = (
     "Look after names whose _acme-challenge is delegated by a CNAME: see what would happen, mend it, watch it."
     " Exit code: 0 all well, 1 a problem found, 2 wrong usage."
 )
+WIDEST = 100
+"""Characters: longer lines of a paragraph are hard to read."""
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of everything; ``arguments.verb`` is the chosen :class:`~.verb.Verb`."""
-    parser = argparse.ArgumentParser(PROGRAM, description=DESCRIPTION, allow_abbrev=False)
+    width = min(shutil.get_terminal_size().columns - 2, WIDEST)
+    parser = argparse.ArgumentParser(
+        PROGRAM,
+        description=textwrap.fill(DESCRIPTION, width, break_on_hyphens=False),
+        epilog=f"example:\n  {VERBS[0].example.splitlines()[0]}\n\n{PROGRAM} VERB --help shows the options of a verb.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     add_common(parser, is_default=True)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -26,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
         own = verbs.add_parser(
             verb.name,
             help=verb.help,
-            description=verb.description,
+            description=textwrap.fill(verb.description, width, break_on_hyphens=False),
             epilog="example:\n" + "\n".join(f"  {line}" for line in verb.example.splitlines()),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -52,6 +64,12 @@ def add_common(parser: Any, *, is_default: bool) -> None:
     for word in ("config", "work"):
         folder = misc.get_default_folder(word)
         add(f"--{word}-dir", metavar="DIR", type=Path, default=Path(folder), help=f"as for certbot (default: {folder})")
-    add("--server", metavar="URL", help="the CA's directory (default: the one each renewal file names)")
+    directory = "the CA's directory (default: the one each renewal file names)"
+    add("--server", metavar="URL", type=argument(_server), help=directory)
     add("--json", action="store_true", default=False, help="one JSON object a line instead of text")
     add("-v", "--verbose", action="count", default=0, help="say more on standard error; -vv: everything")
+
+
+def _server(text: str) -> str:
+    URL.parse(text)
+    return text  # as it is: a final slash may matter to the CA

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from certbot_dns_delegate.command import aliases, authorities, lineages, names, outbound, policy, targets, trial, views
 from certbot_dns_delegate.command.finding import Finding, Verdict
@@ -71,6 +72,8 @@ def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Co
     if arguments.all_lineages:
         if arguments.names or arguments.file:
             raise UsageError("--all-lineages takes the names from Certbot; leave out NAME and --from")
+        if host.credentials:
+            raise UsageError("--all-lineages takes the INI files from Certbot; leave out --credentials")
         yield from _lineages(host, output, tally)
         return
     usable = _usable(names.read(arguments.names, arguments.file, output), output, tally)
@@ -90,8 +93,12 @@ def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Counter[V
 
 
 def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
-    found = lineages.read(host.config_dir, output)
-    if not found:
+    def left_out(path: Path, why: str) -> None:
+        tally[Verdict.FAIL] += 1
+        Finding(Verdict.FAIL, printable(path.stem), "lineage", f"{printable(str(path))}: {why}").show(output)
+
+    found = lineages.read(host.config_dir, left_out)
+    if not found and not tally:
         where = printable(str(host.config_dir / "renewal"))
         output.warn(f"{where} has no lineage that uses these authenticators")
     for lineage in found:
@@ -99,13 +106,16 @@ def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[O
         wanted = tuple(dict.fromkeys(_usable(given, output, tally)))
         try:
             settings = host.load(lineage.authenticator, lineage.credentials)
-            resolvers = parse_resolvers(lineage.resolvers) if lineage.resolvers else host.resolvers
+            by_lineage = lineage.resolvers and not host.resolver_list
+            resolvers = parse_resolvers(lineage.resolvers or "") if by_lineage else host.resolvers
         except DelegateError as error:
             tally[Verdict.FAIL] += 1
             Finding.of(error, printable(lineage.title), "settings").show(output)
             continue
-        account = lineages.account_uri(host.config_dir, lineage.server, lineage.account)
-        yield Order(settings, lineage.server, account, resolvers, wanted)
+        server = host.server or lineage.server
+        # The account on record is one of the server on record.
+        account = lineages.account_uri(host.config_dir, server, lineage.account if server == lineage.server else None)
+        yield Order(settings, server, account, resolvers, wanted)
 
 
 def _survey(order: Order, host: Host) -> Survey:

@@ -9,5 +9,5 @@ from certbot_dns_delegate.command.render import Output
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:  # noqa: ARG001  it needs nothing of the host
     """Always well."""
-    output.out.write(completion(arguments.shell))
+    output.write(completion(arguments.shell))
     return True

@@ -2,19 +2,22 @@
 
 import argparse
 import threading
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from certbot_dns_delegate.command.arguments import PROGRAM, add_common
 from certbot_dns_delegate.command.verb import UsageError
 from certbot_dns_delegate.fleet import Fleet
 from certbot_dns_delegate.history import History
+from certbot_dns_delegate.text import printable, quoted
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.command.render import Output
     from certbot_dns_delegate.delegates import Settings
-    from certbot_dns_delegate.engine import Engine
     from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
     from certbot_dns_delegate.pending import Pending
     from certbot_dns_delegate.writers import Writers
@@ -30,6 +33,8 @@ class Host:
     work_dir: Path
     server: str | None
     resolver_list: str | None
+    given: tuple[str, ...]
+    """The common options that differ from the defaults, as they are written on a command line."""
     output: "Output"
     stop: threading.Event = field(default_factory=threading.Event)
     _loaded: "dict[tuple[str, Path], Settings]" = field(default_factory=dict)
@@ -44,8 +49,13 @@ class Host:
             arguments.work_dir.absolute(),
             arguments.server,
             arguments.resolvers,
+            tuple(_given(arguments)),
             output,
         )
+
+    def command(self, *words: str) -> str:
+        """A command line to be pasted that means the same names, files and directories as this one."""
+        return " ".join(map(quoted, (PROGRAM, *words, *self.given)))
 
     @property
     def state(self) -> Path:
@@ -93,16 +103,27 @@ class Host:
         """The file that Certbot's renewal files name, where they all name the same."""
         from certbot_dns_delegate.command import lineages
 
-        found = {
-            lineage.credentials
-            for lineage in lineages.read(self.config_dir, self.output)
-            if lineage.authenticator == self.authenticator and lineage.credentials is not None
-        }
-        if len(found) != 1:
-            known = ", ".join(sorted(map(str, found)))
-            seen = f"Certbot's renewal files name several: {known}" if found else "Certbot has none on record"
-            raise UsageError(f"which INI file for {self.authenticator}? {seen}; hint: --credentials FILE")
-        return found.pop()
+        on_record: dict[str, set[Path]] = defaultdict(set)
+
+        def left_out(path: Path, why: str) -> None:
+            self.output.warn(f"{printable(str(path))} is left out: {why}")
+
+        for lineage in lineages.read(self.config_dir, left_out):
+            if lineage.credentials is not None:
+                on_record[lineage.authenticator].add(lineage.credentials)
+        found = on_record.pop(self.authenticator, set())
+        if len(found) == 1:
+            return found.pop()
+        hint = "--credentials FILE"
+        if found:
+            seen = f"Certbot's renewal files name several: {printable(', '.join(sorted(map(str, found))))}"
+        elif on_record:
+            others = sorted(map(printable, on_record))
+            seen = f"Certbot has none on record, but for {', '.join(others)}"
+            hint = f"--authenticator {others[0]}, or {hint}"
+        else:
+            seen = "Certbot has none on record"
+        raise UsageError(f"which INI file for {self.authenticator}? {seen}; hint: {hint}")
 
     @cached_property
     def resolvers(self) -> "tuple[Resolver, ...]":
@@ -127,9 +148,11 @@ class Host:
         if "writers" in self.__dict__:
             self.writers.end()
 
-    def engine(self) -> "Engine":
-        """A run of its own over these settings."""
-        from certbot_dns_delegate.engine import Engine
-        from certbot_dns_delegate.tell import Tell
 
-        return Engine(self.settings, self.state, self.resolvers, Tell(self.output.warn))
+def _given(arguments: argparse.Namespace) -> Iterator[str]:
+    defaults = argparse.ArgumentParser(PROGRAM, add_help=False)
+    add_common(defaults, is_default=True)
+    for word in ("authenticator", "credentials", "resolvers", "config_dir", "work_dir", "server"):
+        value = getattr(arguments, word)
+        if value != defaults.get_default(word):
+            yield from (f"--{word.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value))

@@ -1,6 +1,7 @@
 """What Certbot has on record: renewal files that use our authenticators, and its accounts."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 from certbot.compat import misc
 
 from certbot_dns_delegate import ini
-from certbot_dns_delegate.command.render import Output
+from certbot_dns_delegate.schema import URL
 from certbot_dns_delegate.text import printable
 
 OURS = "dns-delegate"
@@ -31,14 +32,20 @@ class Lineage:
     """As the certificate has them."""
 
 
-def read(config_dir: Path, output: Output) -> list[Lineage]:
-    """The lineages of our authenticators; what cannot be read is warned about and left out."""
+def read(config_dir: Path, left_out: Callable[[Path, str], None]) -> list[Lineage]:
+    """The lineages of our authenticators.
+
+    :param left_out: told of each renewal file that may be one and cannot be read, and why.
+    """
     lineages = []
     for path in sorted((config_dir / "renewal").glob("*.conf")):
         try:
             lineage = _read(path)
-        except (OSError, ValueError) as error:
-            output.warn(f"{printable(str(path))} is left out: {printable(str(error))}")
+        except OSError as error:
+            left_out(path, printable(f"{error.filename}: {error.strerror}"))
+            continue
+        except ValueError as error:
+            left_out(path, printable(str(error)))
             continue
         if lineage is not None:
             lineages.append(lineage)
@@ -54,11 +61,13 @@ def _read(path: Path) -> Lineage | None:
         return None
     prefix = authenticator.replace("-", "_")
     credentials = parameters.get(f"{prefix}_credentials")
+    server = parameters.get("server", DEFAULT_SERVER)
+    URL.parse(server)
     return Lineage(
         path.stem,
         authenticator,
         Path(credentials) if credentials else None,
-        parameters.get("server", DEFAULT_SERVER),
+        server,
         parameters.get("account"),
         parameters.get(f"{prefix}_resolvers"),
         _names(Path(top.get("cert", ""))),

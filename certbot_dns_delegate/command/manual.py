@@ -31,7 +31,7 @@ def page() -> str:
     for verb in VERBS:
         own = argparse.ArgumentParser(add_help=False)
         verb.add(own)
-        lines += [f".SH {_roff(verb.name.upper())}", _roff(verb.description.replace("\n", " ")), *_options(own)]
+        lines += [f".SH {_roff(verb.name.upper())}", _roff(verb.description), *_options(own)]
         lines += [".PP", "Example:", ".nf", ".RS", *map(_roff, verb.example.splitlines()), ".RE", ".fi"]
     return "\n".join(lines) + "\n"
 
@@ -40,10 +40,9 @@ def completion(shell: str) -> str:
     """A script for ``bash`` or ``zsh`` that completes verbs, options and file names."""
     words = {verb: " ".join(options) for verb, options in _words().items()}
     cases = "\n".join(f'    {verb}) words="{options}" ;;' for verb, options in words.items() if verb)
-    verbs = " ".join(verb.name for verb in VERBS)
     start = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
     return f"""{start}_certbot_dns_delegate() {{
-  local words="{verbs} {words[""]}" word
+  local words="{words[""]}" word
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$word" in
 {cases}
@@ -56,7 +55,7 @@ complete -o default -F _certbot_dns_delegate {PROGRAM}
 
 
 def _words() -> dict[str, list[str]]:
-    """The options by verb; those of the program itself under ''."""
+    """What may follow each verb; the options of the program itself under ''."""
     parser = make_parser()
     words = {"": _flags(parser)}
     for action in parser._actions:  # noqa: SLF001  argparse has no other way to walk its verbs
@@ -66,7 +65,8 @@ def _words() -> dict[str, list[str]]:
 
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    return [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001  argparse shows its options in no other way
+    """The options, and the words that an argument may be."""
+    return [str(word) for action in parser._actions for word in action.option_strings or action.choices or ()]  # noqa: SLF001  argparse shows its options in no other way
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:

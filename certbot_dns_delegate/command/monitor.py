@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                     tally[str(record["state"])] += 1
                     if not arguments.since_last or record["was"] != record["state"]:
                         is_well &= record["state"] == OK
-                        output.out.write(json.dumps(record) + "\n")
-                output.out.flush()
+                        output.write(json.dumps(record) + "\n")
+                output.flush()
                 # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
                 fleet.record(database, learnt)
                 output.progress(_progress(tally, time.monotonic() - begin))

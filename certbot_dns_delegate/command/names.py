@@ -113,8 +113,15 @@ def usable(text: str, where: str) -> Wanted | Unusable:
 def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
     """Numbered lines without empty ones and comments; of a line too long to be a name only the beginning."""
     with _open(file, output) as stream:
+
+        def read() -> bytes:
+            try:
+                return stream.readline(LONGEST_LINE)
+            except OSError as error:
+                raise UsageError(f"--from {printable(file)}: {error.strerror}") from None
+
         number = 0
-        while piece := stream.readline(LONGEST_LINE):
+        while piece := read():
             number += 1
             if b"\0" in piece:
                 raise UsageError(
@@ -122,7 +129,7 @@ def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
                     " hint: iconv -f UTF-16 -t UTF-8"
                 )
             line = piece
-            while not piece.endswith(b"\n") and (piece := stream.readline(LONGEST_LINE)):
+            while not piece.endswith(b"\n") and (piece := read()):
                 pass
             text = line.decode("utf-8", "replace").partition("#")[0].strip()
             if text:
@@ -131,8 +138,10 @@ def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
 
 def _open(file: str, output: Output) -> BinaryIO | nullcontext[BinaryIO]:
     if file == "-":
+        if sys.stdin is None:
+            raise UsageError("--from -: standard input is closed")
         if sys.stdin.isatty():
-            output.err.write("reading names, one a line; Ctrl-D ends\n")
+            output.say("reading names, one a line; Ctrl-D ends")
         return nullcontext(sys.stdin.buffer)
     try:
         return Path(file).open("rb")

@@ -45,20 +45,21 @@ class Record:
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether a record could be given for every name."""
+    _ = host.settings  # what is wrong with them is wrong for every name: told once, before the first line
     is_well = True
     form = "json" if arguments.json else arguments.format
     if form == "csv":
-        output.out.write(_row(COLUMNS))
+        output.write(_row(COLUMNS))
     lock = Lock.of(host) if arguments.caa else None
     for wanted, advice in _advised(_wanted(arguments, host, output), lock, host):
         if isinstance(wanted, Unusable):
-            output.err.write(f"{wanted.where}: {wanted.problem}\n")
+            output.say(f"{wanted.where}: {wanted.problem}")
             is_well = False
             continue
         try:
             records = [_cname(arguments, host, wanted)]
         except DelegateError as error:
-            output.err.write(f"{error}\n")
+            output.say(str(error))
             is_well = False
             continue
         if lock and advice.is_to_add:
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         if advice.remark:
             output.warn(f"{wanted}: {advice.remark}")
         for record in records:
-            output.out.write(_line(record, form))
+            output.write(_line(record, form))
     return is_well
 
 
@@ -147,7 +148,7 @@ def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wante
             wanted.identifier
         )
         if target is None:
-            raise PlanError(f"{wanted} has no acme-dns account", f"certbot-dns-delegate register {wanted}")
+            raise PlanError(f"{wanted} has no acme-dns account", host.command("register", str(wanted)))
         return target  # type: ignore[no-any-return]  # target_of is optional, so not in the interface
     if template is None:
         suggested = delegate.suggested_target(wanted.identifier)

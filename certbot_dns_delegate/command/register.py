@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     made: dict[Wanted, None] = {}
     for each in names.read(arguments.names, arguments.file, output):
         if not isinstance(each, Wanted):
-            output.err.write(f"{each.where}: {each.problem}\n")
+            output.say(f"{each.where}: {each.problem}")
             is_well = False
             continue
         try:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             is_new = provider.target_of(each.identifier) is None
             target = show(provider.register(each.identifier))
         except DelegateError as error:
-            output.err.write(f"{each}: {error}\n")
+            output.say(f"{each}: {error}")
             is_well = False
             continue
         if each.owner in {other.owner for other in made}:
@@ -47,9 +47,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         lambda: Survey(host.settings, host, host.recursive, len(made)), list(made), host, arguments.wait.total_seconds()
     )
     for each in late:
-        output.err.write(
-            f"{each}: its servers do not all give the CNAME yet; hint: certbot-dns-delegate check {each}\n"
-        )
+        hint = host.command("check", str(each), "--wait")
+        output.say(f"{each}: its servers do not all give the CNAME yet; hint: {hint}")
     return is_well and not late
 
 

@@ -35,6 +35,10 @@ class Survey:
         self.zones = Zones(recursive, self.router.hidden_suffix, budget)
         self.asker = Asker(budget)
 
+    def command(self, *words: str) -> str:
+        """As :meth:`.Host.command`."""
+        return self._host.command(*words)
+
     def provider_of(self, delegate: Delegate) -> Any:
         return self._writers.of(self.settings, delegate)
 

@@ -35,7 +35,7 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
             seen = f"{count(len(present), 'TXT value')} there already, TTL {target.present.ttl} s"
             seen += f", {len(left)} of them ours" if left else ""
             seen += f"; it can hold {most}" if most is not None else ""
-            do = "certbot-dns-delegate sweep --dry-run" if left else "look whose they are; they are left alone"
+            do = survey.command("sweep", "--dry-run") if left else "look whose they are; they are left alone"
             verdict = Verdict.WARN if len(present) > MANY or left else Verdict.NOTE
             yield Finding(verdict, shown, "values", seen, do)
         if len(names[owner]) > 1:

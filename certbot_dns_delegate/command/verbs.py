@@ -8,6 +8,8 @@ from typing import Any
 from certbot_dns_delegate.command.verb import Verb
 from certbot_dns_delegate.schema import DURATION, NETWORKS, TEMPLATE, URL
 
+LONGEST_TTL_S = 2**31 - 1
+
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """An argparse type from a parser of the settings, whose sentence becomes the error."""
@@ -48,7 +50,11 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
-    parser.add_argument("--all-lineages", action="store_true", help="the names of every certificate that uses this")
+    parser.add_argument(
+        "--all-lineages",
+        action="store_true",
+        help="the names of every certificate that Certbot renews by these authenticators",
+    )
     parser.add_argument(
         "--wait",
         metavar="TIME",
@@ -78,7 +84,7 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
         "--template", metavar="NAME", type=argument(_target), help="targets, as {name}.acme.example.net, or with {hash}"
     )
     which.add_argument("--hash", action="store_true", help="one short label for each name, that does not tell it")
-    parser.add_argument("--ttl", metavar="SECONDS", type=argument(_positive), default=3600, help="(default: 3600)")
+    parser.add_argument("--ttl", metavar="SECONDS", type=argument(_ttl), default=3600, help="(default: 3600)")
     parser.add_argument("--missing", action="store_true", help="only what is not there yet")
     parser.add_argument(
         "--caa", action="store_true", help="also CAA: only this host's account may issue, and only by dns-01"
@@ -141,6 +147,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _ttl(text: str) -> int:
+    if _positive(text) > LONGEST_TTL_S:
+        raise ValueError(f"must be at most {LONGEST_TTL_S} (RFC 2181 section 8)")
+    return int(text)
+
+
 def _moment(text: str) -> float:
     """Seconds since the epoch: a date, a date with time, or a duration before now."""
     import time
@@ -161,8 +173,8 @@ VERBS = (
         "check",
         "see what would happen, and what would fail",
         "Plan an order for the names without writing, and look at everything that could make it fail: the CNAMEs at"
-        " each\nserver of the customer, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
-        " Each finding is\none line: verdict, subject, what was seen, what to do.",
+        " each server of the customer, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
+        " Each finding is one line: verdict, subject, what was seen, what to do.",
         "certbot-dns-delegate check shop.example.com --credentials delegate.ini\n"
         "certbot-dns-delegate check --all-lineages\n"
         "certbot-dns-delegate check --from names.txt --json | jq 'select(.verdict == \"fail\")'",
@@ -172,8 +184,8 @@ VERBS = (
         "records",
         "the CNAME records to add",
         "Write the CNAME that each name needs, to a target of its own inside a delegate: the name itself below the"
-        " title, or\nwhat targets, --template or --hash say. With --caa the second lock: even who can write at the"
-        " target cannot then\nissue with another account.",
+        " title, or what targets, --template or --hash say. With --caa the second lock: even who can write at the"
+        " target cannot then issue with another account.",
         "certbot-dns-delegate records shop.example.com www.example.org --credentials delegate.ini\n"
         "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini",
         _add_records,
@@ -188,8 +200,8 @@ VERBS = (
     Verb(
         "accounts",
         "the store of acme-dns accounts",
-        "List the stored accounts, or take over those of lego, Traefik, goacmedns, acme-dns-client, acme-dns-auth.py,\n"
-        "cert-manager, getlocalcert or acme.sh. Conflicts are told and nothing that is stored is overwritten.",
+        "List the stored accounts, or take over those of lego, Traefik, goacmedns, acme-dns-client, acme-dns-auth.py,"
+        " cert-manager, getlocalcert or acme.sh. Conflicts are told and nothing that is stored is overwritten.",
         "certbot-dns-delegate accounts list --credentials delegate.ini\n"
         "certbot-dns-delegate accounts import /etc/letsencrypt/acmedns.json --url https://auth.example.org",
         _add_accounts,
@@ -198,8 +210,8 @@ VERBS = (
         "monitor",
         "watch the delegations of a fleet",
         "Look at the delegation of each name, with any number of names in the same memory, and write one JSON object a"
-        " line.\nStates: ok, missing, elsewhere, dangling, loop, broken server, wildcard only, undelegated (was ours),"
-        " gone and never\narrived (no address in --serving), stale (not issued for --stale), no name. Since when is"
+        " line. States: ok, missing, elsewhere, dangling, loop, broken server, wildcard only, undelegated (was ours),"
+        " gone and never arrived (no address in --serving), stale (not issued for --stale), no name. Since when is"
         " remembered between runs.",
         "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
         "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
@@ -209,7 +221,7 @@ VERBS = (
         "sweep",
         "withdraw whatever a killed run left behind",
         "Withdraw the values that runs have left which were killed before they could. Each run notes what it is about"
-        " to\nwrite; these notes alone say what goes, and with which credentials. Runs that are alive are left alone.",
+        " to write; these notes alone say what goes, and with which credentials. Runs that are alive are left alone.",
         "certbot-dns-delegate sweep --dry-run\ncertbot-dns-delegate sweep --older-than 1h",
         _add_sweep,
     ),
@@ -217,7 +229,7 @@ VERBS = (
         "history",
         "what was done: chain, delegate, server, milliseconds",
         "Show what the authenticators did, newest first: each phase (plan, publish, watch, withdraw) with its outcome,"
-        " its\nmilliseconds and, where it failed, the servers' own words.",
+        " its milliseconds and, where it failed, the servers' own words.",
         "certbot-dns-delegate history shop.example.com --since 7d\n"
         "certbot-dns-delegate history --outcome failed --json",
         _add_history,

@@ -1,5 +1,6 @@
 """The command line as a whole: help, manual, completion, colour, exit codes."""
 
+import argparse
 import io
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def test_bash_completes() -> None:
     assert {verb.name for verb in VERBS} <= set(complete("certbot-dns-delegate"))
     assert "--older-than" in complete("certbot-dns-delegate", "sweep")
     assert "--older-than" not in complete("certbot-dns-delegate", "history")
+    assert {"list", "import"} <= set(complete("certbot-dns-delegate", "accounts"))
 
 
 class Terminal(io.StringIO):
@@ -82,6 +84,42 @@ def test_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" in Output(Terminal(), Terminal()).verdict("ok")
     monkeypatch.setenv("NO_COLOR", "1")
     assert Output(Terminal(), Terminal()).verdict("ok") == "ok  "
+
+
+def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps to one line of a narrow terminal, gives way to what is said, and is not for files or dumb terminals."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    output = Output(io.StringIO(), terminal)
+    output.progress(f"waiting for {'x' * 250}")
+    assert terminal.getvalue() == f"\r\x1b[Kwaiting for {'x' * 27}"
+    output.warn("a remark")
+    assert terminal.getvalue().endswith("\r\x1b[Kwarning: a remark\n")
+    file = io.StringIO()
+    Output(terminal, file).progress("nobody sees it")
+    monkeypatch.setenv("TERM", "dumb")
+    dumb = Terminal()
+    Output(io.StringIO(), dumb).progress("nor here")
+    assert (file.getvalue(), dumb.getvalue()) == ("", "")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_help_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """Paragraphs are as wide as the terminal, and not wider than can be read; examples stay whole, to be pasted."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for text in (make_parser().format_help(), *(own.format_help() for own in parsers().values())):
+        above, _, below = text.partition("\nexample:\n")
+        assert below
+        # The usage breaks between options alone.
+        described = above.split("\n\n", 1)[1]
+        assert max(map(len, described.splitlines())) <= max(columns, 48)
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each verb."""
+    (verbs,) = (each for each in make_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(verbs.choices)
 
 
 def test_a_reader_that_goes_away() -> None:

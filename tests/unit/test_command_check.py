@@ -74,7 +74,7 @@ def alias_finding(*zones: str, behaviour: Behaviour | None = None) -> Finding:
         if behaviour is not None:
             started.append(stack.enter_context(Server({"acme.test.": zones[0]}, behaviour=behaviour)))
         seen = aliases.ask(asked(*started), OWNER)
-    return aliases.judge(parse("shop.test"), OWNER, APEX, seen, Verdict.OK)
+    return aliases.judge(parse("shop.test"), OWNER, APEX, seen, Verdict.OK, "check shop.test --wait")
 
 
 def test_one_server_lags() -> None:
@@ -82,7 +82,7 @@ def test_one_server_lags() -> None:
     finding = alias_finding(ALIAS, "")
     assert finding.verdict is Verdict.FAIL
     assert "do not agree yet" in finding.seen
-    assert "--wait shop.test" in finding.do
+    assert finding.do.endswith(": check shop.test --wait")
 
 
 def test_flattening() -> None:
@@ -107,7 +107,7 @@ def test_port_53_blocked() -> None:
     """No answer from any server points at the network here, and at the setting that works without it."""
     with Server({"acme.test.": ALIAS}, behaviour=servers.Silent()) as silent:
         seen = aliases.ask(asked(silent), OWNER)
-    finding = aliases.judge(parse("shop.test"), OWNER, APEX, seen, Verdict.OK)
+    finding = aliases.judge(parse("shop.test"), OWNER, APEX, seen, Verdict.OK, "check shop.test --wait")
     assert "watch = resolvers" in finding.do
 
 

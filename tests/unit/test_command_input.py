@@ -1,7 +1,8 @@
-"""Names from files, pipes and terminals that are not what they should be: told at once, in little memory."""
+"""Names and results by files, pipes and terminals that are not what they should be: told at once, in little memory."""
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,65 @@ def test_the_reader_goes_away(tmp_path: Path, command: list[str]) -> None:
     done = subprocess.run([*command, "--from", str(file)], stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def shell(command: list[str], line: str) -> subprocess.CompletedProcess[str]:
+    """The command with what a shell adds to it: redirections, an environment."""
+    line = line.replace("COMMAND", shlex.join(command))
+    return subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("names", ["shop.example.com", "--from {file}", "a..b shop.example.com"])
+def test_a_full_disk(tmp_path: Path, command: list[str], names: str) -> None:
+    """Results that nobody took are an error, whether it shows at once or in the end."""
+    file = tmp_path / "names"
+    file.write_text("".join(f"n{number:06}.example.com\n" for number in range(2000)))
+    done = shell(command, f"COMMAND {names.format(file=file)} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "standard output: No space left on device"
+
+
+def test_an_error_that_nobody_takes(tmp_path: Path, command: list[str]) -> None:
+    """What is wrong with the settings is told once; where it cannot be told, that is."""
+    command[command.index("--credentials") + 1] = str(tmp_path / "none.ini")
+    assert shell(command, "COMMAND shop.example.com www.example.com").stderr.count("No such file") == 1
+    done = shell(command, "COMMAND shop.example.com --json > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [
+        (">&-", 1, "argument: 'a..b' is not a domain name: A DNS label is empty.\n"),
+        ("2>&-", 1, ""),
+        ("2>/dev/full", 1, ""),
+        ("--from - <&-", 2, "certbot-dns-delegate records: --from -: standard input is closed\n"),
+        ("--from /proc/self/mem", 2, "certbot-dns-delegate records: --from /proc/self/mem: Input/output error\n"),
+        ("--from /", 2, "certbot-dns-delegate records: --from /: Is a directory\n"),
+    ],
+)
+def test_streams_that_are_closed_or_broken(command: list[str], redirection: str, code: int, told: str) -> None:
+    """Each ends with its exit code and, where there is somebody to tell, one sentence."""
+    done = shell(command, f"COMMAND a..b {redirection}")
+    assert done.returncode == code
+    assert done.stderr.endswith(told)
+    assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_text_that_the_terminal_cannot_show(command: list[str], encoding: str) -> None:
+    """What is no name is shown escaped where the terminal lacks its characters."""
+    verb = command.index("records")
+    command[verb] = "check"
+    done = shell(command, f"PYTHONIOENCODING={encoding} COMMAND '\u4e00..test' \"$(printf '\\377.test')\"")
+    assert done.returncode == 1
+    assert done.stdout.count("fail  ") == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_ttl_that_no_record_can_have(command: list[str]) -> None:
+    """The largest TTL is 2**31 - 1."""
+    assert shell(command, "COMMAND shop.example.com --ttl 2147483647").returncode == 0
+    done = shell(command, "COMMAND shop.example.com --ttl 2147483648")
+    assert done.returncode == 2
+    assert "must be at most 2147483647" in done.stderr
