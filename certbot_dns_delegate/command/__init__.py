@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _give_up(out, output, str(lost))
         return 1
     except KeyboardInterrupt:
+        output.progress("")
         return 128 + signal.SIGINT
     except Ended as ended:
         return 128 + int(ended.args[0])

@@ -7,7 +7,7 @@ import hashlib
 import io
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dns.name import Name
@@ -27,6 +27,8 @@ from certbot_dns_delegate.text import parse_name, printable, show
 
 TOGETHER = 100
 """Names that are looked up at once for ``--missing``."""
+REMEMBERED = 100_000
+"""Names, of 350 bytes each: a stream may have any number, and who writes a name twice seldom does so far apart."""
 HASHED = 20
 """Octets of the digest in a label: 32 letters, and no two of 2**80 names alike."""
 COLUMNS = ("name", "owner", "ttl", "type", "value")
@@ -89,21 +91,11 @@ def _advised(
 
 
 def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterator[Wanted | Unusable]:
-    """The names, each once though its wildcard is there too; with ``--missing`` those that are not delegated yet."""
-    seen: set[Name] = set()
-
-    def once() -> Iterator[Wanted | Unusable]:
-        for each in names.read(arguments.names, arguments.file, output):
-            if isinstance(each, Unusable):
-                yield each
-            elif each.owner not in seen:
-                seen.add(each.owner)
-                yield each
-
+    """The names, each once; with ``--missing`` those that are not delegated yet."""
+    given = once(names.read(arguments.names, arguments.file, output), REMEMBERED)
     if not arguments.missing:
-        yield from once()
+        yield from given
         return
-    given = once()
     with Pool(WORKERS, "records") as pool:
         while batch := list(itertools.islice(given, TOGETHER)):
             wanted = [each for each in batch if isinstance(each, Wanted)]
@@ -115,6 +107,22 @@ def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterat
                     yield Unusable(str(each), str(each), f"it is not known whether it is missing: {error}")
                 elif error is not None or isinstance(each, Unusable):
                     yield each
+
+
+def once(given: Iterable[Wanted | Unusable], most: int) -> Iterator[Wanted | Unusable]:
+    """Each name once, though its wildcard is there too.
+
+    :param most: how many names are remembered for that.
+    """
+    seen: dict[Name, None] = {}
+    for each in given:
+        if isinstance(each, Unusable):
+            yield each
+        elif each.owner not in seen:
+            seen[each.owner] = None
+            if len(seen) > most:
+                del seen[next(iter(seen))]
+            yield each
 
 
 def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Record:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from certbot_dns_delegate.command.names import usable
+from certbot_dns_delegate.command.records import once
+
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
 GIB = 1 << 30
 MOST = 512 << 20
@@ -147,3 +150,10 @@ def test_a_ttl_that_no_record_can_have(command: list[str]) -> None:
     done = shell(command, "COMMAND shop.example.com --ttl 2147483648")
     assert done.returncode == 2
     assert "must be at most 2147483647" in done.stderr
+
+
+def test_names_that_come_twice() -> None:
+    """A name and its wildcard come once, and no more names are kept in mind than were said."""
+    texts = ["a.test", "*.a.test", "b.test", "a..b", "A.test", "c.test", "b.test", "a.test"]
+    shown = [getattr(each, "identifier", "?") for each in once((usable(text, "") for text in texts), 2)]
+    assert shown == ["a.test", "b.test", "?", "c.test", "a.test"]
