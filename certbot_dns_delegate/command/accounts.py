@@ -1,7 +1,6 @@
 """``accounts``: what the account store of acme-dns holds, and taking over what other tools have stored."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,8 @@ def _import(arguments: argparse.Namespace, store: AccountFile, url: str | None, 
         found = parse(read_trusted(path, output.warn))
     except ValueError as error:
         raise SettingsError(f"{printable(str(path))}: {error}") from None
+    if arguments.name and len(found) != 1:
+        raise UsageError(f"--name is for a file with one account; {printable(str(path))} has {len(found)}")
     with store.locked(host.stop.wait):
         held = {account.name: account for account in (store.read() if store.exists() else [])}
         results = [_take(account, arguments, store, held, url, host, output) for account in found]
@@ -60,12 +61,15 @@ def _take(
     account: Account,
     arguments: argparse.Namespace,
     store: AccountFile,
-    held: Mapping[str, Account],
+    held: dict[str, Account],
     url: str | None,
     host: Host,
     output: Output,
 ) -> bool:
-    """Store one account; whether it is there now."""
+    """Store one account; whether it is there now.
+
+    :param held: the accounts that are stored, by their names; this one is added.
+    """
     name = normalise(arguments.name or "") or account.name
 
     def tell(what: str, seen: str, is_well: bool) -> bool:
@@ -83,26 +87,31 @@ def _take(
     server = account.server_url or bare(arguments.url or url or "")
     if not server:
         return tell("left out", "the file does not name its server; hint: --url https://auth.example.org", False)
-    alias = _alias(wanted, account, host, output)
+    owner = show(wanted.owner)
+    try:
+        alias = _alias(wanted, account, host)
+        shown = "has no CNAME" if alias is None else f"is a CNAME to {show(alias)}"
+    except DelegateError as error:
+        alias, shown = None, f"was not looked up: {error.problem}"
     is_its_own = alias is not None and alias.labels[0].decode("ascii", "replace").lower() == account.subdomain.lower()
     # What DNS says is believed where it carries this account's own label, which nobody else has.
     target = alias if is_its_own else account.fulldomain
     if target is None:
-        shown = "has no CNAME" if alias is None else f"is a CNAME to {show(alias)}"
-        seen = f"the file does not say its target, and {show(wanted.owner)} {shown}"
-        return tell("left out", seen, False)
+        return tell("left out", f"the file does not say its target, and {owner} {shown}", False)
     fields: dict[str, Any] = {**account.fields, "server_url": server, "fulldomain": target.to_text(True)}
-    store.add(name, fields)
+    held[name] = store.add(name, fields)
     if alias != target:
-        shown = "has no CNAME yet" if alias is None else f"is a CNAME to {show(alias)}"
-        output.warn(f"{show(wanted.owner)} {shown}; hint: add  {show(wanted.owner)} 3600 IN CNAME {show(target)}")
+        output.warn(f"{owner} {shown}; hint: it has to be  {owner} 3600 IN CNAME {show(target)}")
     elif account.fulldomain not in {None, target}:
         output.warn(f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored")
     return tell("taken over", f"{show(target)} at {printable(bare(server))}", True)
 
 
-def _alias(wanted: Wanted, account: Account, host: Host, output: Output) -> Name | None:
-    """Where the chain of a name leads, without asking a resolver about the account's own name."""
+def _alias(wanted: Wanted, account: Account, host: Host) -> Name | None:
+    """Where the chain of a name leads, without asking a resolver about the account's own name.
+
+    :raises DelegateError: when that is not known.
+    """
     route = delegation.router(host.settings)
 
     def is_inside(name: Name) -> bool:
@@ -111,7 +120,6 @@ def _alias(wanted: Wanted, account: Account, host: Host, output: Output) -> Name
 
     ended = follow_all(host.recursive, [wanted.owner], is_inside, lambda *_: True)[wanted.owner]
     if isinstance(ended, DelegateError):
-        output.warn(f"{wanted}: {ended.problem}")
-        return None
+        raise ended
     assert isinstance(ended, Followed)
     return ended.chain.target if ended.chain.aliases else None

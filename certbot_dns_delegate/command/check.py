@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             if arguments.wait is not None:
                 until_agreed(partial(_survey, order, host), order.wanted, host, arguments.wait.total_seconds())
             failed = set()
+            output.progress(f"asking about {count(len(order.wanted), 'name')}")
             for finding in _examine(order, host, pool):
+                output.progress("")
                 finding.show(output)
                 tally[finding.verdict] += 1
                 failed |= {finding.subject} if finding.verdict is Verdict.FAIL else set()

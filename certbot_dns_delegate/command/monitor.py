@@ -182,6 +182,7 @@ def _write_metrics(path: Path, tally: Counter[str], took_s: float) -> None:
         part.write_text("\n".join(rows) + "\n")
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise StateError(
             f"--prometheus {printable(str(path))}: {error.strerror}", f"ls -ld {quoted(path.parent)}"
         ) from None

@@ -62,6 +62,8 @@ def registrar_of(arguments: argparse.Namespace, host: Host) -> Delegate:
         found = [delegate for delegate in found if delegate.title == arguments.delegate]
     if len(found) != 1:
         titles = ", ".join(printable(delegate.title) for delegate in found)
-        what = f"there are several: {titles}; hint: --delegate TITLE" if found else "no such delegate has accounts"
-        raise UsageError(f"which acme-dns? {what}")
+        if found:
+            raise UsageError(f"which acme-dns? there are several: {titles}; hint: --delegate TITLE")
+        which = "" if arguments.delegate is None else f" [{printable(arguments.delegate)}]"
+        raise UsageError(f"{printable(str(host.settings.path))} has no delegate{which} with provider = acme-dns")
     return found[0]

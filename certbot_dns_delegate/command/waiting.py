@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from certbot_dns_delegate.command import aliases
 from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.command.render import count
 from certbot_dns_delegate.command.survey import Survey
 from certbot_dns_delegate.errors import DelegateError
 
@@ -30,7 +31,9 @@ def until_agreed(survey_of: Callable[[], Survey], wanted: Sequence[Wanted], host
         if not waiting or left_s <= 0:
             host.output.progress("")
             return waiting
-        host.output.progress(f"waiting for the servers of {waiting[0]} ({len(waiting)} left, {left_s:.0f} s)")
+        host.output.progress(
+            f"{left_s:.0f} s left for {count(len(waiting), 'name')}: waiting for the servers of {waiting[0]}"
+        )
         host.stop.wait(min(step_s, left_s))
         step_s = min(step_s * 1.5, LONGEST_STEP_S)
 

@@ -199,6 +199,8 @@ def accounts(lab: Lab, here: Path) -> dict[str, str]:
         "*.other.customer.test": {**private, "subdomain": "other", "fulldomain": "other.auth.test", "extra": 1},
     }
     (here / "lego.json").write_text(json.dumps(lego))
+    twins = {name: {**private, "subdomain": name, "fulldomain": "x.auth.test"} for name in ("twin.test", "*.twin.test")}
+    (here / "twins.json").write_text(json.dumps(twins))
     flat = {**private, "subdomain": "flat", "fulldomain": "flat.auth.test", "server_url": "https://auth.test"}
     (here / "flat.json").write_text(json.dumps(flat))
     shell = f"ACMEDNS_USERNAME='u'\nACMEDNS_PASSWORD='{'p' * 40}'\nACMEDNS_SUBDOMAIN='{label}'\n"
