@@ -174,6 +174,14 @@ def full(lab: Lab, here: Path) -> dict[str, str]:
     return settings(lab, here)
 
 
+def one_place(lab: Lab, here: Path) -> dict[str, str]:
+    """A service that keeps one value at a name, and a value there already."""
+    double(ONE, content(TARGETS, [ONE], f'web.{TARGETS} TXT "left"'))
+    delegate(lab, TARGETS, [ONE], ALIAS)
+    section = {"provider": "httpreq", "url": "http://127.0.0.1:9", "single_value": "true"}
+    return {"INI": str(lab.credentials(name=f"{here.name}.ini", extra={TARGETS.rstrip("."): section}))}
+
+
 # The customer's zone
 
 
@@ -277,6 +285,7 @@ STATES: dict[str, Callable[[Lab, Path], dict[str, str]]] = {
     "outbound port 53 blocked": blocked,
     "a zone setting that is wrong": wrong_zone,
     "a target full of values": full,
+    "a service that keeps one value, and one is there": one_place,
     "a server of the customer's that lags": lagging,
     "a server of the customer's that catches up": catching_up,
     "a provider that flattens": flattening,
