@@ -122,8 +122,11 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
         from certbot_dns_delegate.hints import hint_for_failures
 
-        report, left_out = (self._engine.report, self._engine.left_out) if self._engine else (None, set())
-        return hint_for_failures([(_identifier(each), each.error) for each in failed_achalls], report, left_out)
+        failures = [(_identifier(each), each.error) for each in failed_achalls]
+        if self._engine is None:
+            return hint_for_failures(failures, None)
+        self._engine.note_refusals(failures)
+        return hint_for_failures(failures, self._engine.report, self._engine.left_out)
 
     def _start(self) -> "Engine":
         from certbot_dns_delegate import settings

@@ -35,6 +35,8 @@ WORKERS = 32
 """Threads: they mostly wait; more did not measure faster on 2 cores."""
 QUESTIONS = (200, 12)
 """What an order may ask while it is planned: so many, and so many for each name; a healthy name costs two to six."""
+MOST_WORDS = 2000
+"""Characters of what a CA says that are kept."""
 OUTSTANDING_S = 20.0
 """Seconds to wait at the end for requests still under way: longer than a provider waits for an answer."""
 
@@ -70,6 +72,8 @@ class Engine:
         self._diary = Diary(self._history)
         self._publishing: Publishing | None = None
         self._proof: Proof | None = None
+        self._ready = time.monotonic()
+        """When the CA could look, on the clock of ``time.monotonic``."""
         self._writers = Writers(self._recursive, state, self.tell.warn, self._stop)
         self._writers.know(settings)
 
@@ -115,6 +119,7 @@ class Engine:
             addresses = self._writers.addresses(self.settings)
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
             self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool, timeout)
+            self._ready = time.monotonic()
             return plan
         except BaseException:  # a signal too ends what the threads wait for
             self._stop.set()
@@ -123,6 +128,17 @@ class Engine:
             # Not waited for here: after a signal the main thread must get on; cleanup waits for what was sent.
             pool.shutdown(wait=False, cancel_futures=True)
             self._diary.close()
+
+    def note_refusals(self, failures: Sequence[tuple[str, Any]]) -> None:
+        """Note the CA's own words for the history; of a validation that went well a plugin is not told.
+
+        :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
+        """
+        for identifier, error in failures:
+            if identifier not in self.left_out:
+                kind = str(getattr(error, "typ", None) or "refused").rpartition(":")[2][:MOST_WORDS]
+                words = str(getattr(error, "detail", None) or "")[:MOST_WORDS]
+                self._diary.note("validate", kind, self._ready, identifier=identifier, detail={"ca": words})
 
     def cleanup(self) -> list[Leftover]:
         """Withdraw this run's values and what dead runs have left; what could not be withdrawn stays on record.

@@ -42,13 +42,13 @@ CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,           -- seconds since the epoch
     run TEXT NOT NULL,
-    phase TEXT NOT NULL,        -- plan, publish, watch, withdraw
+    phase TEXT NOT NULL,        -- plan, publish, watch, validate, withdraw
     outcome TEXT NOT NULL,      -- ok, or what happened instead
     identifier TEXT NOT NULL DEFAULT '',
     owner TEXT NOT NULL DEFAULT '',
     delegate TEXT NOT NULL DEFAULT '',
     milliseconds REAL NOT NULL DEFAULT 0,
-    detail TEXT NOT NULL DEFAULT '{}'   -- JSON: chain, server, rcode, ttl, the server's own words
+    detail TEXT NOT NULL DEFAULT '{}'   -- JSON: chain, server, rcode, ttl, the server's or the CA's own words
 );
 CREATE INDEX IF NOT EXISTS event_at ON event (at);
 CREATE INDEX IF NOT EXISTS event_owner ON event (owner, at);

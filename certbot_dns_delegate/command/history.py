@@ -43,6 +43,8 @@ def _details(event: Event) -> list[str]:
         lines.append(f"chain {printable(str(detail['chain']))}")
     for server, state in _pairs(detail.get("servers")):
         lines.append(f"{printable(server)} {printable(state)}")
+    if "ca" in detail:
+        lines.append(f"the CA said: {printable(str(detail['ca']))}")
     return [*lines, *(printable(line) for line in str(detail.get("error", "")).splitlines())]
 
 

@@ -228,8 +228,8 @@ VERBS = (
     Verb(
         "history",
         "what was done: chain, delegate, server, milliseconds",
-        "Show what the authenticators did, newest first: each phase (plan, publish, watch, withdraw) with its outcome,"
-        " its milliseconds and, where it failed, the servers' own words.",
+        "Show what the authenticators did, newest first: each phase (plan, publish, watch, withdraw; validate where"
+        " the CA refused) with its outcome, milliseconds and, where it failed, the CA's and the servers' own words.",
         "certbot-dns-delegate history shop.example.com --since 7d\n"
         "certbot-dns-delegate history --outcome failed --json",
         _add_history,

@@ -79,6 +79,19 @@ def two_runs(lab: Lab, here: Path) -> dict[str, str]:
     return words
 
 
+def refused(lab: Lab, here: Path) -> dict[str, str]:
+    """The CA found no value: the operator has set a target by hand, and no CNAME leads there."""
+    by_hand = {"overrides": {"none.customer.test": "none.single.bind.test"}}
+    ini = lab.credentials("single.bind.test", name=f"{here.name}.ini", extra=by_hand)
+    done = lab.certbot(
+        *("certonly", "-a", "dns-delegate", "--dns-delegate-credentials", str(ini), "-d", "none.customer.test"),
+        home=str(here / "certbot"),
+    )
+    assert done.returncode == 1
+    (here / "certbot" / "work").rename(here / "work")
+    return {"INI": str(ini)}
+
+
 def two_certificates(lab: Lab, here: Path) -> dict[str, str]:
     """Certbot has a certificate from one of our authenticators and one from another plugin."""
     words = nothing(lab, here)
@@ -214,6 +227,7 @@ def accounts(lab: Lab, here: Path) -> dict[str, str]:
 STATES: dict[str, Given] = {
     "nothing": nothing,
     "two runs": two_runs,
+    "a CA that refused": refused,
     "a damaged history": damaged_history,
     "a history of a newer version": newer_history,
     "two certificates, one of another plugin": two_certificates,
