@@ -122,11 +122,11 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
         from certbot_dns_delegate.hints import hint_for_failures
 
+        if self._engine is None:  # nothing was published that a CA could refuse
+            return hint_for_failures([], None, (), lambda *words: " ".join(words))
         failures = [(_identifier(each), each.error) for each in failed_achalls]
-        if self._engine is None:
-            return hint_for_failures(failures, None)
         self._engine.note_refusals(failures)
-        return hint_for_failures(failures, self._engine.report, self._engine.left_out)
+        return hint_for_failures(failures, self._engine.report, self._engine.left_out, self._engine.settings.command)
 
     def _start(self) -> "Engine":
         from certbot_dns_delegate import settings

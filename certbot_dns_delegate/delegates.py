@@ -10,7 +10,7 @@ from typing import Any
 from dns.name import Name
 
 from certbot_dns_delegate.errors import PlanError
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import parse_name, printable, quoted
 from certbot_dns_delegate.waits import Watch
 
 
@@ -82,6 +82,13 @@ class Settings:
 
     def delegate(self, title: str) -> Delegate | None:
         return next((delegate for delegate in self.delegates if delegate.title == title), None)
+
+    def command(self, verb: str, identifier: str) -> str:
+        """The operator's command about a name under these settings, ready to paste."""
+        options = ["--credentials", quoted(self.path.absolute())]
+        if self.authenticator != "dns-delegate":
+            options += ["--authenticator", quoted(self.authenticator)]
+        return " ".join(["certbot-dns-delegate", verb, quoted(identifier), *options])
 
     def chosen(self, title: str) -> Delegate:
         """The delegate that a plan made from these settings names."""

@@ -1,10 +1,10 @@
 """What a CA's refusal means and what to do: its problem text, read together with what our own watch saw."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from certbot_dns_delegate.lookup.watch import WatchReport
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import printable
 
 # The texts of Boulder (va/dns.go, bdns/problem.go, va/caa.go); matched loosely, since they are no contract. The first
 # that matches counts.
@@ -27,11 +27,15 @@ TABLE = {
 
 
 def hint_for_failures(
-    failures: Sequence[tuple[str, Any]], report: WatchReport | None, left_out: Collection[str] = ()
+    failures: Sequence[tuple[str, Any]],
+    report: WatchReport | None,
+    left_out: Collection[str],
+    command: Callable[[str, str], str],
 ) -> str:
     """The text for Certbot's "Hint:" after a failed validation.
 
     :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
+    :param command: the command line of a verb about an identifier.
     :param left_out: the identifiers that were never written, because a subset of the names is enough.
     """
     lines = []
@@ -41,7 +45,7 @@ def hint_for_failures(
             continue
         # Without the name itself: one that has "dnssec" in it says nothing about DNSSEC.
         told = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower().replace(identifier.lower(), "")
-        check = f"run: certbot-dns-delegate check {quoted(identifier)}"
+        check = f"run: {command('check', identifier)}"
         advice = next((advice for key, advice in TABLE.items() if key in told), check)
         lines.append(f"{printable(identifier)}: {advice}")
     is_ours = any(identifier not in left_out for identifier, _ in failures) or not failures

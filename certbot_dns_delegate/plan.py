@@ -212,7 +212,7 @@ class Planner:
             if delegate.targets is None and hasattr(provider := self._provider_of(delegate), "target_of"):
                 target = provider.target_of(challenge.identifier)
                 if target is None:
-                    return f"certbot-dns-delegate register {challenge.identifier}"
+                    return self._settings.command("register", challenge.identifier)
             if target is not None:
                 return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"

@@ -1,10 +1,12 @@
 """What is advised after a CA's refusal: a table of its texts and ours."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import dns.name
 import pytest
 
+from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.hints import TABLE, hint_for_failures
 from certbot_dns_delegate.lookup.watch import State, Watcher, WatchReport
 from certbot_dns_delegate.model import Server
@@ -16,6 +18,12 @@ class Problem:
 
     detail: str
     typ: str = "urn:ietf:params:acme:error:unauthorized"
+
+
+def told_of(failures: list[tuple[str, object]], report: WatchReport | None) -> str:
+    """The hint under these settings."""
+    settings = Settings(Path("/etc/my own.ini"), "dns-delegate-desec", ())
+    return hint_for_failures(failures, report, (), settings.command)
 
 
 DNS, CAA = "urn:ietf:params:acme:error:dns", "urn:ietf:params:acme:error:caa"
@@ -39,25 +47,30 @@ WHERE = f"_acme-challenge.{NAME}"
 )
 def test_texts_of_the_ca(problem: Problem, key: str) -> None:
     """Each of Boulder's texts has its advice."""
-    assert hint_for_failures([(NAME, problem)], None).splitlines()[1:] == [f"{NAME}: {TABLE[key]}"]
+    assert told_of([(NAME, problem)], None).splitlines()[1:] == [f"{NAME}: {TABLE[key]}"]
 
 
 @pytest.mark.parametrize("name", ["dnssec.example.com", "separate.example.com", "servfail.example.com"])
 def test_a_name_is_no_symptom(name: str) -> None:
     """A word of the certificate's name is not taken for the CA's own."""
-    told = hint_for_failures([(name, Problem(f"Correct value not found for {name}"))], None)
-    assert told.splitlines()[1:] == [f"{name}: run: certbot-dns-delegate check {name}"]
+    told = told_of([(name, Problem(f"Correct value not found for {name}"))], None)
+    assert told.splitlines()[1:] == [
+        (
+            f"{name}: run: certbot-dns-delegate check {name}"
+            " --credentials '/etc/my own.ini' --authenticator dns-delegate-desec"
+        )
+    ]
 
 
 def test_same_advice_once() -> None:
     """A name and its wildcard have the same trouble once; an error of another kind does no harm."""
     failures = [(NAME, Problem("odd")), (NAME, Problem("odd")), ("other.example.com", None)]
-    assert len(hint_for_failures(failures, None).splitlines()) == 3
+    assert len(told_of(failures, None).splitlines()) == 3
 
 
 def test_hostile_names() -> None:
     """What the CA calls a name cannot run in a shell or draw on a terminal."""
-    told = hint_for_failures([("a`id`\x1b[2J", Problem("odd"))], None)
+    told = told_of([("a`id`\x1b[2J", Problem("odd"))], None)
     assert "\x1b" not in told
     assert "check 'a`id`" in told
 
@@ -77,9 +90,9 @@ def test_what_we_saw(states: list[State], words: str) -> None:
         watcher = Watcher(dns.name.from_text("acme.test."), Server(f"192.0.2.{number}"), {}, lambda _: ())
         watcher.state = state
         watchers.append(watcher)
-    assert hint_for_failures([], WatchReport(True, 1.0, tuple(watchers))).startswith(words)
+    assert told_of([], WatchReport(True, 1.0, tuple(watchers))).startswith(words)
 
 
 def test_nothing_was_watched() -> None:
     """Without a watch nothing was proven, and that is said."""
-    assert "nothing was proven" in hint_for_failures([], None)
+    assert "nothing was proven" in told_of([], None)

@@ -210,7 +210,7 @@ class Accounts(Provider):
     ("identifier", "hint"),
     [
         ("shop.customer.test", f"add  {START} 3600 IN CNAME account.{TITLE}"),
-        ("none.customer.test", "certbot-dns-delegate register none.customer.test"),
+        ("none.customer.test", "certbot-dns-delegate register none.customer.test --credentials "),
     ],
 )
 def test_target_that_the_service_chooses_is_suggested(identifier: str, hint: str) -> None:
@@ -218,7 +218,7 @@ def test_target_that_the_service_chooses_is_suggested(identifier: str, hint: str
     with internet("") as net:
         error = only_problem(plan(net, challenge(identifier), provider=Accounts()))
     assert isinstance(error, NotDelegated)
-    assert error.hint == hint
+    assert error.hint.startswith(hint)
 
 
 OUTSIDE = [
