@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -47,6 +48,6 @@ def overwrite(stream: TextIO, line: str) -> None:
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except OSError:
-        columns = 0
+        columns = shutil.get_terminal_size((0, 0)).columns  # what COLUMNS says
     stream.write(f"\r\x1b[K{line[: columns - 1] if columns else line}")
     stream.flush()
