@@ -43,10 +43,7 @@ def look(survey: Survey, wanted: Wanted, resolvers: Sequence[Resolver]) -> Itera
             Verdict.WARN, str(wanted), TOPIC, f"not every resolver answers: {told}", "name others: --resolvers"
         )
     else:
-        hint = (
-            "a CA sees the public view: name public resolvers with --dns-delegate-resolvers,"
-            " or set the target in [overrides]"
-        )
+        hint = "a CA sees the public view: name public resolvers with --resolvers, or set the target in [overrides]"
         yield Finding(Verdict.WARN, str(wanted), TOPIC, f"resolvers see different views: {told}", hint)
 
 
