@@ -120,11 +120,11 @@ def _try_sibling(settings: Settings, host: Host, provider: Any, target: Target, 
             return Told.REFUSED
         except NoEffect:
             told = Told.DROPPED
-        except BaseException as error:
+        except BaseException as error:  # a signal too must leave no value behind
             if isinstance(error, DelegateError) and not isinstance(error, WriteError):
                 journal.mark(numbers, State.STRUCK)
             else:
-                # Whether it stands there is not known, also when a signal came in between: now, and by sweep again.
+                # Whether it stands there is not known: now, and by sweep again.
                 with suppress(DelegateError):
                     provider.withdraw(apex, values)
             raise
