@@ -13,8 +13,9 @@ from certbot_dns_delegate.delegates import Delegate, Settings
 from certbot_dns_delegate.diary import Diary
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
 from certbot_dns_delegate.evidence import there_before
+from certbot_dns_delegate.journal import Entry, Journal, State
 from certbot_dns_delegate.model import Publication, Sighting
-from certbot_dns_delegate.pending import Entry, Journal, Pending, State
+from certbot_dns_delegate.pending import Pending
 from certbot_dns_delegate.plan import Plan
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.waiting import settle

@@ -11,8 +11,8 @@ from typing import Any
 from dns.name import Name, from_text
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown
+from certbot_dns_delegate.journal import AGAIN_AFTER_S, Entry, Journal, State
 from certbot_dns_delegate.model import Values
-from certbot_dns_delegate.pending import AGAIN_AFTER_S, Entry, Journal, State
 from certbot_dns_delegate.text import printable, show_all
 
 SINGLY_S = 30.0

@@ -8,7 +8,8 @@ from certbot_dns_delegate.command.host import Host
 from certbot_dns_delegate.command.render import Output, count, error_record
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.history import Event, new_run
-from certbot_dns_delegate.pending import Entry, Journal, Pending
+from certbot_dns_delegate.journal import Entry, Journal
+from certbot_dns_delegate.pending import Pending
 from certbot_dns_delegate.pool import Pool
 from certbot_dns_delegate.text import printable, quoted
 from certbot_dns_delegate.withdraw import batches, withdraw_all

@@ -8,7 +8,7 @@ from dns.name import Name
 from certbot_dns_delegate.command.finding import Finding, Verdict
 from certbot_dns_delegate.command.render import count
 from certbot_dns_delegate.command.survey import Survey
-from certbot_dns_delegate.pending import Entry
+from certbot_dns_delegate.journal import Entry
 from certbot_dns_delegate.plan import Plan
 from certbot_dns_delegate.text import printable, show
 

@@ -17,9 +17,9 @@ from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, StateError, WriteError
 from certbot_dns_delegate.history import Wanted as Rows
+from certbot_dns_delegate.journal import Entry, State
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Challenge, Target
-from certbot_dns_delegate.pending import Entry, State
 from certbot_dns_delegate.tell import Tell
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.waits import OUR_TTL

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import certbot_dns_delegate
-from certbot_dns_delegate import authenticators, errors, fleet, hints, history, pending, providers, settings, waits
+from certbot_dns_delegate import authenticators, errors, fleet, hints, history, journal, providers, settings, waits
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.providers import diagnosis
@@ -103,8 +103,8 @@ def ca_hints() -> Iterator[str]:
 
 def states() -> Iterator[str]:
     """The states of a journal's entry."""
-    described = docstrings(pending.State)
-    for state in pending.State:
+    described = docstrings(journal.State)
+    for state in journal.State:
         yield from entry(f"``{state}``", described[state.name])
 
 

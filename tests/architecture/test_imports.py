@@ -32,7 +32,8 @@ KNOWS: dict[str, set[str]] = {
     "delegates": {"errors", "text", "waits"},
     "settings": {"delegates", "errors", "files", "ini", "providers", "schema", "text", "waits"},
     "authority": set(),
-    "pending": {"model", "errors", "text", "files"},
+    "journal": {"errors", "text"},
+    "pending": {"journal", "errors", "text", "files"},
     "database": {"errors", "text"},
     "history": {"database", "errors", "files", "text"},
     "hints": {"lookup", "text", "model"},
@@ -51,6 +52,7 @@ KNOWS: dict[str, set[str]] = {
         "diary",
         "errors",
         "evidence",
+        "journal",
         "model",
         "pending",
         "plan",
@@ -74,7 +76,7 @@ KNOWS: dict[str, set[str]] = {
         "waits",
         "watchers",
     },
-    "withdraw": {"pending", "model", "errors", "text"},
+    "withdraw": {"journal", "model", "errors", "text"},
     "writers": {"lookup", "providers", "settings", "model", "errors", "text"},
 }
 # Only these providers read DNS; the rest write by other means.

@@ -23,7 +23,7 @@ from certbot_dns_delegate.authenticators import Delegate
 from certbot_dns_delegate.command.finding import Verdict
 from certbot_dns_delegate.command.monitor import STATES
 from certbot_dns_delegate.command.verbs import VERBS
-from certbot_dns_delegate.pending import Entry
+from certbot_dns_delegate.journal import Entry
 from certbot_dns_delegate.waits import OUR_TTL, PROFILES
 from tests.architecture.test_imports import KNOWS
 from tests.docs.pages import CHECKOUT, DOCS, Built, named

@@ -15,7 +15,8 @@ import pytest
 
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.files import MOST
-from certbot_dns_delegate.pending import Entry, Journal, Pending, State
+from certbot_dns_delegate.journal import Entry, Journal, State
+from certbot_dns_delegate.pending import Pending
 
 GOOD = {
     "authenticator": "dns-delegate",
@@ -186,7 +187,8 @@ def test_a_living_run_keeps_its_journal_and_a_dead_one_loses_it(pending: Pending
 
 WRITER = """
 import sys, pathlib
-from certbot_dns_delegate.pending import Entry, Pending
+from certbot_dns_delegate.journal import Entry
+from certbot_dns_delegate.pending import Pending
 journal = Pending(pathlib.Path(sys.argv[1])).start()
 journal.intend([Entry("dns-delegate", "/x", "acme.test", "acme.test.", "a.acme.test.", ("v",))])
 print("written", flush=True)
@@ -211,7 +213,8 @@ def test_a_process_is_alive_until_it_is_killed(pending: Pending) -> None:
 
 RACER = """
 import sys, pathlib
-from certbot_dns_delegate.pending import Entry, Pending, State
+from certbot_dns_delegate.journal import Entry, State
+from certbot_dns_delegate.pending import Pending
 pending = Pending(pathlib.Path(sys.argv[1]))
 for turn in range(40):
     journal = pending.start()

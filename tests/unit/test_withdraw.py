@@ -12,8 +12,9 @@ from dns.name import Name
 from certbot_dns_delegate.delegates import Settings
 from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.journal import AGAIN_AFTER_S, Entry, Journal, State
 from certbot_dns_delegate.model import Values
-from certbot_dns_delegate.pending import AGAIN_AFTER_S, Entry, Journal, Pending, State
+from certbot_dns_delegate.pending import Pending
 from certbot_dns_delegate.withdraw import Leftover, ProviderFor, batches, withdraw_all
 
 NOW = 1_000_000.0
