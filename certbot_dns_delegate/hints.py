@@ -35,8 +35,8 @@ def hint_for_failures(
     """The text for Certbot's "Hint:" after a failed validation.
 
     :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
-    :param command: the command line of a verb about an identifier.
     :param left_out: the identifiers that were never written, because a subset of the names is enough.
+    :param command: the command line of a verb about an identifier.
     """
     lines = []
     for identifier, error in failures:
