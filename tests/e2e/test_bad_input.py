@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,19 @@ from tests.e2e.gate import Gate
 from tests.e2e.lab import Lab, network
 from tests.e2e.runs import Certbot, until
 from tests.e2e.test_state import in_namespace
-from tests.servers import Alternating, Behaviour, Lame, Refusing, Server
+from tests.servers import (
+    Alternating,
+    Behaviour,
+    Garbage,
+    Lame,
+    ReferralFlood,
+    Refusing,
+    Server,
+    ServFailing,
+    Silent,
+    TcpDead,
+    Truncating,
+)
 
 TITLE = "single.bind.test"
 
@@ -124,7 +136,61 @@ def test_bad_files(lab: Lab, certbot: Certbot, change: Callable[[Path], Path], w
     assert lab.resolver_queries() == []
 
 
+# Resolvers
+
+
+BAD_RESOLVERS = {
+    "SERVFAIL": ServFailing(),
+    "REFUSED": Refusing(),
+    "timeout": Silent(),
+    "malformed": Garbage(),
+    "truncated by UDP": Truncating() | TcpDead(),
+}
+
+
+@contextmanager
+def bad_resolvers() -> Iterator[dict[str, str]]:
+    """One of each kind: what is said of it, and where it is."""
+    with ExitStack() as stack:
+        servers = {
+            said: stack.enter_context(Server({".": ""}, behaviour=behaviour, recursive=True))
+            for said, behaviour in BAD_RESOLVERS.items()
+        }
+        yield {said: f"{server.address}@{server.port}" for said, server in servers.items()}
+
+
+def test_bad_resolvers(lab: Lab, certbot: Certbot) -> None:
+    """Alone, they end the run with what each said, before anything is written; a good one after them is asked."""
+    before = lab.serial(TITLE)
+    with bad_resolvers() as bad:
+        option = f"--dns-delegate-resolvers={','.join(bad.values())}"
+        output = certbot.issue(lab.credentials(TITLE), "single", options=(option,), code=1)
+        assert "_acme-challenge.single.customer.test. CNAME: no resolver has an answer: " in output
+        assert [each for each in bad.items() if "{1} said {0}".format(*each) not in output] == [], output
+        assert "hint: dig @" in output
+        assert lab.serial(TITLE) == before
+        assert certbot.journals() == []
+        certbot.issue(lab.credentials(TITLE), "single", options=(f"{option},{network.RESOLVER}",))
+    assert certbot.names("single.customer.test") == {"single.customer.test"}
+
+
 # Servers
+
+
+def test_referral_flood(lab: Lab, certbot: Certbot) -> None:
+    """A name server that refers on and on ends the run within bounds, and nothing is written."""
+    acme = "_acme-challenge.shop CNAME shop.acme.flood.test.\nacme NS ns.acme\nns.acme A 127.0.62.1"
+    zones = {"flood.test.": f"@ NS ns\nns A 127.0.62.1\n{acme}", "acme.flood.test.": "@ NS ns\nns A 127.0.62.1"}
+    with (
+        Server(zones, address="127.0.62.1", port=53, behaviour=ReferralFlood()) as flood,
+        Server({**zones, "test.": "", ".": ""}, recursive=True) as resolver,
+    ):
+        certbot_options = (f"--dns-delegate-resolvers={resolver.address}@{resolver.port}",)
+        file = lab.credentials(extra={"acme.flood.test": settings(lab)})
+        output = certbot.run(*certbot.certonly(file, "shop.flood.test"), *certbot_options, code=1)
+        assert len(flood.questions) + len(resolver.questions) < 100
+    assert "shop.acme.flood.test. TXT: " in output
+    assert certbot.journals() == []
 
 
 @contextmanager
