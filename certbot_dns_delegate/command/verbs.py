@@ -131,7 +131,7 @@ def _add_accounts(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh"), help="the shell")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
 
 
 def _target(text: str) -> str:
@@ -237,8 +237,8 @@ VERBS = (
     Verb(
         "completion",
         "a script that completes this command in the shell",
-        "Write a script for bash or zsh that completes verbs, options and file names.",
-        'eval "$(certbot-dns-delegate completion bash)"',
+        "Write a script for bash, zsh or fish that completes verbs, options and file names.",
+        'eval "$(certbot-dns-delegate completion bash)"\ncertbot-dns-delegate completion fish | source',
         _add_completion,
     ),
 )

@@ -1,4 +1,4 @@
-"""The command line as a whole: help, manual, completion, colour, exit codes."""
+"""The command line as a whole: help, manual, colour, exit codes."""
 
 import argparse
 import io
@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from certbot_dns_delegate.command import main, manual
+from certbot_dns_delegate.command import completion, main, manual
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.render import Output
 from certbot_dns_delegate.command.verbs import VERBS
@@ -44,27 +44,11 @@ def test_options_may_stand_before_or_behind_the_verb() -> None:
 def test_the_manual_names_every_option() -> None:
     """The page has each verb and each option, and no line that roff would take for a request by accident."""
     page = manual.page()
-    for flags in manual._words().values():
+    for flags in completion.words_of().values():
         for flag in flags:
             assert flag.replace("-", "\\-") in page or flag in {"-h", "--help", "--version"}
     known = (".TH", ".SH", ".B", ".I", ".TP", ".PP", ".nf", ".fi", ".RS", ".RE")
     assert all(line.startswith(known) for line in page.splitlines() if line.startswith((".", "'")))
-
-
-def test_bash_completes() -> None:
-    """The script offers verbs, and behind a verb its options."""
-    script = manual.completion("bash")
-
-    def complete(*words: str) -> list[str]:
-        line = f"{script}\nCOMP_WORDS=({' '.join(words)} ''); COMP_CWORD={len(words)}\n"
-        asked = f"{line}_certbot_dns_delegate; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
-        return done.stdout.split()
-
-    assert {verb.name for verb in VERBS} <= set(complete("certbot-dns-delegate"))
-    assert "--older-than" in complete("certbot-dns-delegate", "sweep")
-    assert "--older-than" not in complete("certbot-dns-delegate", "history")
-    assert {"list", "import"} <= set(complete("certbot-dns-delegate", "accounts"))
 
 
 class Terminal(io.StringIO):

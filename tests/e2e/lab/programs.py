@@ -31,6 +31,8 @@ PACKAGES = {
     "pebble": "pebble",
     "lego": "lego",
     "nginx": "nginx",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 PDNS_MODULE = "libgsqlite3backend.so"
 FAKETIME = "libfaketime.so.1"
@@ -203,7 +205,8 @@ def fetch(absent: Sequence[str]) -> None:
     if tools:
         raise ProgramsMissingError(
             f"missing programs: {names} (and no {', '.join(tools)} here to fetch them)\n"
-            f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound, Pebble, nginx and libfaketime"
+            f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound, Pebble, nginx, dnsperf, lego, zsh, fish"
+            " and libfaketime"
         )
     packages = sorted({PACKAGES.get(name) or LIBRARIES[name][0] for name in absent})
     print(f"fetching Debian's packages for {names}", flush=True)
