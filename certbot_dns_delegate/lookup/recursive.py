@@ -1,7 +1,7 @@
 """Ask recursive resolvers, one after the other until one answers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import dns.exception
 import dns.flags
 import dns.resolver
-from dns.name import Name
+from dns.name import Name, root
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
 from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
-from certbot_dns_delegate.lookup.exchange import exchange
+from certbot_dns_delegate.lookup.exchange import WINDOW, exchange
 from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.schema import parse_host, split
@@ -25,6 +25,7 @@ Key = tuple[Name, RdataType]
 PATIENCE_S = (2.0, 6.0)
 """Seconds for each resolver in the first round and in the second: a dead one costs little, a slow one is heard."""
 SILENT = "timeout"
+ROOT = Question(root, RdataType.NS, recursion_desired=True)
 OPTION = "--resolvers"
 """Of the operator's command; Certbot's have an authenticator's name in front."""
 
@@ -142,7 +143,7 @@ class Recursive:
                     continue
                 questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
                 beside = ()
-                for outcome in self.resolvers[index].put(questions, patience_s):
+                for outcome in _put(self.resolvers[index], questions, patience_s):
                     key = (outcome.ask.question.name, outcome.ask.question.rdtype)
                     problem = _problem(outcome)
                     if isinstance(outcome, Reply) and not problem:
@@ -150,6 +151,9 @@ class Recursive:
                         self._first = index
                     else:
                         seen[key][index] = problem
+                for key in wanted:
+                    if key not in answers:
+                        seen[key].setdefault(index, SILENT)
         return answers | {key: self._failure(key, seen[key]) for key in keys if key not in answers}
 
     def _failure(self, key: Key, seen: dict[int, str]) -> LookupFailed:
@@ -168,6 +172,17 @@ class Recursive:
         resolver = self.resolvers[0]
         options = {"udp": (), "tls": ("+tls",), "https": ("+https",)}[resolver.scheme]
         return dig(question, *options, server=resolver.server)
+
+
+def _put(resolver: Resolver, questions: Sequence[Question], patience_s: float) -> Iterator[Outcome]:
+    """The outcomes as far as they are worth waiting for: hundreds of questions would wait for a dead one in turn."""
+    silent = 0
+    for outcome in resolver.put(questions, patience_s):
+        yield outcome
+        silent = silent + 1 if isinstance(outcome, Silence) else 0
+        # It may be the names' own servers that are silent; whether it is the resolver, a name tells that all have.
+        if silent == WINDOW and all(isinstance(it, Silence) for it in resolver.put([ROOT], patience_s)):
+            return
 
 
 def _problem(outcome: Outcome) -> str:

@@ -15,10 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import dns.message
 import dns.rcode
 import pytest
-from dns.rdatatype import CNAME, NS, A
+from dns.name import Name
+from dns.rdatatype import CNAME, NS, A, RdataType
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
 from certbot_dns_delegate.lookup.answer import rdatas_in
+from certbot_dns_delegate.lookup.exchange import WINDOW
 from certbot_dns_delegate.lookup.question import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
 from certbot_dns_delegate.model import Server as ServerAddress
@@ -158,6 +160,30 @@ def test_several_questions() -> None:
     assert isinstance(answers[OWNER, NS], LookupFailed)
     assert (name("customer.test."), NS) not in answers
     assert isinstance(answers[name("customer.test."), A], Reply)
+
+
+def many(*, silent: int) -> tuple[list[tuple[Name, RdataType]], set[Name]]:
+    """Four windows of questions, and the names of the first ones, whose own servers shall be silent."""
+    names = [name(f"n{number:03}.customer.test.") for number in range(4 * WINDOW)]
+    return [(each, A) for each in names], set(names[:silent])
+
+
+def test_many_names_whose_servers_are_silent() -> None:
+    """However many in a row get no answer: while the resolver lives, the others are asked."""
+    keys, dead = many(silent=WINDOW)
+    with server(When(lambda request: request.qname in dead, Silent())) as own:
+        answers = recursive(own).ask_all(keys)
+    assert {owner for (owner, _), answer in answers.items() if isinstance(answer, LookupFailed)} == dead
+
+
+def test_many_names_at_a_dead_resolver() -> None:
+    """One question tells that it is the resolver: the other names do not wait for it, and the failure says so."""
+    keys, _ = many(silent=0)
+    with server(Silent()) as own:
+        answers = recursive(own).ask_all(keys)
+        assert len({question.qname for question in own.questions}) == WINDOW + 1
+    told = f"no resolver has an answer: {shown(own)} said timeout"
+    assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []
 
 
 def test_resolvers_of_the_option() -> None:
