@@ -1,6 +1,7 @@
 """``accounts``: what the account store of acme-dns holds, and taking over what other tools have stored."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,26 +52,32 @@ def _import(arguments: argparse.Namespace, store: AccountFile, url: str | None, 
         raise SettingsError(f"{printable(str(path))}: {error}") from None
     if arguments.name and len(found) != 1:
         raise UsageError(f"--name is for a file with one account; {printable(str(path))} has {len(found)}")
+    offered = [(account, normalise(arguments.name or "") or account.name) for account in found]
+    ends = _ends(offered, host)
     with store.locked(host.stop.wait):
         held = {account.name: account for account in (store.read() if store.exists() else [])}
-        results = [_take(account, arguments, store, held, url, host, output) for account in found]
+        results = [_take(account, name, arguments.url, store, held, url, ends, output) for account, name in offered]
     return all(results)
 
 
 def _take(
     account: Account,
-    arguments: argparse.Namespace,
+    name: str,
+    default_url: str | None,
     store: AccountFile,
     held: dict[str, Account],
     url: str | None,
-    host: Host,
+    ends: Mapping[Name, Followed | DelegateError],
     output: Output,
 ) -> bool:
     """Store one account; whether it is there now.
 
+    :param name: the certificate name it is for; empty where nobody says it.
+    :param default_url: the server of an account whose file does not name it.
     :param held: the accounts that are stored, by their names; this one is added.
+    :param url: the server of the section, which wins over any other.
+    :param ends: where the chains of all names lead.
     """
-    name = normalise(arguments.name or "") or account.name
 
     def tell(what: str, seen: str, is_well: bool) -> bool:
         output.record({"name": name, "what": what, "seen": seen}, f"{what:10} {name or '?'}  {seen}")
@@ -84,15 +91,16 @@ def _take(
         same = (there.username, there.subdomain) == (account.username, account.subdomain)
         seen = "is stored already" if same else f"another account is stored for it: {printable(there.subdomain)}"
         return tell("kept" if same else "conflict", seen, same)
-    server = account.server_url or bare(arguments.url or url or "")
+    server = account.server_url or bare(default_url or url or "")
     if not server:
         return tell("left out", "the file does not name its server; hint: --url https://auth.example.org", False)
     owner = show(wanted.owner)
-    try:
-        alias = _alias(wanted, account, host)
+    end = ends[wanted.owner]
+    if isinstance(end, DelegateError):
+        alias, shown = None, f"was not looked up: {end.problem}"
+    else:
+        alias = end.chain.target if end.chain.aliases else None
         shown = "has no CNAME" if alias is None else f"is a CNAME to {show(alias)}"
-    except DelegateError as error:
-        alias, shown = None, f"was not looked up: {error.problem}"
     is_its_own = alias is not None and alias.labels[0].decode("ascii", "replace").lower() == account.subdomain.lower()
     # What DNS says is believed where it carries this account's own label, which nobody else has.
     target = alias if is_its_own else account.fulldomain
@@ -104,22 +112,23 @@ def _take(
         output.warn(f"{owner} {shown}; hint: it has to be  {owner} 3600 IN CNAME {show(target)}")
     elif account.fulldomain not in {None, target}:
         output.warn(f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored")
-    return tell("taken over", f"{show(target)} at {printable(bare(server))}", True)
+    where = bare(url or server)
+    said = "" if where == server else f" (the file says {printable(server)})"
+    return tell("taken over", f"{show(target)} at {printable(where)}{said}", True)
 
 
-def _alias(wanted: Wanted, account: Account, host: Host) -> Name | None:
-    """Where the chain of a name leads, without asking a resolver about the account's own name.
-
-    :raises DelegateError: when that is not known.
-    """
+def _ends(offered: Sequence[tuple[Account, str]], host: Host) -> dict[Name, Followed | DelegateError]:
+    """Where the chain of each name leads, without asking a resolver about the accounts' own names."""
     route = delegation.router(host.settings)
+    targets = {account.fulldomain for account, _ in offered}
+    labels = {account.subdomain.lower() for account, _ in offered}
 
     def is_inside(name: Name) -> bool:
-        label = name.labels[0].decode("ascii", "replace").lower()
-        return name == account.fulldomain or label == account.subdomain.lower() or route(name) is not None
+        return name in targets or name.labels[0].decode("ascii", "replace").lower() in labels or route(name) is not None
 
-    ended = follow_all(host.recursive, [wanted.owner], is_inside, lambda *_: True)[wanted.owner]
-    if isinstance(ended, DelegateError):
-        raise ended
-    assert isinstance(ended, Followed)
-    return ended.chain.target if ended.chain.aliases else None
+    usable = [names.usable(name, "") for _, name in offered if name]
+    owners = [each.owner for each in usable if isinstance(each, Wanted)]
+    try:
+        return follow_all(host.recursive, owners, is_inside, lambda *_: True)
+    except DelegateError as error:  # the system names no resolver
+        return dict.fromkeys(owners, error)
