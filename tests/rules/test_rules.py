@@ -3,7 +3,8 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -261,6 +262,30 @@ def test_one_update_for_all_values_of_a_zone(lab: Lab, runs: Runs) -> None:
     assert serials(lab, "acme.bind.test") == [before + 1]
     engine.cleanup()
     assert serials(lab, "acme.bind.test") == [before + 2]
+
+
+class Until(Behaviour):
+    """Answers an UPDATE when something has happened elsewhere, and refuses it when that never does."""
+
+    def __init__(self, has_happened: Callable[[], bool]) -> None:
+        self.has_happened = has_happened
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        for _ in range(50):
+            if self.has_happened():
+                return honest(request)
+            time.sleep(0.1)
+        return Refusing().answer(request, honest)
+
+
+def test_zones_go_in_parallel(lab: Lab, runs: Runs) -> None:
+    """Rule 8: a zone whose server takes its time keeps no other waiting."""
+    (before,) = serials(lab, "fast.bind.test")
+    behaviour = OnUpdates(Until(lambda: serials(lab, "fast.bind.test") > [before]))
+    with primary(lab, behaviour) as (_, keys):
+        runs.new("fast.bind.test", ZONE, **keys).perform([challenge("single"), challenge("fast")])
+        assert serials(lab, "fast.bind.test") == [before + 1]
+        runs.made.pop().cleanup()
 
 
 # 9. NOERROR is not proof
