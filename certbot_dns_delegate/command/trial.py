@@ -74,7 +74,10 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
     delegate = settings.chosen(target.delegate)
     sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
     subject, zone, owner = f"[{printable(delegate.title)}]", show(target.zone.apex), show(target.owner)
-    hint = f"allow TXT at {owner} alone (BIND: update-policy {{ grant KEY name {owner} TXT; }})"
+    hint = f"allow TXT at {owner} alone"
+    if delegate.provider == "rfc2136":
+        key = printable(delegate.options["tsig_name"] or "KEY")
+        hint += f" (BIND: update-policy {{ grant {key} name {owner} TXT; }})"
     provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     try:
         told = _try_sibling(settings, host, provider, target, sibling)
