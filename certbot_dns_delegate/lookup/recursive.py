@@ -181,7 +181,8 @@ def _put(resolver: Resolver, questions: Sequence[Question], patience_s: float) -
         yield outcome
         silent = silent + 1 if isinstance(outcome, Silence) else 0
         # It may be the names' own servers that are silent; whether it is the resolver, a name tells that all have.
-        if silent == WINDOW and all(isinstance(it, Silence) for it in resolver.put([ROOT], patience_s)):
+        may_be_dead = silent > 0 and silent % WINDOW == 0
+        if may_be_dead and all(isinstance(it, Silence) for it in resolver.put([ROOT], patience_s)):
             return
 
 
