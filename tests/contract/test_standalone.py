@@ -25,6 +25,7 @@ from certbot_dns_delegate.model import Zone as FoundZone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone
+from tests.e2e.lab import programs
 
 ADDRESS, PORT = "127.0.61.1", 5361
 ZONE = dns.name.from_text("acme.example.net.")
@@ -161,7 +162,8 @@ def test_a_long_wait_is_told_and_ends() -> None:
         assert len(waited) == MOST_TURNS
         [warning] = warned
         hint = warning.partition("hint: ")[2].partition("  ")[0]
-        shown = subprocess.run(hint, shell=True, capture_output=True, text=True, check=True).stdout
+        environment = programs.environment()
+        shown = subprocess.run(hint, shell=True, capture_output=True, text=True, check=True, env=environment).stdout
         assert TURN[1:] in shown
     provider.end()
 

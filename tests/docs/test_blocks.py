@@ -234,7 +234,8 @@ def command(words: list[str]) -> None:
     if program == "python3" and "certbot_dns_delegate" in arguments:
         program, arguments = "certbot-dns-delegate", arguments[arguments.index("certbot_dns_delegate") + 1 :]
     if program == "certbot":
-        cli.prepare_and_parse_args(disco.PluginsRegistry.find_all(), arguments)
+        # Whether what a hook runs is installed here does not matter.
+        cli.prepare_and_parse_args(disco.PluginsRegistry.find_all(), [*arguments, "--disable-hook-validation"])
         # Its parser takes abbreviations, which change with every new option.
         flags = {word.partition("=")[0] for word in arguments if word.startswith("--")}
         assert flags <= certbot_flags(), flags - certbot_flags()

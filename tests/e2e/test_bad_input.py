@@ -270,7 +270,10 @@ def test_full_rrset(lab: Lab, certbot: Certbot) -> None:
     owner = "single.single.bind.test"
     foreign = [f"{number:02}{'f' * 60}" for number in range(50)]
     lab.update(TITLE, add=[(owner, 1, text) for text in foreign])
-    before = lab.snapshot()
-    certbot.issue(lab.credentials(TITLE), "single")
-    lab.assert_unchanged(before)
-    lab.update(TITLE, delete=[(owner, text) for text in foreign])
+    try:
+        before = lab.snapshot()
+        output = certbot.issue(lab.credentials(TITLE), "single", code=0 if lab.ca.reads_large_answers() else 1)
+        assert lab.ca.reads_large_answers() or "served the values, so the CA sees something else" in output
+        lab.assert_unchanged(before)
+    finally:
+        lab.update(TITLE, delete=[(owner, text) for text in foreign])

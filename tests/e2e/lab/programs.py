@@ -31,6 +31,7 @@ PACKAGES = {
     "pebble": "pebble",
     "lego": "lego",
     "nginx": "nginx",
+    "ss": "iproute2",
     "zsh": "zsh",
     "fish": "fish",
 }
@@ -46,6 +47,7 @@ GO_PROGRAMS = {
 }
 UNCONFINED = HOME / "unconfined"
 APPARMOR = Path("/etc/apparmor.d")
+FOLDERS = ("usr/bin", "usr/sbin", "bin", "sbin")
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH
 
 
@@ -61,7 +63,7 @@ def find(program: str) -> Path | None:
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
     if found := shutil.which(program, path=path):
         return Path(found)
-    for folder in ("usr/bin", "usr/sbin", "bin", "sbin"):
+    for folder in FOLDERS:
         if (DEBIAN / folder / program).is_file():
             return DEBIAN / folder / program
     return None
@@ -114,6 +116,7 @@ def environment() -> dict[str, str]:
     libraries = [str(folder) for pattern in ("usr/lib/*-linux-*", "lib/*-linux-*") for folder in DEBIAN.glob(pattern)]
     if libraries:
         variables["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
+    variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *(str(DEBIAN / each) for each in FOLDERS)])
     return variables
 
 
@@ -205,8 +208,8 @@ def fetch(absent: Sequence[str]) -> None:
     if tools:
         raise ProgramsMissingError(
             f"missing programs: {names} (and no {', '.join(tools)} here to fetch them)\n"
-            f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound, Pebble, nginx, dnsperf, lego, zsh, fish"
-            " and libfaketime"
+            f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound, Pebble, nginx, dnsperf, lego, ss,"
+            " zsh, fish and libfaketime"
         )
     packages = sorted({PACKAGES.get(name) or LIBRARIES[name][0] for name in absent})
     print(f"fetching Debian's packages for {names}", flush=True)
