@@ -37,7 +37,19 @@ PICTURES = {"picture", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
     *("chmod", "chown", "curl", "dig", "docker", "echo", "firewall-cmd", "jq", "keymgr", "knotc", "ln"),
-    *("named-checkconf", "openssl", "pdnsutil", "pip", "python3", "rndc", "snap", "ss", "systemctl", "towncrier"),
+    *(
+        "named-checkconf",
+        "openssl",
+        "pdnsutil",
+        "pip",
+        "python3",
+        "rndc",
+        "snap",
+        "source",
+        "ss",
+        "systemctl",
+        "towncrier",
+    ),
     *("tsig-keygen", "ufw"),
 }
 """Other people's programs that the pages use; what they do is not tested here."""
