@@ -27,6 +27,7 @@ from certbot_dns_delegate.providers.rfc2136 import RFC2136
 from tests.contract.providing import provide
 from tests.docs.pages import named
 from tests.e2e.lab import network, programs
+from tests.e2e.lab.named import lock_file
 from tests.e2e.lab.powerdns import insert_zone
 from tests.e2e.lab.process import Server, is_authoritative
 from tests.servers.http import make_certificates
@@ -97,7 +98,7 @@ def named_conf(server: Example, block: str) -> Path:
     """Let SERVER be named with BLOCK in its configuration file, which is returned."""
     options = f"""options {{
     directory "{server.directory}"; listen-on {{ {server.address}; }}; listen-on-v6 {{ none; }};
-    pid-file "{server.directory}/pid"; session-keyfile "{server.directory}/session.key"; lock-file none;
+    pid-file "{server.directory}/pid"; session-keyfile "{server.directory}/session.key"; {lock_file()}
     recursion no; dnssec-validation no; notify no;
 }};
 controls {{ }};

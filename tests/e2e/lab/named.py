@@ -1,5 +1,6 @@
 """BIND: the root, the primary of most delegate zones, and the secondary that lags."""
 
+import functools
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ class Named(Server):
         super().__init__(name, directory, address)
         self.zones = tuple(zones)
         self.control = Key("rndc")
-        self.command = [programs.path("named"), "-f", "-n", "1", "-c", str(self.configure(tuple(keys)))]
+        configuration, said = self.configure(tuple(keys)), self.directory / "output"
+        # What is wrong with the configuration would go to the system's log.
+        self.command = [programs.path("named"), "-f", "-n", "1", "-L", str(said), "-c", str(configuration)]
 
     def configure(self, keys: Iterable[Key]) -> Path:
         """Write named.conf and the zones' files."""
@@ -57,7 +60,7 @@ class Named(Server):
     query-source address {self.address};
     pid-file "{self.directory}/pid";
     session-keyfile "{self.directory}/session.key";
-    lock-file none;
+    {lock_file()}
     recursion no;
     dnssec-validation no;
     allow-transfer {{ 127.0.0.0/8; fd53::/64; }};
@@ -106,6 +109,14 @@ controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc"; }}; }}
         if done.returncode != 0:
             raise ServerError(f"rndc {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
+
+
+@functools.cache
+def lock_file() -> str:
+    """The option without which only one BIND runs on a host; 9.20 has no such limit, and no such option."""
+    command = [programs.path("named"), "-V"]
+    said = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=True).stdout
+    return "lock-file none;" if said.startswith("BIND 9.18.") else ""
 
 
 def make_key(folder: Path, zone: str) -> dns.rdata.Rdata:
