@@ -66,9 +66,7 @@ class PowerDns:
         self._edit(zone, values, lambda owner, held: held.pruned(values[owner]))
 
     def probe(self) -> str:
-        answer = self._client.call("GET", self._path)
-        version = answer.field(answer.value(dict), "version", str)
-        return f"PowerDNS {printable(version, 40)} accepts the key"
+        return f"PowerDNS {printable(self._version(), 40)} accepts the key"
 
     def _find(self, apex: Name) -> "_Zone | None":
         query = {"zone": _text(apex), "dnssec": "false"}
@@ -87,6 +85,8 @@ class PowerDns:
             )
         if zone.kind in SECONDARIES:
             raise Refused(f"{show(apex)} is a secondary zone here", "set url to the API of its primary")
+        if self._abilities.shows_disabled is None:
+            self._abilities.shows_disabled = self._shows_disabled()
         lock = lock_file(self._context.state, self.name, self._url, apex)
         edit(zone, tuple(values), change, lock=lock, wait=self._context.wait)
         if zone.why_partial and zone.is_changed:
@@ -100,6 +100,16 @@ class PowerDns:
             except DelegateError as error:
                 # The server's own round comes within seconds, and whoever watches sees whether it did.
                 self._warn(apex, f"NOTIFY was not sent: {error}")
+
+    def _shows_disabled(self) -> bool:
+        try:
+            return int(self._version().partition(".")[0]) >= 5
+        except (DelegateError, ValueError):
+            return False  # a proxy may keep it to itself
+
+    def _version(self) -> str:
+        answer = self._client.call("GET", self._path)
+        return answer.field(answer.value(dict), "version", str)
 
     def _warn(self, apex: Name, text: str) -> None:
         with self._lock:
@@ -115,6 +125,8 @@ class _Abilities:
 
     can_extend: bool = True
     """EXTEND and PRUNE, until it says that it cannot."""
+    shows_disabled: bool | None = None
+    """Disabled records, in a read of one RRset: since 5.0 (https://github.com/PowerDNS/pdns/issues/11473)."""
 
 
 @dataclass
@@ -128,12 +140,11 @@ class _Zone:
     is_changed: bool = False
     is_serial_still: bool = False
     why_partial: str | None = None
-    """Why disabled records may not have been seen before an RRset was replaced."""
+    """Why disabled records may not have been seen before an RRset was written."""
 
     def read(self, owners: Collection[Name]) -> Mapping[Name, Held]:
-        if not self.abilities.can_extend:
-            # A whole RRset will be written, and before 5.0 only a read of the whole zone shows the disabled records
-            # in it (https://github.com/PowerDNS/pdns/issues/11473).
+        if not self.abilities.shows_disabled:
+            # Any write loses what was not seen: REPLACE by its nature, EXTEND and PRUNE too (measured, 4.9.18).
             try:
                 return self._read(owners, {})
             except WriteError as error:
@@ -180,7 +191,8 @@ def _patches(owner: Name, change: Change, can_extend: bool) -> list[dict[str, An
     added = [record for record in change.after.records if record not in change.before.records]
     removed = [record for record in change.before.records if record not in change.after.records]
     base = {"name": _text(owner), "type": "TXT", "ttl": change.after.ttl}
-    if not can_extend or (added and removed):
+    has_disabled = any(record.is_disabled for record in change.before.records)
+    if not can_extend or (added and removed) or has_disabled:
         return [{**base, "changetype": "REPLACE", "records": [_json(record) for record in change.after.records]}]
     how = "EXTEND" if added else "PRUNE"
     # One record in each, and the TTL that the RRset has: 4.9.12 to 5.0.7 would store two TTLs, 5.1 refuses.
