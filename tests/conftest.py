@@ -1,5 +1,6 @@
 """What all tests share: the lab, and the rule that in CI nothing is passed over."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,11 @@ from tests.e2e.lab.lab import Lab
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when any test was skipped")
+
+
+def pytest_configure() -> None:
+    """Files are made as on a server: where every user has a group (Debian 13), the group may write what they make."""
+    os.umask(0o022)
 
 
 def pytest_report_header() -> list[str]:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import textwrap
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def powerdns(directory: Path, block: str, zone: str = "acme.example.net.") -> Ex
     """pdns_server with the block of the page."""
     server = Example("pdns", directory, network.RECIPES)
     server.zone = zone
-    with sqlite3.connect(server.directory / "db") as database:
+    with closing(sqlite3.connect(server.directory / "db")) as database, database:
         database.executescript(programs.pdns_schema().read_text())
         insert_zone(database, zone.rstrip("."), ZONE, None)
         database.execute("DELETE FROM domainmetadata")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def damaged_history(lab: Lab, here: Path) -> dict[str, str]:
 def newer_history(lab: Lab, here: Path) -> dict[str, str]:
     """A history that a newer version has written."""
     words = two_runs(lab, here)
-    with sqlite3.connect(here / "work" / "dns-delegate" / "history.sqlite3") as database:
+    with closing(sqlite3.connect(here / "work" / "dns-delegate" / "history.sqlite3")) as database, database:
         database.execute("PRAGMA user_version = 99")
     return words
 

@@ -2,6 +2,7 @@
 
 import secrets
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import dns.name
@@ -43,7 +44,7 @@ class Gated:
 
     def pass_days(self, days: int) -> None:
         """Let everything remembered have been so many days ago."""
-        with sqlite3.connect(self.state / "fleet.sqlite3") as database:
+        with closing(sqlite3.connect(self.state / "fleet.sqlite3")) as database, database:
             database.execute("UPDATE name SET away = away - ?", (days * 86400,))
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import dns.rcode
@@ -64,7 +65,7 @@ def test_gone_and_never_arrived(lab: Lab, runner: Runner) -> None:
 def test_stale(runner: Runner) -> None:
     """A name that is still delegated and was never issued for is stale after the time given."""
     assert states(runner, "--stale 1d") == {NAME: "ok", "bind.customer.test": "ok"}
-    with sqlite3.connect(runner.directory / "work" / "dns-delegate" / "fleet.sqlite3") as database:
+    with closing(sqlite3.connect(runner.directory / "work" / "dns-delegate" / "fleet.sqlite3")) as database, database:
         database.execute("UPDATE name SET delegated = delegated - 100000 WHERE name = ?", (NAME,))
     assert states(runner, "--stale 1d") == {NAME: "stale", "bind.customer.test": "ok"}
     assert states(runner, "--stale 1d") == {NAME: "stale", "bind.customer.test": "ok"}
@@ -77,7 +78,7 @@ def test_a_resolver_that_dies_loses_no_name(lab: Lab, runner: Runner) -> None:
     command = "certbot-dns-delegate monitor --from names --credentials $INI"
     assert runner.run(command).returncode == 0
     # The same pass, not finished, with more names to come and a resolver at an address where nothing listens.
-    with sqlite3.connect(runner.directory / "work" / "dns-delegate" / "fleet.sqlite3") as database:
+    with closing(sqlite3.connect(runner.directory / "work" / "dns-delegate" / "fleet.sqlite3")) as database, database:
         database.execute("UPDATE pass SET finished = NULL")
     (runner.directory / "names").write_text("\n".join(names))
     dead = runner.run(f"{command} --resume --resolvers 127.0.53.99")

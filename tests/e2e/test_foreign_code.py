@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dns.rdatatype
@@ -30,9 +31,17 @@ def issue(lab: Lab, credentials: Path, name: str, home: str, *options: str) -> s
     )
 
 
+def connected(lab: Lab, home: str) -> closing[sqlite3.Connection]:
+    """A run's history."""
+    return closing(sqlite3.connect(lab.directory / home / "work" / "dns-delegate" / "history.sqlite3"))
+
+
 def let_an_hour_pass(lab: Lab, home: str) -> None:
     """What was withdrawn was withdrawn an hour ago, and the CA has forgotten it: that plugin's TTL is 120."""
-    with sqlite3.connect(lab.directory / home / "work" / "dns-delegate" / "history.sqlite3") as history:
+    with (
+        closing(sqlite3.connect(lab.directory / home / "work" / "dns-delegate" / "history.sqlite3")) as history,
+        history,
+    ):
         assert history.execute("UPDATE event SET at = at - 3600").rowcount > 0
     history.close()
     lab.flush()
@@ -77,7 +86,10 @@ def test_what_foreign_code_says_is_never_believed(lab: Lab) -> None:
     lab.flush()
     done = issue(lab, credentials, "single.customer.test", "believed", "--dns-delegate-propagation-seconds", "0")
     assert done.returncode == 0, done.stderr
-    with sqlite3.connect(lab.directory / "believed" / "work" / "dns-delegate" / "history.sqlite3") as history:
+    with (
+        closing(sqlite3.connect(lab.directory / "believed" / "work" / "dns-delegate" / "history.sqlite3")) as history,
+        history,
+    ):
         rows = history.execute("SELECT outcome FROM event WHERE phase = 'watch'").fetchall()
     history.close()
     assert rows == [("ok",)]

@@ -1,6 +1,7 @@
 """Reading the history: pages by keyset, filters, and files that are not what they should be."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_page_walks_an_index(history: History, wanted: Wanted) -> None:
     """No page sorts or scans the table: it costs the same at a million rows."""
     from certbot_dns_delegate.history import _select, _terms
 
-    with sqlite3.connect(history.path) as database:
+    with closing(sqlite3.connect(history.path)) as database, database:
         for match, name in _terms(database, wanted.names) if wanted.names else [("", "")]:
             text, values = _select(wanted, match, name, (NOW, 70) if wanted.before else (), 50)
             plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", values)]
@@ -95,11 +96,11 @@ def test_a_name_finds_the_watches_of_its_runs(history: History) -> None:
 
 def test_an_older_version_is_brought_up(history: History) -> None:
     """A file from before an index is read as it is, and has the index after the next row."""
-    with sqlite3.connect(history.path) as database:
+    with closing(sqlite3.connect(history.path)) as database, database:
         database.executescript("DROP INDEX event_run; PRAGMA user_version = 1;")
     assert len(history.page(Wanted(names=("a.test",)), 100)) == 40
     history.record([Event("run", "plan", "ok", "c.test", at=NOW)])
-    with sqlite3.connect(history.path) as database:
+    with closing(sqlite3.connect(history.path)) as database, database:
         assert database.execute("PRAGMA index_info(event_run)").fetchall()
 
 
@@ -121,7 +122,7 @@ def test_damaged(tmp_path: Path, content: bytes) -> None:
 
 def test_newer_version(history: History) -> None:
     """A database of a newer version is told, not misread."""
-    with sqlite3.connect(history.path) as database:
+    with closing(sqlite3.connect(history.path)) as database, database:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(StateError, match="written by a newer version"):
         history.page(Wanted(), 10)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -135,7 +135,7 @@ def test_the_counts_of_a_resumed_pass_are_of_all_names(command: Command, tmp_pat
         (tmp_path / "names").write_text("\n".join(NAMES[:600]))
         assert run(command(server)).returncode == 0
         (tmp_path / "names").write_text("\n".join(NAMES))
-        with sqlite3.connect(tmp_path / "dns-delegate" / "fleet.sqlite3") as database:
+        with closing(sqlite3.connect(tmp_path / "dns-delegate" / "fleet.sqlite3")) as database, database:
             database.execute("UPDATE pass SET finished = NULL")
         metrics = tmp_path / "delegate.prom"
         done = run([*command(server), "--resume", "--prometheus", str(metrics)])
@@ -147,7 +147,7 @@ def test_a_memory_of_a_newer_version(command: Command, tmp_path: Path) -> None:
     """It is told, and nobody is advised to take it for damaged."""
     with resolver() as server:
         assert run(command(server)).returncode == 0
-        with sqlite3.connect(tmp_path / "dns-delegate" / "fleet.sqlite3") as database:
+        with closing(sqlite3.connect(tmp_path / "dns-delegate" / "fleet.sqlite3")) as database, database:
             database.execute("PRAGMA user_version = 99")
         done = run(command(server))
     assert done.returncode == 1

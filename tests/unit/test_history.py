@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from certbot_dns_delegate.history import KEEP, Event, History
 
 def rows(path: Path) -> int:
     """How many events a database holds."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         count = int(database.execute("SELECT count(*) FROM event").fetchone()[0])
     database.close()
     return count
@@ -168,7 +169,7 @@ def test_a_hostile_row_is_told_and_nothing_more(
 ) -> None:
     """What somebody put into the database cannot stop a run."""
     history.record([withdrawn("a.")])
-    with sqlite3.connect(history.path) as database:
+    with closing(sqlite3.connect(history.path)) as database, database:
         database.execute("UPDATE event SET detail = ?", (detail,))
     database.close()
     assert history.last_withdrawn(["a."]) == {}

@@ -74,6 +74,6 @@ class Pebble(Server):
         words = (done.stdout + done.stderr).splitlines()
         return words[0] if done.returncode == 0 and words else "2.4"
 
-    def reads_large_answers(self) -> bool:
-        """Whether it asks by TCP, as Let's Encrypt does where UDP truncates; 2.4 takes a truncated answer for all."""
-        return self.version() != "2.4"
+    def surely_asks_by_tcp(self) -> bool:
+        """Whether it is known to do so where UDP truncates, as Let's Encrypt does: 2.4 takes what is there for all."""
+        return Path(self.command[0]) == programs.GO / "pebble"

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import dns.zone
@@ -69,7 +70,7 @@ webserver-allow-from=127.0.0.0/8
 
     def fill(self, zones: Mapping[str, str], keys: Iterable[Key], grants: Mapping[str, str]) -> None:
         """Make the database."""
-        with sqlite3.connect(self.directory / "db") as database:
+        with closing(sqlite3.connect(self.directory / "db")) as database, database:
             database.executescript(programs.pdns_schema().read_text())
             for key in keys:
                 database.execute(

@@ -27,6 +27,7 @@ VOLATILE = (
     (re.compile(r'("milliseconds": )[\d.]+'), r"\1<n>"),
     (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "<value>"),
     (re.compile(r"\b_?[0-9a-f]{16}\b"), "<random>"),
+    (re.compile(r"(?<=unsuccessful response: )(3|'\\+x03')"), "<rcode>"),  # as one Pebble or another writes it
     (re.compile(r"\b20\d{8}\b|(?<=serial )\d+"), "<serial>"),
 )
 
