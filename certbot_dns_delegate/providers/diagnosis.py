@@ -1,6 +1,7 @@
 """Why a server did not take an UPDATE: its rcode and TSIG error (RFC 8945 section 5.2) in an operator's words.
 
-What each server says for what was measured with BIND 9.18, Knot 3.2 and PowerDNS 4.7; the RFC's names alone mislead.
+What each server says for what was measured with BIND 9.18 and 9.20, Knot 3.2 to 3.5 and PowerDNS 4.7 to 5.1; the RFC's
+names alone mislead.
 """
 
 import struct
@@ -29,9 +30,11 @@ HINTS = {
     "BADTIME": "set the clocks: chronyc makestep, or timedatectl set-ntp true",
     "BADTRUNC": "the server wants a longer signature: set tsig_algorithm as the server has it",
     "NOTAUTH": "the server is not primary for this zone: name its primary in server =, and dig the zone's SOA there",
-    "NOTAUTH unsigned": "the server does not serve this zone, or (Knot) wants a key: set tsig_name and tsig_secret",
+    "NOTAUTH unsigned": "the server does not serve this zone; or it is Knot, which says only this without a key and,"
+    " since 3.4, where it does not know the key's name or algorithm, or its ACL does not allow this name or type:"
+    " compare them with the server's key, and read knotc conf-read acl",
     "REFUSED": "the key is accepted, but its policy does not allow TXT at this name, or the zone is frozen, static or a"
-    " secondary: check update-policy, and rndc thaw ZONE; on PowerDNS, the zone's ALLOW-DNSUPDATE-FROM",
+    " secondary: check update-policy, and rndc thaw ZONE; on PowerDNS, the zone's ALLOW-DNSUPDATE-FROM and Lua policy",
     "NOERROR unsigned": "is it the right server, or does something on the way answer for it?",
     "REFUSED unsigned": "no permission: check key name, secret, algorithm and clock (PowerDNS says only this for each"
     " of them), then whether the zone allows updates at all",

@@ -144,7 +144,7 @@ class _Zone:
 
     def read(self, owners: Collection[Name]) -> Mapping[Name, Held]:
         if not self.abilities.shows_disabled:
-            # Any write loses what was not seen: REPLACE by its nature, EXTEND and PRUNE too (measured, 4.9.18).
+            # Any write loses what was not seen: REPLACE by its nature, EXTEND and PRUNE too (measured, 5.1.5).
             try:
                 return self._read(owners, {})
             except WriteError as error:

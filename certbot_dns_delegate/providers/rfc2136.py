@@ -208,6 +208,7 @@ class RFC2136:
             hint = "the values are withdrawn as soon as the server answers, in case it was carried out"
             if isinstance(error, TimeoutError):
                 self._silent.add(connection.server)
+                hint += f"; on Knot 3.4 and later the zone may be frozen: knotc zone-thaw {quoted(show(zone))}"
                 raise OutcomeUnknown(f"{what}: {connection.server} did not answer in time", hint) from None
             raise Broken(f"{what}: {connection.server} broke the connection before it answered", hint) from None
         try:

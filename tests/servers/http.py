@@ -264,6 +264,8 @@ def _certificate(
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     hosts = [x509.DNSName(host) for host in ("localhost", "service.invalid")]
+    # Without it Python from 3.13 on does not take a CA's certificate.
+    usage = x509.KeyUsage(not is_ca, False, False, False, False, is_ca, is_ca, False, False)
     names = x509.SubjectAlternativeName([*hosts, x509.IPAddress(ip_address("127.0.0.1"))])
     return (
         x509.CertificateBuilder()
@@ -275,6 +277,7 @@ def _certificate(
         .not_valid_after(now + timedelta(days=1))
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .sign(issuer_key, hashes.SHA256())

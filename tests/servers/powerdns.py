@@ -1,7 +1,7 @@
 """The HTTP API of PowerDNS Authoritative, as its versions differ for one who edits TXT RRsets.
 
 Since 4.6.2 a zone can be read filtered, though without disabled records before 5.0; 4.9.12 and 5.0.2 brought EXTEND
-and PRUNE, which before 5.0 lose the RRset's disabled records (measured, 4.9.18); 5.1 refuses a record whose TTL differs
+and PRUNE, which lose the RRset's disabled records (measured, 4.9.18 and 5.1.5); 5.1 refuses a record whose TTL differs
 from its RRset's. A NOTIFY is remembered; a zone without SOA-EDIT-API keeps its serial.
 """
 
@@ -147,7 +147,7 @@ class PowerDns(Service):
         if len({r["content"] for r in records}) < len(records):
             raise Invalid(f"{at}: duplicate record")
         held = draft.get(key, {"name": name, "type": rdtype, "ttl": change.get("ttl"), "records": [], "comments": []})
-        if how != "REPLACE" and not self.shows_disabled:
+        if how != "REPLACE":
             held = {**held, "records": [r for r in held["records"] if not r["disabled"]]}
         if how == "PRUNE":
             records = [r for r in held["records"] if r["content"] != records[0]["content"]]
