@@ -166,13 +166,18 @@ def test_algorithms(lab: Lab, algorithm: str) -> None:
 
 
 def test_frozen_zone_refuses(lab: Lab) -> None:
-    """A zone frozen by rndc, or by knotc, takes no update until it is thawed."""
+    """A zone frozen by rndc, or by knotc, takes no update until it is thawed; Knot since 3.4 keeps it until then."""
     lab.bind.rndc("freeze", "single.bind.test")
     assert lab.update("single.bind.test", add=[("f.single.bind.test", 1, "v")]) == dns.rcode.REFUSED
     lab.bind.rndc("thaw", "single.bind.test")
     lab.knot.control("zone-freeze", "acme.knot.test")
-    assert lab.update("acme.knot.test", add=[("f.acme.knot.test", 1, "v")]) == dns.rcode.REFUSED
+    if is_terse():
+        with pytest.raises(dns.exception.Timeout):
+            lab.update("acme.knot.test", add=[("f.acme.knot.test", 1, "v")])
+    else:
+        assert lab.update("acme.knot.test", add=[("f.acme.knot.test", 1, "v")]) == dns.rcode.REFUSED
     lab.knot.control("zone-thaw", "acme.knot.test")
+    assert lab.update("acme.knot.test", delete=[("f.acme.knot.test", "v")]) == dns.rcode.NOERROR
 
 
 def test_resolver_remembers_an_early_look(lab: Lab) -> None:
