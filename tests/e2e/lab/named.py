@@ -2,6 +2,7 @@
 
 import functools
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import dns.rdata
 
 from tests.e2e.lab import network, programs
 from tests.e2e.lab.keys import Key
-from tests.e2e.lab.process import Server, ServerError, is_authoritative, is_signed
+from tests.e2e.lab.process import INTERVAL_S, PATIENCE_S, Server, ServerError, is_authoritative, is_signed
 
 # A combined key that signs at once and is never rolled while a lab lives.
 POLICY = """dnssec-policy "lab" {
@@ -95,6 +96,15 @@ controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc"; }}; }}
         return all(is_authoritative(self.address, zone.name) for zone in self.zones) and all(
             is_signed(self.address, zone.name) for zone in signed
         )
+
+    def transfer(self, zone: str) -> None:
+        """On a secondary, transfer ZONE; returns when it is served with signatures."""
+        self.rndc("retransfer", zone)
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_signed(self.address, zone):
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.name} does not serve {zone} with signatures: {self.last_words()}")
+            time.sleep(INTERVAL_S)
 
     def rndc(self, *arguments: str) -> str:
         """Control the server, for example ``rndc("freeze", "acme.bind.test")``."""
