@@ -142,7 +142,7 @@ class Recursive:
                 if not wanted and not beside:
                     continue
                 questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
-                beside = ()
+                beside, problem = (), SILENT
                 for outcome in _put(self.resolvers[index], questions, patience_s):
                     key = (outcome.ask.question.name, outcome.ask.question.rdtype)
                     problem = _problem(outcome)
@@ -153,7 +153,7 @@ class Recursive:
                         seen[key][index] = problem
                 for key in wanted:
                     if key not in answers:
-                        seen[key].setdefault(index, SILENT)
+                        seen[key].setdefault(index, problem)  # not asked any more, for what the last one met
         return answers | {key: self._failure(key, seen[key]) for key in keys if key not in answers}
 
     def _failure(self, key: Key, seen: dict[int, str]) -> LookupFailed:

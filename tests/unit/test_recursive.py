@@ -176,6 +176,16 @@ def test_many_names_whose_servers_are_silent() -> None:
     assert {owner for (owner, _), answer in answers.items() if isinstance(answer, LookupFailed)} == dead
 
 
+def test_many_names_where_no_resolver_listens() -> None:
+    """What the first names met is said of all, also of those that were not asked any more."""
+    keys, _ = many(silent=0)
+    with server() as own:
+        pass
+    answers = recursive(own).ask_all(keys)
+    told = f"no resolver has an answer: {shown(own)} said connection refused"
+    assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []
+
+
 def test_many_names_at_a_dead_resolver() -> None:
     """One question tells that it is the resolver: the other names do not wait for it, and the failure says so."""
     keys, _ = many(silent=0)
