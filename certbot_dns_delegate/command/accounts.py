@@ -128,7 +128,4 @@ def _ends(offered: Sequence[tuple[Account, str]], host: Host) -> dict[Name, Foll
 
     usable = [names.usable(name, "") for _, name in offered if name]
     owners = [each.owner for each in usable if isinstance(each, Wanted)]
-    try:
-        return follow_all(host.recursive, owners, is_inside, lambda *_: True)
-    except DelegateError as error:  # the system names no resolver
-        return dict.fromkeys(owners, error)
+    return follow_all(host.recursive, owners, is_inside, lambda *_: True)

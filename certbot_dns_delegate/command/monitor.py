@@ -28,9 +28,19 @@ TOGETHER = 500
 GONE, NEVER, STALE = "gone", "never arrived", "stale"
 DELEGATED = {OK, WILDCARD}
 STATES = (
-    OK, delegation.MISSING, delegation.ELSEWHERE, delegation.DANGLING, delegation.LOOP, BROKEN, WILDCARD,
-    UNDELEGATED, GONE, NEVER, STALE, UNUSABLE,
-)  # fmt: skip
+    OK,
+    delegation.MISSING,
+    delegation.ELSEWHERE,
+    delegation.DANGLING,
+    delegation.LOOP,
+    BROKEN,
+    WILDCARD,
+    UNDELEGATED,
+    GONE,
+    NEVER,
+    STALE,
+    UNUSABLE,
+)
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:

@@ -26,6 +26,7 @@ PATIENCE_S = (2.0, 6.0)
 """Seconds for each resolver in the first round and in the second: a dead one costs little, a slow one is heard."""
 SILENT = "timeout"
 ROOT = Question(root, RdataType.NS, recursion_desired=True)
+"""What any resolver that lives has an answer to."""
 OPTION = "--resolvers"
 """Of the operator's command; Certbot's have an authenticator's name in front."""
 

@@ -104,8 +104,8 @@ class PowerDns:
     def _shows_disabled(self) -> bool:
         try:
             return int(self._version().partition(".")[0]) >= 5
-        except (DelegateError, ValueError):
-            return False  # a proxy may keep it to itself
+        except (WriteError, ValueError):
+            return False  # a proxy may keep it to itself; then as with an old one
 
     def _version(self) -> str:
         answer = self._client.call("GET", self._path)

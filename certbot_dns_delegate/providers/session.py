@@ -34,11 +34,13 @@ def open_session(base: str, options: Options, warn: Callable[[str], None]) -> re
     # taken up below.
     session.trust_env = False
     session.headers.clear()
-    session.headers.update({
-        "User-Agent": f"certbot-dns-delegate/{__version__}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-    })  # fmt: skip
+    session.headers.update(
+        {
+            "User-Agent": f"certbot-dns-delegate/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+    )
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     if not is_loopback(urlsplit(base).hostname or ""):
         # What may go without TLS as it stays on this host would travel; and a proxy's loopback is its own.

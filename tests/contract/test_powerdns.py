@@ -17,7 +17,7 @@ from tests.contract.strangers import edits_as_expected, lexicon
 from tests.servers import txt
 from tests.servers.pdns import Pdns, why_not
 from tests.servers.powerdns import KEY, PowerDns, Zone
-from tests.servers.web import after, cut, lost_reply, says
+from tests.servers.web import Answer, after, cut, lost_reply, says
 
 A, B, C, *_ = VALUES
 ZONE = name("acme.example.")
@@ -260,15 +260,42 @@ def test_cname_at_target_is_refused(service: PowerDns, make: Callable[..., Any])
         make(service).publish(ZONE, values(web=A), 60)
 
 
-def test_large_zone_of_an_old_server(older: PowerDns, make: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("version", ["4.7.3", "4.9.12"])
+def test_large_zone_of_an_old_server(version: str, make: Callable[..., Any]) -> None:
     """Where the whole zone cannot be read, the RRset alone is, and what that may cost is said."""
-    for number in range(400):
-        older.plant(f"big{number}.acme.example.", f'"{"x" * 3000}"')
-    older.plant(OWNER, '"theirs"')
-    warnings: list[str] = []
-    make(older, warnings=warnings).publish(ZONE, values(web=A), 60)
-    assert older.values(OWNER) == {"theirs", A}
-    assert "longer than 1 MiB" in warnings[0]
+    with PowerDns(Zone("acme.example."), version=version) as older:
+        for number in range(400):
+            older.plant(f"big{number}.acme.example.", f'"{"x" * 3000}"')
+        older.plant(OWNER, '"theirs"')
+        warnings: list[str] = []
+        make(older, warnings=warnings).publish(ZONE, values(web=A), 60)
+        assert older.values(OWNER) == {"theirs", A}
+        assert "longer than 1 MiB" in warnings[0]
+
+
+def test_a_proxy_keeps_the_version(make: Callable[..., Any]) -> None:
+    """A server that does not say its version may be an old one: its disabled records are looked for as there."""
+    with PowerDns(Zone("acme.example."), version="4.9.12") as server:
+        server.plant(OWNER, '"theirs"')
+        server.plant(OWNER, '"resting"', disabled=True)
+        server.next(lambda request, handle: handle(request) if request.path[4:] else Answer(403), "GET", times=9)
+        make(server).publish(ZONE, values(web=A), 60)
+        held = server.rrset(OWNER)
+        assert held is not None
+        assert {(r["content"], r["disabled"]) for r in held["records"]} == {
+            ('"theirs"', False),
+            ('"resting"', True),
+            (f'"{A}"', False),
+        }
+
+
+def test_the_version_is_asked_for_once(modern: PowerDns, make: Callable[..., Any]) -> None:
+    """However much is written; and where one RRset's disabled records show, the whole zone is never read."""
+    provider = make(modern)
+    provider.publish(ZONE, values(web=A), 60)
+    provider.withdraw(ZONE, values(web=A))
+    assert [call.path[4:] for call in modern.asked("GET")].count(()) == 1
+    assert all("rrset_name" in call.query for call in modern.asked("GET") if len(call.path) == 6)
 
 
 def test_probe(modern: PowerDns, make: Callable[..., Any]) -> None:

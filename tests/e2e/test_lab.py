@@ -115,8 +115,10 @@ def test_updates_reach_secondaries(lab: Lab, zone: str) -> None:
     wait_for(lab, owner, [], *servers)
 
 
-@pytest.mark.parametrize("title", ["single.bind.test", "acme.corp.test", "acme.knot.test", "acme.pdns.test",
-                                   "_acme-challenge.ns.customer.test"])  # fmt: skip
+@pytest.mark.parametrize(
+    "title",
+    ["single.bind.test", "acme.corp.test", "acme.knot.test", "acme.pdns.test", "_acme-challenge.ns.customer.test"],
+)
 def test_delegates_take_updates(lab: Lab, title: str) -> None:
     """A delegate's own key writes any name below its title, and the resolver then finds the value."""
     delegate = lab.delegates[title]

@@ -18,9 +18,32 @@ from tests.servers.http import Reply, Request, Server
 ONE, TWO, *_ = VALUES
 OWNERS = [f"h{number}.acme.example." for number in range(6)]
 JUNK: list[Any] = [
-    None, True, 0, -1, 10**30, 1e400, "", ".", "a..b", "\ud800", "\x1b[31m\u202e", "../..", "%2e%2e", "\\300", "*.x",
-    "x" * 300, "0" * 5000, [], {}, [[]], [None], ["x"], {"id": 1}, "acme.example.", "Ac\u00fcme.example",
-]  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    10**30,
+    1e400,
+    "",
+    ".",
+    "a..b",
+    "\ud800",
+    "\x1b[31m\u202e",
+    "../..",
+    "%2e%2e",
+    "\\300",
+    "*.x",
+    "x" * 300,
+    "0" * 5000,
+    [],
+    {},
+    [[]],
+    [None],
+    ["x"],
+    {"id": 1},
+    "acme.example.",
+    "Ac\u00fcme.example",
+]
 STATUSES = [200, 201, 204, 301, 400, 401, 403, 404, 409, 420, 422, 429, 500, 503, 599]
 HEADERS = [
     ("Retry-After", "9" * 30),

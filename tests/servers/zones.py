@@ -58,9 +58,7 @@ class Zone:
     def copy(self) -> Zone:
         """The zone as it is now, unmoved by what happens to this one."""
         twin = Zone.__new__(Zone)
-        twin.origin, twin.lock, twin.version, twin._nodes = (
-            self.origin, threading.RLock(), self.version, self._nodes
-        )  # fmt: skip
+        twin.origin, twin.lock, twin.version, twin._nodes = (self.origin, threading.RLock(), self.version, self._nodes)
         return twin
 
     def adopt(self, draft: Zone) -> None:

@@ -63,10 +63,15 @@ def test_lines_of_every_system_and_a_byte_order_mark() -> None:
         ("= value", ["line 1: is neither [title] nor key = value"]),
         ('x = "a', ["line 1: a quoted value is not closed"]),
         ('x = "a" b', ["line 1: something follows the quoted value"]),
-        ("[a\nx = 1\n[b]\nx = 1\ny", ["line 1: is no section title of the form [acme.example.net]",
-                                      "line 5: is neither [title] nor key = value"]),
+        (
+            "[a\nx = 1\n[b]\nx = 1\ny",
+            [
+                "line 1: is no section title of the form [acme.example.net]",
+                "line 5: is neither [title] nor key = value",
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_problem_is_told_with_its_line(text: str, problems: list[str]) -> None:
     """One problem does not hide another, and one bad title does not make its keys look like another section's."""
     assert ini.read(text)[1] == problems

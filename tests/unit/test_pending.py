@@ -257,7 +257,7 @@ def line(**fields: object) -> bytes:
         b"",
         b"\n\n",
         b"\xff\xfe\x00",
-        b"null\n[]\n1\n\"x\"\n{}",
+        b'null\n[]\n1\n"x"\n{}',
         b'{"number": 0, "state": "withdrawn"}',
         b'{"number": Infinity, "state": "intended"}',
         b'{"number": 1e999, "state": "intended"}',
@@ -292,7 +292,7 @@ def line(**fields: object) -> bytes:
         line(written=float("nan")),
         line(written=-1),
     ],
-)  # fmt: skip
+)
 def test_content_that_is_no_entry_is_passed_over(pending: Pending, content: bytes) -> None:
     """Wrong types, deep or torn JSON, names that are none, an owner outside its zone: no error and nothing to do."""
     planted(pending, content)

@@ -16,7 +16,7 @@ import dns.message
 import dns.rcode
 import pytest
 from dns.name import Name
-from dns.rdatatype import CNAME, NS, A, RdataType
+from dns.rdatatype import CNAME, NS, A
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
 from certbot_dns_delegate.lookup.answer import rdatas_in
@@ -40,6 +40,7 @@ from tests.servers import (
     UdpDead,
     When,
 )
+from tests.servers.exchange import Request
 from tests.unit.internet import name, resolver
 
 OWNER = name("_acme-challenge.shop.customer.test.")
@@ -162,35 +163,40 @@ def test_several_questions() -> None:
     assert isinstance(answers[name("customer.test."), A], Reply)
 
 
-def many(*, silent: int) -> tuple[list[tuple[Name, RdataType]], set[Name]]:
-    """Four windows of questions, and the names of the first ones, whose own servers shall be silent."""
-    names = [name(f"n{number:03}.customer.test.") for number in range(4 * WINDOW)]
-    return [(each, A) for each in names], set(names[:silent])
+MANY = [(name(f"n{number:03}.customer.test."), A) for number in range(4 * WINDOW)]
+"""Four windows of questions."""
 
 
 def test_many_names_whose_servers_are_silent() -> None:
     """However many in a row get no answer: while the resolver lives, the others are asked."""
-    keys, dead = many(silent=WINDOW)
-    with server(When(lambda request: request.qname in dead, Silent())) as own:
-        answers = recursive(own).ask_all(keys)
+    dead: set[Name] = set()
+    lock = threading.Lock()
+
+    def is_dead(request: Request) -> bool:
+        """The names that fill the first window, whichever they are."""
+        with lock:
+            if len(dead) < WINDOW and request.qtype == A:
+                dead.add(request.qname)
+            return request.qname in dead
+
+    with server(When(is_dead, Silent())) as own:
+        answers = recursive(own).ask_all(MANY)
     assert {owner for (owner, _), answer in answers.items() if isinstance(answer, LookupFailed)} == dead
 
 
 def test_many_names_where_no_resolver_listens() -> None:
     """What the first names met is said of all, also of those that were not asked any more."""
-    keys, _ = many(silent=0)
     with server() as own:
         pass
-    answers = recursive(own).ask_all(keys)
+    answers = recursive(own).ask_all(MANY)
     told = f"no resolver has an answer: {shown(own)} said connection refused"
     assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []
 
 
 def test_many_names_at_a_dead_resolver() -> None:
     """One question tells that it is the resolver: the other names do not wait for it, and the failure says so."""
-    keys, _ = many(silent=0)
     with server(Silent()) as own:
-        answers = recursive(own).ask_all(keys)
+        answers = recursive(own).ask_all(MANY)
         assert len({question.qname for question in own.questions}) == WINDOW + 1
     told = f"no resolver has an answer: {shown(own)} said timeout"
     assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []
@@ -208,8 +214,10 @@ def test_resolvers_of_the_option() -> None:
     assert unnamed == Resolver(ServerAddress("192.0.2.1", 8853), "tls", "192.0.2.1")
     assert (https.scheme, https.url) == ("https", "https://dns.example/dns-query")
     assert [str(each) for each in (port, tls, https)] == [
-        "192.0.2.53@5353", "tls://9.9.9.9@853", "https://dns.example/dns-query"
-    ]  # fmt: skip
+        "192.0.2.53@5353",
+        "tls://9.9.9.9@853",
+        "https://dns.example/dns-query",
+    ]
 
 
 NO_RESOLVERS = [

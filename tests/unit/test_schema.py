@@ -46,7 +46,7 @@ def test_hosts(text: str, host: str, port: int) -> None:
         ("a..b", "'a..b' is not a domain name: A DNS label is empty."),
         ("\x1b[31m@53", "'\\\\x1b[31m@53' is no host name or address"),
     ],
-)  # fmt: skip
+)
 def test_hosts_that_are_none(text: str, problem: str) -> None:
     """Each mistake gets a sentence; what was written is escaped."""
     with pytest.raises(ValueError, match=re.escape(problem) + "$"):

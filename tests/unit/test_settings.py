@@ -448,7 +448,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "provider bad of acme-things does not keep the contract: it has no name; it has no limits; KEYS must be",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_foreign_provider_that_cannot_be_used(foreign: Path, provider: str, said: str) -> None:
     """Whatever is wrong with a third party's code, its distribution and every violation are named in one problem."""
     text = problems(foreign, f"[a.example]\nprovider = {provider}\n")

@@ -68,8 +68,10 @@ def test_delegated_zone(owner: str) -> None:
         assert hosts(zone) == ["ns1.acme.example.test", "ns2.other.test"]
         net.assert_not_asked_inside(TITLE)
         assert {question.qname for question in net.resolver.questions} == {
-            name("example.test."), name("ns1.example.test."), name("ns2.other.test.")
-        }  # fmt: skip
+            name("example.test."),
+            name("ns1.example.test."),
+            name("ns2.other.test."),
+        }
 
 
 def test_authoritative_questions_do_not_desire_recursion() -> None:
