@@ -17,6 +17,8 @@ from certbot_dns_delegate.text import show
 
 log = logging.getLogger(__name__)
 
+MOST_NESTED = 4
+"""Delegates that may lean on one another, each for the addresses of the next one's servers; real ones on one or two."""
 MOST_HOSTS = 16
 """Name servers of one zone that are looked at; the root has 13."""
 MOST_ADDRESSES = 8
@@ -64,7 +66,7 @@ class Hosts:
             found: Sequence[str] = addresses_in(additional, host) if is_inside or suffix is not None else ()
             if not found and suffix is None:
                 outside.append(host)
-            elif not found and suffix is not None and not is_inside and host not in resolving:
+            elif not (found or is_inside or suffix is None or host in resolving) and len(resolving) < MOST_NESTED:
                 found = self._inside(host, suffix, resolving | {host})
             servers += _at(host, found)
         return tuple(dict.fromkeys([*servers, *self._resolve(outside)]))

@@ -1,7 +1,5 @@
 """Knot DNS: delegate zones with its own access rules, and the operator in the middle of chains."""
 
-import functools
-import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -76,11 +74,6 @@ zone:
         return done.stdout
 
 
-@functools.cache
 def is_terse() -> bool:
     """Whether Knot denies without saying why, and leaves an UPDATE of a frozen zone waiting: since 3.4."""
-    command = [programs.path("knotd"), "-V"]
-    said = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=True).stdout
-    number = re.search(r"(\d+)\.(\d+)", said)
-    assert number, said
-    return (int(number[1]), int(number[2])) >= (3, 4)
+    return programs.version("knotd", "-V") >= (3, 4)

@@ -1,6 +1,5 @@
 """BIND: the root, the primary of most delegate zones, and the secondary that lags."""
 
-import functools
 import subprocess
 import time
 from collections.abc import Iterable
@@ -121,12 +120,9 @@ controls {{ inet {self.address} port 953 allow {{ any; }} keys {{ "rndc"; }}; }}
         return done.stdout
 
 
-@functools.cache
 def lock_file() -> str:
     """The option without which only one BIND runs on a host; 9.20 has no such limit, and no such option."""
-    command = [programs.path("named"), "-V"]
-    said = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=True).stdout
-    return "lock-file none;" if said.startswith("BIND 9.18.") else ""
+    return "lock-file none;" if programs.version("named", "-V") < (9, 20) else ""
 
 
 def make_key(folder: Path, zone: str) -> dns.rdata.Rdata:

@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import functools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -118,6 +120,15 @@ def environment() -> dict[str, str]:
         variables["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
     variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *(str(DEBIAN / each) for each in FOLDERS)])
     return variables
+
+
+@functools.cache
+def version(program: str, option: str) -> tuple[int, int]:
+    """The first two numbers of what PROGRAM answers to the OPTION that asks for its version."""
+    done = subprocess.run([path(program), option], env=environment(), capture_output=True, text=True, check=False)
+    number = re.search(r"(\d+)\.(\d+)", done.stdout + done.stderr)  # PowerDNS logs it
+    assert number, done
+    return int(number[1]), int(number[2])
 
 
 def missing() -> list[str]:
