@@ -12,10 +12,10 @@ from certbot import achallenges, errors, interfaces
 from certbot.plugins import common
 
 if TYPE_CHECKING:
-    from certbot_dns_delegate.engine import Engine
-    from certbot_dns_delegate.lookup.watch import Watcher
     from certbot_dns_delegate.model import Challenge
-    from certbot_dns_delegate.registration import Terminal
+    from certbot_dns_delegate.order.engine import Engine
+    from certbot_dns_delegate.order.registration import Terminal
+    from certbot_dns_delegate.order.watch import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             )
 
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
-        from certbot_dns_delegate.hints import hint_for_failures
+        from certbot_dns_delegate.order.report import hint_for_failures
 
         if self._engine is None:  # nothing was published that a CA could refuse
             return hint_for_failures([], None, (), lambda *words: " ".join(words))
@@ -129,13 +129,13 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         return hint_for_failures(failures, self._engine.report, self._engine.left_out, self._engine.settings.command)
 
     def _start(self) -> "Engine":
-        from certbot_dns_delegate import settings
-        from certbot_dns_delegate.engine import Engine
         from certbot_dns_delegate.lookup.recursive import parse_resolvers
-        from certbot_dns_delegate.tell import Tell
+        from certbot_dns_delegate.order.console import Tell
+        from certbot_dns_delegate.order.engine import Engine
+        from certbot_dns_delegate.settings import reader
 
         self._ask_for_credentials()
-        loaded = settings.load(Path(self.conf("credentials")), self.name, log.warning)
+        loaded = reader.load(Path(self.conf("credentials")), self.name, log.warning)
         resolvers = parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
         state = Path(self.config.work_dir) / "dns-delegate"
         option = f"--{self.option_name('resolvers')}"
@@ -146,7 +146,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             return None
         from certbot.display import util as display_util
 
-        from certbot_dns_delegate.registration import Terminal
+        from certbot_dns_delegate.order.registration import Terminal
 
         def ask(question: str) -> bool:
             return display_util.yesno(question, force_interactive=True)
@@ -170,14 +170,14 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         setattr(self.config, self.dest("credentials"), _absolute(path))
 
     def _progress(self, waited_s: float, blocking: "Iterable[Watcher]") -> None:
-        from certbot_dns_delegate.report import progress_line
+        from certbot_dns_delegate.order.report import progress_line
 
         self._show_progress(progress_line(waited_s, list(blocking)))
 
     def _show_progress(self, line: str) -> None:
         # A timer's log has no use for it, and --quiet means it.
         if sys.stderr.isatty() and not self.config.quiet:
-            from certbot_dns_delegate.tell import overwrite
+            from certbot_dns_delegate.order.console import overwrite
 
             overwrite(sys.stderr, line)
 

@@ -11,9 +11,10 @@ from types import FrameType
 from typing import TextIO
 
 from certbot_dns_delegate.command.arguments import make_parser
-from certbot_dns_delegate.command.host import Host
-from certbot_dns_delegate.command.render import Output, OutputLost
-from certbot_dns_delegate.command.verb import UsageError, Verb
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.output import Output, OutputLost
+from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.command.verbs import Verb
 from certbot_dns_delegate.errors import DelegateError
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)

@@ -7,18 +7,18 @@ from typing import Any
 
 from dns.name import Name
 
-from certbot_dns_delegate.command import delegation, names
-from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command import names
+from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.register import registrar_of
-from certbot_dns_delegate.command.render import Output, count
-from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError, SettingsError
-from certbot_dns_delegate.files import read_trusted
-from certbot_dns_delegate.lookup.chain import Followed
-from certbot_dns_delegate.lookup.chains import follow_all
-from certbot_dns_delegate.providers.accounts import Account, AccountFile, normalise, parse
+from certbot_dns_delegate.lookup.chain import Followed, follow_all
+from certbot_dns_delegate.monitor import standing
+from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, normalise, parse
 from certbot_dns_delegate.schema import bare
+from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import printable, show
 
 
@@ -119,7 +119,7 @@ def _take(
 
 def _ends(offered: Sequence[tuple[Account, str]], host: Host) -> dict[Name, Followed | DelegateError]:
     """Where the chain of each name leads, without asking a resolver about the accounts' own names."""
-    route = delegation.router(host.settings)
+    route = standing.router(host.settings)
     targets = {account.fulldomain for account, _ in offered}
     labels = {account.subdomain.lower() for account, _ in offered}
 

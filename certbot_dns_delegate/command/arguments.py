@@ -9,7 +9,8 @@ from typing import Any
 from certbot.compat import misc
 
 from certbot_dns_delegate import __version__
-from certbot_dns_delegate.command.verbs import VERBS, argument
+from certbot_dns_delegate.command.types import argument
+from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.schema import URL
 
 PROGRAM = "certbot-dns-delegate"

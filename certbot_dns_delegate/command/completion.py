@@ -3,8 +3,8 @@
 import argparse
 
 from certbot_dns_delegate.command.arguments import PROGRAM, make_parser
-from certbot_dns_delegate.command.host import Host
-from certbot_dns_delegate.command.render import Output
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.output import Output
 
 BASH = """\
 _certbot_dns_delegate() {

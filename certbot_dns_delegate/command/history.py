@@ -4,9 +4,9 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from certbot_dns_delegate.command.host import Host
-from certbot_dns_delegate.command.render import Output
-from certbot_dns_delegate.history import Event, Wanted
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.state.history import Event, Wanted
 from certbot_dns_delegate.text import printable
 
 

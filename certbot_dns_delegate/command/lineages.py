@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from certbot.compat import misc
 
-from certbot_dns_delegate import ini
 from certbot_dns_delegate.schema import URL
+from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.text import printable
 
 OURS = "dns-delegate"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from certbot_dns_delegate.command import lineages, policy
-from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.check import caa
+from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.command import lineages
+from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.command.survey import Survey
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.lookup.caa import Found, Record, climb, prohibitions
 from certbot_dns_delegate.text import parse_name, printable, show
@@ -44,14 +45,14 @@ class Lock:
             raise StateError(
                 f"{where} has no account, or several, for {printable(server)}", "certbot register, or --server"
             )
-        issuers = policy.identities(server)
+        issuers = caa.identities(server)
         if not issuers:
             raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
         return cls(issuers[0], account)
 
     @property
     def value(self) -> str:
-        return policy.value(self.issuer, self.account)
+        return caa.value(self.issuer, self.account)
 
     def beside(self, survey: Survey, wanted: Wanted) -> Advice:
         """Whether the record is to be added to what stands at the name, and what to know about that."""

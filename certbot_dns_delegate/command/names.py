@@ -12,8 +12,8 @@ from typing import BinaryIO
 import dns.name
 from dns.name import Name
 
-from certbot_dns_delegate.command.render import Output
-from certbot_dns_delegate.command.verb import UsageError
+from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.text import parse_name, printable
 
 PREFIX = "_acme-challenge"

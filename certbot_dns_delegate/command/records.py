@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from dns.name import Name
 
+from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command import names
-from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.lock import Advice, Lock
 from certbot_dns_delegate.command.names import Unusable, Wanted
-from certbot_dns_delegate.command.render import Output
-from certbot_dns_delegate.command.survey import Survey
-from certbot_dns_delegate.command.verb import UsageError
-from certbot_dns_delegate.delegates import Delegate
-from certbot_dns_delegate.engine import WORKERS
+from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError
-from certbot_dns_delegate.pool import Pool
+from certbot_dns_delegate.order.engine import WORKERS
+from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.threads import Pool
 
 TOGETHER = 100
 """Names that are looked up at once for ``--missing``."""

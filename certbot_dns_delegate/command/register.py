@@ -2,15 +2,15 @@
 
 import argparse
 
+from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.check.waiting import until_agreed
 from certbot_dns_delegate.command import names
-from certbot_dns_delegate.command.host import Host
+from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.command.render import Output
-from certbot_dns_delegate.command.survey import Survey
-from certbot_dns_delegate.command.verb import UsageError
-from certbot_dns_delegate.command.waiting import until_agreed
-from certbot_dns_delegate.delegates import Delegate
+from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import printable, show
 
 

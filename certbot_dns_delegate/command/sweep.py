@@ -4,15 +4,15 @@ import argparse
 import time
 from datetime import UTC, datetime
 
-from certbot_dns_delegate.command.host import Host
-from certbot_dns_delegate.command.render import Output, count, error_record
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.output import Output, count, error_record
 from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.history import Event, new_run
-from certbot_dns_delegate.journal import Entry, Journal
-from certbot_dns_delegate.pending import Pending
-from certbot_dns_delegate.pool import Pool
+from certbot_dns_delegate.order.withdrawal import batches, withdraw_all
+from certbot_dns_delegate.state.history import Event, new_run
+from certbot_dns_delegate.state.journal import Entry, Journal
+from certbot_dns_delegate.state.pending import Pending
 from certbot_dns_delegate.text import printable, quoted
-from certbot_dns_delegate.withdraw import batches, withdraw_all
+from certbot_dns_delegate.threads import Pool
 
 WORKERS = 8
 """Requests at once: one each for zones that seldom are more."""

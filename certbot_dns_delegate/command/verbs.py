@@ -1,26 +1,46 @@
-"""Every verb with its options: the one table from which the parser, the help and the manual are made."""
+"""Every verb of the command with its options: the one table from which the parser, the help and the manual are made."""
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from certbot_dns_delegate.command.environment import Host
+    from certbot_dns_delegate.command.output import Output
 from pathlib import Path
-from typing import Any
 
-from certbot_dns_delegate.command.verb import Verb
-from certbot_dns_delegate.schema import DURATION, NETWORKS, TEMPLATE, URL
+from certbot_dns_delegate.command.types import argument, moment, positive, target, ttl
+from certbot_dns_delegate.schema import DURATION, NETWORKS, URL
 
-LONGEST_TTL_S = 2**31 - 1
+ROOMS = {"check", "monitor"}
+"""Verbs that have a room of their own."""
 
 
-def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """An argparse type from a parser of the settings, whose sentence becomes the error."""
+@dataclass(frozen=True)
+class Verb:
+    """One thing the command does; the module of its name does it, and is imported when it is used."""
 
-    def parse_argument(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+    name: str
+    help: str
+    """A few words for the list of verbs."""
+    description: str
+    """A paragraph for its own help."""
+    example: str
+    """Command lines that can be pasted, one a line."""
+    add: Callable[[argparse.ArgumentParser], None]
+    """Adds the verb's own options."""
 
-    return parse_argument
+    def run(self, arguments: argparse.Namespace, host: "Host", output: "Output") -> bool:
+        """Do it; whether all is well."""
+        return bool(import_module(self.module).run(arguments, host, output))
+
+    @property
+    def module(self) -> str:
+        """Where its ``run`` is: a room of its own, or a module of ``command``."""
+        room = "" if self.name in ROOMS else "command."
+        return f"certbot_dns_delegate.{room}{self.name}"
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -38,14 +58,14 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
         "names", nargs="*", metavar="NAME", help="certificate names, or names written at (default: all)"
     )
     parser.add_argument(
-        "--since", metavar="TIME", type=argument(_moment), help="not older: 2026-11-22, 2026-11-22T03:00Z, or 12h, 7d"
+        "--since", metavar="TIME", type=argument(moment), help="not older: 2026-11-22, 2026-11-22T03:00Z, or 12h, 7d"
     )
-    parser.add_argument("--until", metavar="TIME", type=argument(_moment), help="not newer, in the same forms")
+    parser.add_argument("--until", metavar="TIME", type=argument(moment), help="not newer, in the same forms")
     parser.add_argument(
         "--outcome", metavar="WORD", help="only this outcome: ok, Refused, NotServed ...; failed: everything but ok"
     )
-    parser.add_argument("--limit", metavar="N", type=argument(_positive), default=50, help="rows (default: 50)")
-    parser.add_argument("--before", metavar="ROW", type=argument(_positive), help="only rows older than this one")
+    parser.add_argument("--limit", metavar="N", type=argument(positive), default=50, help="rows (default: 50)")
+    parser.add_argument("--before", metavar="ROW", type=argument(positive), help="only rows older than this one")
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -81,10 +101,10 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delegate", metavar="TITLE", help="into this delegate (default: the first that may be used)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--template", metavar="NAME", type=argument(_target), help="targets, as {name}.acme.example.net, or with {hash}"
+        "--template", metavar="NAME", type=argument(target), help="targets, as {name}.acme.example.net, or with {hash}"
     )
     which.add_argument("--hash", action="store_true", help="one short label for each name, that does not tell it")
-    parser.add_argument("--ttl", metavar="SECONDS", type=argument(_ttl), default=3600, help="(default: 3600)")
+    parser.add_argument("--ttl", metavar="SECONDS", type=argument(ttl), default=3600, help="(default: 3600)")
     parser.add_argument("--missing", action="store_true", help="only what is not there yet")
     parser.add_argument(
         "--caa", action="store_true", help="also CAA: only this host's account may issue, and only by dns-01"
@@ -132,40 +152,6 @@ def _add_accounts(parser: argparse.ArgumentParser) -> None:
 
 def _add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
-
-
-def _target(text: str) -> str:
-    """A template with a word in it that tells names apart."""
-    word = "{hash}" if "{hash}" in text else "{name}"
-    TEMPLATE.parse(text.replace(word, "{name}"))
-    return text
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
-        raise ValueError("must be a whole number above 0")
-    return int(text)
-
-
-def _ttl(text: str) -> int:
-    if _positive(text) > LONGEST_TTL_S:
-        raise ValueError(f"must be at most {LONGEST_TTL_S} (RFC 2181 section 8)")
-    return int(text)
-
-
-def _moment(text: str) -> float:
-    """Seconds since the epoch: a date, a date with time, or a duration before now."""
-    import time
-    from datetime import UTC, datetime
-
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return time.time() - float(DURATION.parse(text).total_seconds())
-        except ValueError:
-            raise ValueError("is neither a date such as 2026-11-22T03:00Z nor a duration such as 12h or 7d") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
 VERBS = (

@@ -11,7 +11,7 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import alias_in
-from certbot_dns_delegate.lookup.question import Reply
+from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.text import printable
 

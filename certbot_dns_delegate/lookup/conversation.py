@@ -12,8 +12,7 @@ import dns.flags
 import dns.message
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.lookup.question import UNREACHABLE, Ask
-from certbot_dns_delegate.lookup.wire import read
+from certbot_dns_delegate.lookup.message import UNREACHABLE, Ask, read
 from certbot_dns_delegate.model import Server
 
 ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}

@@ -9,7 +9,7 @@ from dns.name import Name
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import referral_in
 from certbot_dns_delegate.lookup.exchange import exchange
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, dig
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, dig
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import show
 

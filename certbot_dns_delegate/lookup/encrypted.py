@@ -11,7 +11,7 @@ import dns.message
 import dns.query
 
 from certbot_dns_delegate.errors import SettingsError
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import printable
 

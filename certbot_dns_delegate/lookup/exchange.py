@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import dns.rcode
 
 from certbot_dns_delegate.lookup.conversation import Conversation, Pending
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Reply, Silence
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Reply, Silence
 from certbot_dns_delegate.model import Server
 
 WINDOW = 20

@@ -10,7 +10,7 @@ from dns.rdatatype import RdataType
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import addresses_in
 from certbot_dns_delegate.lookup.cut import Budget
-from certbot_dns_delegate.lookup.question import Reply
+from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import show

@@ -1,7 +1,7 @@
 """Ask recursive resolvers, one after the other until one answers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from dns.rdatatype import RdataType
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
 from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
 from certbot_dns_delegate.lookup.exchange import WINDOW, exchange
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence, dig
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.schema import parse_host, split
 from certbot_dns_delegate.text import printable
@@ -194,3 +194,27 @@ def _problem(outcome: Outcome) -> str:
     if not (outcome.complaint or outcome.message.answer or outcome.message.flags & dns.flags.RA):
         return f"{outcome.rcode}, but it offers no recursion"
     return outcome.complaint
+
+
+Addresses = tuple[str, ...]
+
+
+def addresses_of_all(
+    recursive: Recursive, names: Sequence[Name], is_enough: Callable[[Name, Addresses], bool]
+) -> dict[Name, Addresses]:
+    """A and AAAA of each name, at the end of whatever chain; a name that could not be asked is not there.
+
+    :param is_enough: whether A alone tells enough of a name: AAAA is not asked then.
+    """
+    found: dict[Name, Addresses] = {}
+    asked = list(names)
+    for rdtype in (RdataType.A, RdataType.AAAA):
+        replies = recursive.ask_all([(name, rdtype) for name in asked]) if asked else {}
+        for (name, _), reply in replies.items():
+            if not isinstance(reply, Reply):
+                found.pop(name, None)
+                continue
+            new = [rdata.address for rrset in reply.message.answer if rrset.rdtype == rdtype for rdata in rrset]
+            found[name] = (*found.get(name, ()), *new)
+        asked = [name for name in found if not is_enough(name, found[name])]
+    return found

@@ -10,7 +10,7 @@ from dns.rdatatype import RdataType
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import rrs_in
 from certbot_dns_delegate.lookup.cut import Asker, Cut
-from certbot_dns_delegate.lookup.question import Question, dig
+from certbot_dns_delegate.lookup.message import Question, dig
 from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.text import printable, show
 

@@ -18,11 +18,11 @@ from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import addresses_in, negative_ttl, rdatas_in, referral_in, soa_in
 from certbot_dns_delegate.lookup.cut import Asker, Budget, Cut
 from certbot_dns_delegate.lookup.hosts import ADDRESS, MOST_HOSTS, Hosts, host_name
-from certbot_dns_delegate.lookup.once import Once
-from certbot_dns_delegate.lookup.question import Question, Reply, dig
+from certbot_dns_delegate.lookup.message import Question, Reply, dig
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.text import show
+from certbot_dns_delegate.threads import Once
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,14 @@ from certbot_dns_delegate.text import printable
 GROUP = "certbot_dns_delegate.providers"
 
 BUILT_IN = {
-    "acme-dns": "certbot_dns_delegate.providers.acme_dns:AcmeDNS",
+    "acme-dns": "certbot_dns_delegate.providers.acme_dns.provider:AcmeDNS",
     "httpreq": "certbot_dns_delegate.providers.httpreq:HTTPReq",
-    "rfc2136": "certbot_dns_delegate.providers.rfc2136:RFC2136",
+    "rfc2136": "certbot_dns_delegate.providers.rfc2136.provider:RFC2136",
     "powerdns": "certbot_dns_delegate.providers.powerdns:PowerDns",
     "desec": "certbot_dns_delegate.providers.desec:Desec",
     "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
-    "certbot-plugin": "certbot_dns_delegate.providers.certbot_plugin:CertbotPlugin",
-    "lexicon": "certbot_dns_delegate.providers.lexicon:Lexicon",
+    "certbot-plugin": "certbot_dns_delegate.providers.foreign.certbot_plugin:CertbotPlugin",
+    "lexicon": "certbot_dns_delegate.providers.foreign.lexicon:Lexicon",
     "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, WriteError
-from certbot_dns_delegate.locks import FileLock
+from certbot_dns_delegate.state.locks import FileLock
 from certbot_dns_delegate.text import printable, quoted, show_all
 
 TRIES = 3

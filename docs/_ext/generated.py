@@ -18,11 +18,14 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import certbot_dns_delegate
-from certbot_dns_delegate import authenticators, errors, fleet, hints, history, journal, providers, settings, waits
+from certbot_dns_delegate import authenticators, errors, providers, timing
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.verbs import VERBS
-from certbot_dns_delegate.providers import diagnosis
+from certbot_dns_delegate.order import report
+from certbot_dns_delegate.providers.rfc2136 import diagnosis
 from certbot_dns_delegate.schema import Key
+from certbot_dns_delegate.settings import reader
+from certbot_dns_delegate.state import fleet, history, journal
 
 PICTURE = Path(__file__).parents[2] / "tests" / "architecture" / "test_imports.py"
 
@@ -43,7 +46,7 @@ def options() -> Iterator[str]:
 
 def keys(name: str) -> Iterator[str]:
     """The INI keys of a provider, or those ``common`` to all."""
-    declared: Iterable[Key] = settings.COMMON if name == "common" else providers.load(name).KEYS
+    declared: Iterable[Key] = reader.COMMON if name == "common" else providers.load(name).KEYS
     for key in declared:
         facts = [key.kind.name.replace("|", "or")]
         if key.is_required:
@@ -56,17 +59,17 @@ def keys(name: str) -> Iterator[str]:
 
 def profiles() -> Iterator[str]:
     """The wait profile of each provider, with the comment that gives its source."""
-    sources = comments_above(waits)
+    sources = comments_above(timing)
     yield from [".. list-table::", "   :header-rows: 1", "   :widths: 18 12 12 58", ""]
     rows = [("provider", "``timeout``", "``settle``", "where the numbers come from")]
-    for name, profile in waits.PROFILES.items():
+    for name, profile in timing.PROFILES.items():
         rows.append((f"``{name}``", seconds(profile.timeout), seconds(profile.settle), escape(sources[name])))
     rows.append(
         (
             "any other",
-            seconds(waits.DEFAULT.timeout),
-            seconds(waits.DEFAULT.settle),
-            escape(docstrings(waits)["DEFAULT"]),
+            seconds(timing.DEFAULT.timeout),
+            seconds(timing.DEFAULT.settle),
+            escape(docstrings(timing)["DEFAULT"]),
         )
     )
     for row in rows:
@@ -74,10 +77,10 @@ def profiles() -> Iterator[str]:
 
 
 def constants(module: str) -> Iterator[str]:
-    """The numbers of :mod:`waits` with their reasons."""
-    assert module == "waits"
-    for name, text in docstrings(waits).items():
-        value = getattr(waits, name)
+    """The numbers of :mod:`timing` with their reasons."""
+    assert module == "timing"
+    for name, text in docstrings(timing).items():
+        value = getattr(timing, name)
         if name.isupper() and hasattr(value, "total_seconds"):
             yield from entry(f"{seconds(value)} : ``{name}``", escape(" ".join(text.split())))
 
@@ -97,7 +100,7 @@ def update_hints() -> Iterator[str]:
 
 def ca_hints() -> Iterator[str]:
     """What a CA says, and what we advise."""
-    for name, text in hints.TABLE.items():
+    for name, text in report.TABLE.items():
         yield from entry(f"\\ *…{name}…*", escape(text))
 
 
@@ -147,23 +150,23 @@ def modules(group: str = "") -> Iterator[str]:
     folder = Path(certbot_dns_delegate.__file__).parent / group
     for file in sorted(folder.glob("*.py")):
         text = ast.get_docstring(ast.parse(file.read_text())) or ""
-        name = ".".join(filter(None, (group, file.stem)))
+        name = ".".join(filter(None, (group.replace("/", "."), file.stem)))
         yield from entry(f"``{name}``", " ".join(text.split("\n\n")[0].split()))
 
 
 def imports() -> Iterator[str]:
-    """Who may import whom: the table that ``tests/architecture`` holds the modules to."""
+    """Which room may import which: the table that ``tests/architecture`` holds the modules to."""
     tables: dict[str, Any] = {}
     for statement in ast.parse(PICTURE.read_text()).body:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-        if isinstance(target, ast.Name) and target.id in {"KNOWS", "ANY"}:
-            tables[target.id] = ast.literal_eval(statement.value)  # type: ignore[attr-defined]  # the AST nodes of such a statement
-    width = max(map(len, [*tables["KNOWS"], *tables["ANY"]])) + 2
+        if isinstance(target, ast.Name) and target.id in {"GROUND", "BELOW"}:
+            value = ast.unparse(statement.value)  # type: ignore[attr-defined]  # the AST nodes of such a statement
+            tables[target.id] = ast.literal_eval(value.replace("set()", "[]"))
+    width = max(map(len, tables["BELOW"])) + 2
     yield from [".. code-block:: text", "   :class: imports", ""]
-    for part, others in tables["KNOWS"].items():
-        yield f"   {part.ljust(width)}{' '.join(sorted(others)) or 'nothing'}"
-    for part in sorted(tables["ANY"]):
-        yield f"   {part.ljust(width)}anything but authenticators"
+    for room, others in tables["BELOW"].items():
+        yield f"   {room.ljust(width)}{' '.join(sorted(others)) or 'only the ground'}"
+    yield f"   {'the ground'.ljust(width)}{' '.join(sorted(tables['GROUND']))}"
     yield ""
 
 

@@ -12,10 +12,10 @@ from statistics import median
 
 import dns.name
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.waits import BETWEEN_LOOKS
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings import reader
+from certbot_dns_delegate.timing import BETWEEN_LOOKS
 from tests.bench import orders
 from tests.bench.orders import Authenticator, Floor, Timing
 from tests.bench.records import Records, in_step, serving, waves
@@ -154,7 +154,7 @@ def thousand(lab: Lab) -> Row:
     lab.set_customer({f"_acme-challenge.{name}.": f"CNAME {target}" for name, target in targets.items()})
     credentials = lab.credentials(*map(title, zones.ALONE), name="alone.ini")
     warnings: list[str] = []
-    loaded = settings.load(credentials, orders.NAME, warnings.append)
+    loaded = reader.load(credentials, orders.NAME, warnings.append)
     totals, cpus, questions = [], [], []
     for _ in range(FEW + 1):
         wanted = [

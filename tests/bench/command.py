@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from certbot_dns_delegate.history import FAILED, Event, History, Wanted
+from certbot_dns_delegate.state.history import FAILED, Event, History, Wanted
 from tests.bench.table import Row
 from tests.e2e.lab import Lab
 from tests.e2e.lab.unbound import Unbound

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import dns.name
 
-from certbot_dns_delegate.providers.acme_dns import AcmeDNS
+from certbot_dns_delegate.providers.acme_dns.provider import AcmeDNS
 from certbot_dns_delegate.providers.conformance import value
 from certbot_dns_delegate.providers.interface import Context
 from tests.bench.table import Row

@@ -6,8 +6,9 @@ from typing import Any
 
 import dns.name
 
-from certbot_dns_delegate import providers, settings
+from certbot_dns_delegate import providers
 from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.settings import reader
 
 VALUES = tuple(letter * 43 for letter in "ABCDEFGH")
 
@@ -35,6 +36,6 @@ def provide(
     file.write_text("\n".join(["[acme.example]", *lines, ""]))
     file.chmod(0o600)
     told = warnings if warnings is not None else []
-    delegate = settings.load(file, "dns-delegate", told.append).delegates[0]
+    delegate = reader.load(file, "dns-delegate", told.append).delegates[0]
     context = Context(delegate.title, lambda _host, _port: (), directory, told.append, wait)
     return providers.make(provider, delegate.options, context)

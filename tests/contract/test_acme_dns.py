@@ -10,7 +10,7 @@ import pytest
 from dns.name import Name
 
 from certbot_dns_delegate.model import RRset
-from certbot_dns_delegate.providers.acme_dns import AcmeDNS
+from certbot_dns_delegate.providers.acme_dns.provider import AcmeDNS
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
 from tests.servers import acme_dns as servers

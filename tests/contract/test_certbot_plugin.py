@@ -12,12 +12,12 @@ from typing import ClassVar
 import pytest
 from dns.name import Name, from_text
 
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError, SeveralProblems
 from certbot_dns_delegate.model import RRset
-from certbot_dns_delegate.providers.certbot_plugin import CertbotPlugin
 from certbot_dns_delegate.providers.conformance import Conformance
+from certbot_dns_delegate.providers.foreign.certbot_plugin import CertbotPlugin
 from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.settings import reader
 from tests.contract.real import ZONE, bind, in_the_lab, plant, served
 from tests.e2e.lab import network
 from tests.e2e.lab.keys import Key
@@ -49,7 +49,7 @@ def provider(directory: Path, warnings: list[str] | None = None, file: str | Non
     ini.write_text("\n".join(lines))
     warn = (lambda _: None) if warnings is None else warnings.append
     (directory / "state").mkdir(mode=0o700, exist_ok=True)
-    delegate = settings.load(ini, "dns-delegate", warn).delegates[0]
+    delegate = reader.load(ini, "dns-delegate", warn).delegates[0]
     return CertbotPlugin(delegate.options, Context(delegate.title, lambda _host, _port: (), directory / "state", warn))
 
 

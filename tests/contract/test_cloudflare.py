@@ -9,10 +9,10 @@ from certbot_dns_cloudflare._internal.dns_cloudflare import _CloudflareClient
 from dns.name import Name
 from lexicon._private.providers import cloudflare as lexicon_cloudflare
 
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import RRset
 from certbot_dns_delegate.providers.conformance import Conformance
+from certbot_dns_delegate.settings import reader
 from tests.contract.providing import VALUES, name, provide, values
 from tests.contract.strangers import edits_as_expected, lexicon
 from tests.servers import txt
@@ -279,11 +279,11 @@ def test_takes_the_file_of_certbots_plugin(tmp_path: Path) -> None:
     file.write_text(f"dns_cloudflare_api_token = {TOKEN}\n")
     file.chmod(0o600)
     warnings: list[str] = []
-    (delegate,) = settings.load(file, "dns-delegate-cloudflare", warnings.append).delegates
+    (delegate,) = reader.load(file, "dns-delegate-cloudflare", warnings.append).delegates
     assert delegate.options["api_token"].reveal() == TOKEN
     file.write_text("dns_cloudflare_email = me@example.com\ndns_cloudflare_api_key = secret\n")
     with pytest.raises(SettingsError, match="legacy key") as caught:
-        settings.load(file, "dns-delegate-cloudflare", warnings.append)
+        reader.load(file, "dns-delegate-cloudflare", warnings.append)
     assert "secret" not in str(caught.value)
 
 

@@ -15,14 +15,14 @@ import dns.name
 import pyacmedns
 import pytest
 
-from certbot_dns_delegate.providers.accounts import parse
+from certbot_dns_delegate.providers.acme_dns.accounts import parse
 from certbot_dns_delegate.providers.conformance import value
 from certbot_dns_delegate.schema import Secret
 from tests.contract.test_httpreq import make
 from tests.e2e.lab import programs
 from tests.servers import acme_dns, httpreq
 from tests.servers.http import make_certificates
-from tests.unit.test_acme_dns import House
+from tests.unit.providers.test_acme_dns import House
 
 
 @dataclass

@@ -16,15 +16,15 @@ import dns.tsig
 import dns.update
 import pytest
 
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import DelegateError, NoEffect, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.lookup.answer import txt_in
 from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.providers.conformance import Conformance, value
-from certbot_dns_delegate.providers.diagnosis import HINTS
-from certbot_dns_delegate.providers.update import AGAIN_S
-from certbot_dns_delegate.writers import Writers
+from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S
+from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
+from certbot_dns_delegate.settings import reader
 from tests.e2e.lab import Lab, keys, namespace, network
 from tests.e2e.lab.knot import is_terse
 from tests.e2e.lab.powerdns import denies_aloud
@@ -66,7 +66,7 @@ def make(lab: Lab, title: str, warn: Callable[[str], object] = str, **keys: str)
         own = {"server": delegate.server, "tsig_name": delegate.key.name, "tsig_secret": delegate.key.secret}
         section = {"tsig_algorithm": delegate.key.algorithm, **own, **section}
     lines = [f"[{title}]", *(f"{key} = {text}" for key, text in section.items() if text)]
-    loaded = settings.load(lab.private_file("contract.ini", "\n".join(lines)), "dns-delegate", warn)
+    loaded = reader.load(lab.private_file("contract.ini", "\n".join(lines)), "dns-delegate", warn)
     return writers(lab, warn).of(loaded, loaded.delegates[0])
 
 
@@ -585,7 +585,7 @@ def probe_flat(lab: Lab, title: str, key: str) -> str:
     """What the provider of a flat file says, with a key of that name."""
     flat = lab.flat_credentials(title)
     flat.write_text(flat.read_text().replace("tsig_name = wide", f"tsig_name = {key}"))
-    loaded = settings.load(flat, "dns-delegate-rfc2136", str)
+    loaded = reader.load(flat, "dns-delegate-rfc2136", str)
     told = writers(lab).of(loaded, loaded.delegates[0]).probe()
     assert isinstance(told, str)
     return told

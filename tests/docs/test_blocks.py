@@ -24,9 +24,9 @@ from certbot._internal.plugins import disco
 from zope.interface import Invalid
 from zope.interface.verify import verifyClass
 
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.command.arguments import make_parser
-from certbot_dns_delegate.providers.accounts import AccountFile
+from certbot_dns_delegate.providers.acme_dns.accounts import AccountFile
+from certbot_dns_delegate.settings import reader
 from tests.docs.pages import CHECKOUT, Block, Built
 
 SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
@@ -56,7 +56,7 @@ TOOLS = {
 
 WRONG = (
     *(AssertionError, ValueError, SyntaxError, LookupError, ImportError, NameError, SystemExit, Invalid),
-    *(settings.DelegateError, dns.exception.DNSException),
+    *(reader.DelegateError, dns.exception.DNSException),
 )
 """What a block with a mistake raises."""
 
@@ -119,7 +119,7 @@ def ini(block: Block, here: Path) -> None:
     authenticator = flat[1].replace("_", "-") if flat else "dns-delegate"
     if text.startswith("dns_rfc2136_"):
         authenticator = "dns-delegate-rfc2136"
-    loaded = settings.load(file, authenticator, lambda _: None)
+    loaded = reader.load(file, authenticator, lambda _: None)
     assert loaded.delegates
 
 

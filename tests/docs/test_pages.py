@@ -20,11 +20,11 @@ from jsonschema import Draft202012Validator
 import certbot_dns_delegate
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.authenticators import Delegate
-from certbot_dns_delegate.command.finding import Verdict
-from certbot_dns_delegate.command.monitor import STATES
+from certbot_dns_delegate.check.finding import Verdict
 from certbot_dns_delegate.command.verbs import VERBS
-from certbot_dns_delegate.journal import Entry
-from certbot_dns_delegate.waits import OUR_TTL, PROFILES
+from certbot_dns_delegate.monitor import STATES
+from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.timing import OUR_TTL, PROFILES
 from tests.architecture.test_imports import KNOWS
 from tests.docs.pages import CHECKOUT, DOCS, Built, named
 

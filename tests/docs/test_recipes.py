@@ -20,11 +20,11 @@ import pytest
 import requests
 
 import certbot_dns_delegate
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.providers.rfc2136 import RFC2136
+from certbot_dns_delegate.providers.rfc2136.provider import RFC2136
+from certbot_dns_delegate.settings import reader
 from tests.contract.providing import provide
 from tests.docs.pages import named
 from tests.e2e.lab import network, programs
@@ -321,7 +321,7 @@ def provider(directory: Path, server: Example) -> RFC2136:
         f"[acme.example.net]\nprovider = rfc2136\nserver = {server.address}\ntsig_name = web1\n"
         f'tsig_secret = "{SECRET}"\n'
     )
-    delegate = settings.load(file, "dns-delegate", print).delegates[0]
+    delegate = reader.load(file, "dns-delegate", print).delegates[0]
     context = Context(delegate.title, lambda host, port: [Address(host, port)], directory)
     return RFC2136(delegate.options, context)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import dns.name
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import PlanError
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings import reader
 from tests.e2e import faults
 from tests.e2e.faults import RUNNING
 from tests.e2e.lab import Lab
@@ -26,7 +26,7 @@ import os, signal, sys
 from pathlib import Path
 import dns.name
 from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
+from certbot_dns_delegate.order.engine import Engine
 from certbot_dns_delegate.model import Challenge
 loaded = settings.load(Path(sys.argv[1]), "dns-delegate", print)
 owner = dns.name.from_text(f"_acme-challenge.{sys.argv[3]}.")
@@ -69,7 +69,7 @@ def killed_run_without_delegate(lab: Lab, here: Path) -> dict[str, str]:
 def two_runs(lab: Lab, here: Path) -> dict[str, str]:
     """One run published and withdrew; a later one could not be planned."""
     words = nothing(lab, here)
-    loaded = settings.load(Path(words["INI"]), "dns-delegate", print)
+    loaded = reader.load(Path(words["INI"]), "dns-delegate", print)
     for name in ("single.customer.test", "none.customer.test"):
         engine = Engine(loaded, here / "work" / "dns-delegate")
         challenge = Challenge(name, dns.name.from_text(f"_acme-challenge.{name}."), "v" * 43)

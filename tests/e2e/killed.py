@@ -15,15 +15,15 @@ from pathlib import Path
 
 import dns.name
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.tell import Tell
+from certbot_dns_delegate.order.console import Tell
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings import reader
 
 
 def issue(credentials: Path, state: Path, names: list[str]) -> None:
     """What an authenticator does for one order."""
-    engine = Engine(settings.load(credentials, "dns-delegate", str), state, (), Tell(str))
+    engine = Engine(reader.load(credentials, "dns-delegate", str), state, (), Tell(str))
     try:
         engine.perform(
             [

@@ -16,9 +16,9 @@ import dns.rcode
 import pytest
 import requests
 
-from certbot_dns_delegate.providers.acme_dns import AcmeDNS
+from certbot_dns_delegate.providers.acme_dns.provider import AcmeDNS
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.settings import load
+from certbot_dns_delegate.settings.reader import load
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.lab.acme_dns import AcmeDns
 from tests.e2e.runs import Certbot

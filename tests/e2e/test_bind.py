@@ -15,12 +15,12 @@ import dns.rdatatype
 import dns.update
 import pytest
 
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.errors import NoEffect, Refused
 from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import Sighting, Values
-from certbot_dns_delegate.providers.diagnosis import HINTS
-from certbot_dns_delegate.writers import Writers
+from certbot_dns_delegate.order.providers import Writers
+from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
+from certbot_dns_delegate.settings import reader
 from tests.e2e.between import Between
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.lab.keys import Key
@@ -48,7 +48,7 @@ def running(server: Named) -> Iterator[None]:
 def provider(lab: Lab, server: str, **keys: str) -> Any:
     """What writes for the zone, at another server than the lab's primary."""
     file = lab.credentials(TITLE, name="special.ini", extra={TITLE: {"server": server, **keys}})
-    loaded = settings.load(file, "dns-delegate", str)
+    loaded = reader.load(file, "dns-delegate", str)
     recursive = Recursive(system_resolvers())
     return Writers(lambda: recursive, lab.directory, str, threading.Event()).of(loaded, loaded.delegates[0])
 

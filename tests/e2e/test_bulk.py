@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dns.name
 import pytest
 
-from certbot_dns_delegate import settings
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.providers.rfc2136 import RFC2136
+from certbot_dns_delegate.providers.rfc2136.provider import RFC2136
+from certbot_dns_delegate.settings import reader
 from tests.e2e.lab import Lab
 
 ZONE = dns.name.from_text("single.bind.test.")
@@ -24,7 +24,7 @@ def restored(lab: Lab) -> Iterator[None]:
 def test_every_owner_of_a_large_publication_is_read_back(lab: Lab, restored: None) -> None:
     """Of a thousand pipelined queries none is taken for another."""
     warnings: list[str] = []
-    loaded = settings.load(lab.credentials("single.bind.test", name="bulk.ini"), "dns-delegate", warnings.append)
+    loaded = reader.load(lab.credentials("single.bind.test", name="bulk.ini"), "dns-delegate", warnings.append)
     context = Context(
         "single.bind.test", lambda host, port: [Server(host, port)], lab.directory / "bulk", warnings.append
     )

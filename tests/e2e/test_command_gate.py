@@ -8,12 +8,12 @@ from pathlib import Path
 import dns.name
 import pytest
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import NotServing
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.plan import Plan
-from certbot_dns_delegate.tell import Tell
+from certbot_dns_delegate.order.console import Tell
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.order.plan import Plan
+from certbot_dns_delegate.settings import reader
 from tests.e2e.lab import Lab
 
 NAMES = ("single.customer.test", "bind.customer.test")
@@ -27,7 +27,7 @@ class Gated:
         serving = {"serving": "127.0.53.0/24, fd53::/64", "serving_grace": grace}
         extra = {"single.bind.test": serving}
         ini = lab.credentials("single.bind.test", "acme.bind.test", name=f"{directory.name}.ini", extra=extra)
-        self.settings = settings.load(ini, "dns-delegate", print)
+        self.settings = reader.load(ini, "dns-delegate", print)
         self.state = directory / "dns-delegate"
         self.warned: list[str] = []
 

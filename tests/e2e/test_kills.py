@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from certbot_dns_delegate.journal import AGAIN_AFTER_S
+from certbot_dns_delegate.state.journal import AGAIN_AFTER_S
 from tests.e2e.lab import Lab
 from tests.e2e.runs import Certbot
 

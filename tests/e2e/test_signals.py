@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from dns.opcode import UPDATE
 
-from certbot_dns_delegate.engine import WITHDRAWING
 from certbot_dns_delegate.lookup.recursive import PATIENCE_S
-from certbot_dns_delegate.providers.update import ANSWER_S
+from certbot_dns_delegate.order.engine import WITHDRAWING
+from certbot_dns_delegate.providers.rfc2136.connection import ANSWER_S
 from tests.e2e.between import Between
 from tests.e2e.gate import Gate
 from tests.e2e.lab import Lab, network

@@ -173,12 +173,12 @@ def test_a_refused_order(lab: Lab, certbot: Certbot, sectioned: Path) -> None:
 
 def test_other_types_are_nodata(lab: Lab, sectioned: Path) -> None:
     """While it serves, every other type at the target is NODATA with SOA; so are the CA's CAA look-ups."""
-    from certbot_dns_delegate import settings
-    from certbot_dns_delegate.engine import Engine
     from certbot_dns_delegate.model import Challenge
+    from certbot_dns_delegate.order.engine import Engine
+    from certbot_dns_delegate.settings import reader
     from certbot_dns_delegate.text import parse_name
 
-    loaded = settings.load(sectioned, "dns-delegate", pytest.fail)
+    loaded = reader.load(sectioned, "dns-delegate", pytest.fail)
     engine = Engine(loaded, lab.directory / "stand-engine")
     value = "v" * 43
     try:

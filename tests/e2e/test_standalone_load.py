@@ -12,9 +12,9 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings import reader
 from certbot_dns_delegate.text import parse_name
 from tests.e2e.lab import network, programs
 from tests.e2e.lab.lab import Lab
@@ -46,7 +46,7 @@ def order(lab: Lab) -> Iterator[Engine]:
     """An order of which the value is being served."""
     lines = ["[stand.test]", "provider = standalone", f"listen = {ADDRESS}", "server_name = host.links.test"]
     file = lab.private_file("load.ini", "\n".join(lines))
-    engine = Engine(settings.load(file, "dns-delegate", pytest.fail), lab.directory / "load-state")
+    engine = Engine(reader.load(file, "dns-delegate", pytest.fail), lab.directory / "load-state")
     try:
         engine.perform([Challenge("stand.customer.test", parse_name("_acme-challenge.stand.customer.test"), VALUE)])
         yield engine

@@ -3,12 +3,12 @@
 import dns.name
 import pytest
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.errors import NotServed
 from certbot_dns_delegate.lookup.recursive import parse_resolvers
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.tell import Tell
+from certbot_dns_delegate.order.console import Tell
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings import reader
 from tests.e2e.lab import Lab
 from tests.e2e.lab.keys import Key
 from tests.e2e.runs import Certbot
@@ -29,7 +29,7 @@ def test_servers_without_address(lab: Lab, certbot: Certbot) -> None:
         own = {"provider": "rfc2136", "server": ADDRESS, "tsig_name": key.name, "tsig_secret": f'"{key.secret}"'}
         file = lab.credentials(extra={"acme.example.test": own})
         resolvers = parse_resolvers(f"{resolver.address}@{resolver.port}")
-        loaded = settings.load(file, "dns-delegate", str)
+        loaded = reader.load(file, "dns-delegate", str)
         engine = Engine(loaded, certbot.state, resolvers, Tell(str))
         owner = dns.name.from_text("_acme-challenge.shop.example.test.")
         with pytest.raises(NotServed, match="has an address, so nobody can be asked") as caught:

@@ -26,10 +26,9 @@ from certbot_dns_delegate.lookup.answer import (
     soa_in,
     txt_in,
 )
-from certbot_dns_delegate.lookup.question import Ask, Question, Reply
-from certbot_dns_delegate.lookup.watch import Watcher
-from certbot_dns_delegate.lookup.wire import read
+from certbot_dns_delegate.lookup.message import Ask, Question, Reply, read
 from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.order.watch import Watcher
 from tests.fuzz.authority import mutate
 from tests.unit.internet import name
 

@@ -8,7 +8,7 @@ from typing import Any
 import dns.name
 import yaml
 
-from certbot_dns_delegate import settings
+from certbot_dns_delegate.settings import reader
 from tests.packaging import dist
 
 CONTAINER = dist.CHECKOUT / "container"
@@ -59,7 +59,7 @@ def test_credentials(tmp_path: Path) -> None:
     ini = Path(shutil.copy(CONTAINER / "delegate.ini", tmp_path))
     ini.chmod(0o600)
     warnings: list[str] = []
-    (delegate,) = settings.load(ini, "dns-delegate", warnings.append).delegates
+    (delegate,) = reader.load(ini, "dns-delegate", warnings.append).delegates
     acme_dns = tomllib.loads((CONTAINER / "acme-dns.cfg").read_text())
     assert warnings == []
     assert delegate.suffix == dns.name.from_text(acme_dns["general"]["domain"])

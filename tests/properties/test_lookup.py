@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong
 from certbot_dns_delegate.lookup.answer import txt_in
 from certbot_dns_delegate.lookup.chain import MOST_ALIASES, extended
-from certbot_dns_delegate.lookup.question import Ask, Outcome, Question, Reply, Silence, dig
-from certbot_dns_delegate.lookup.watch import State, Watcher
-from certbot_dns_delegate.lookup.wire import read
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence, dig, read
 from certbot_dns_delegate.model import Alias, Chain, Server
+from certbot_dns_delegate.order.watch import State, Watcher
 from certbot_dns_delegate.text import parse_name, printable, quoted, show
 from tests.fuzz.replies import outcomes, seeds
 from tests.fuzz.replies import printable as is_harmless

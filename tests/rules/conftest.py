@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from certbot_dns_delegate import settings
-from certbot_dns_delegate.engine import Engine
 from certbot_dns_delegate.lookup.recursive import parse_resolvers
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.tell import Tell
+from certbot_dns_delegate.order.console import Tell
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings import reader
 from certbot_dns_delegate.text import parse_name
 from tests.e2e.lab import Lab
 
@@ -30,7 +30,7 @@ class Runs:
         keys = {titles[-1]: {key.rstrip("_"): value for key, value in extra.items()}}
         self.count += 1
         path = self.lab.credentials(*titles, name=f"{self.state.parent.name}-{self.count}.ini", extra=keys)
-        loaded = settings.load(path, "dns-delegate", self.warnings.append)
+        loaded = reader.load(path, "dns-delegate", self.warnings.append)
         tell = Tell(self.warnings.append)
         engine = Engine(loaded, self.state, parse_resolvers(resolvers or self.lab.resolver), tell)
         self.made.append(engine)

@@ -1,0 +1,194 @@
+"""``check``: the whole plan without writing, and everything that could make an issuance fail."""
+
+import argparse
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from certbot_dns_delegate.check import aliases, caa, port53, servers, targets, write
+from certbot_dns_delegate.check import resolvers as views
+from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.check.waiting import until_agreed
+from certbot_dns_delegate.command import lineages, names
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.output import Output, count
+from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
+from certbot_dns_delegate.order.engine import WORKERS
+from certbot_dns_delegate.order.plan import Plan, Planned
+from certbot_dns_delegate.settings.delegates import Settings
+from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.threads import Pool
+
+TOGETHER = 100
+"""Names of a stream that are planned together: as many as a certificate can have."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Names that one certificate could have, and how it would be ordered."""
+
+    settings: Settings
+    server: str
+    account: str | None
+    """The URI of Certbot's account at that CA."""
+    resolvers: tuple[Resolver, ...]
+    wanted: tuple[Wanted, ...]
+
+
+def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
+    """Whether every name could be issued for."""
+    tally: Counter[Verdict] = Counter()
+    checked = 0
+    with Pool(WORKERS, "check") as pool:
+        for order in _orders(arguments, host, output, tally):
+            checked += len(order.wanted)
+            if arguments.wait is not None:
+                until_agreed(partial(_survey, order, host), order.wanted, host, arguments.wait.total_seconds())
+            failed = set()
+            output.progress(f"asking about {count(len(order.wanted), 'name')}")
+            for finding in _examine(order, host, pool):
+                output.progress("")
+                finding.show(output)
+                tally[finding.verdict] += 1
+                failed |= {finding.subject} if finding.verdict is Verdict.FAIL else set()
+            output.flush()
+            if arguments.write:
+                for wanted in order.wanted:
+                    if str(wanted) not in failed:
+                        for finding in write.run(order.settings, host, order.resolvers, wanted):
+                            finding.show(output)
+                            tally[finding.verdict] += 1
+    words = {Verdict.OK: "ok", Verdict.NOTE: "noted", Verdict.WARN: "to mind", Verdict.FAIL: "failing"}
+    told = ", ".join(f"{tally[verdict]} {word}" for verdict, word in words.items() if tally[verdict])
+    output.text(f"{count(checked, 'name')}: {told or 'nothing to say'}")
+    return not tally[Verdict.FAIL]
+
+
+def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
+    if arguments.all_lineages:
+        if arguments.names or arguments.file:
+            raise UsageError("--all-lineages takes the names from Certbot; leave out NAME and --from")
+        if host.credentials:
+            raise UsageError("--all-lineages takes the INI files from Certbot; leave out --credentials")
+        yield from _lineages(host, output, tally)
+        return
+    usable = _usable(names.read(arguments.names, arguments.file, output), output, tally)
+    server = host.server or lineages.DEFAULT_SERVER
+    account = lineages.account_uri(host.config_dir, server)
+    while batch := tuple(dict.fromkeys(itertools.islice(usable, TOGETHER))):
+        yield Order(host.settings, server, account, host.resolvers, batch)
+
+
+def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Counter[Verdict]) -> Iterator[Wanted]:
+    for each in given:
+        if isinstance(each, Wanted):
+            yield each
+        else:
+            tally[Verdict.FAIL] += 1
+            Finding(Verdict.FAIL, each.text, "name", f"{each.where}: {each.problem}").show(output)
+
+
+def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
+    def left_out(path: Path, why: str) -> None:
+        tally[Verdict.FAIL] += 1
+        Finding(Verdict.FAIL, printable(path.stem), "lineage", f"{printable(str(path))}: {why}").show(output)
+
+    found = lineages.read(host.config_dir, left_out)
+    if not found and not tally:
+        where = printable(str(host.config_dir / "renewal"))
+        output.warn(f"{where} has no lineage that uses these authenticators")
+    for lineage in found:
+        given = (names.usable(name, lineage.title) for name in lineage.names)
+        wanted = tuple(dict.fromkeys(_usable(given, output, tally)))
+        try:
+            settings = host.load(lineage.authenticator, lineage.credentials)
+            by_lineage = lineage.resolvers and not host.resolver_list
+            resolvers = parse_resolvers(lineage.resolvers or "") if by_lineage else host.resolvers
+        except DelegateError as error:
+            tally[Verdict.FAIL] += 1
+            Finding.of(error, printable(lineage.title), "settings").show(output)
+            continue
+        server = host.server or lineage.server
+        # The account on record is one of the server on record.
+        account = lineages.account_uri(host.config_dir, server, lineage.account if server == lineage.server else None)
+        yield Order(settings, server, account, resolvers, wanted)
+
+
+def _survey(order: Order, host: Host) -> Survey:
+    return Survey(order.settings, host, Recursive(order.resolvers), len(order.wanted))
+
+
+def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
+    """All findings, in the order of the names; everything is asked at once."""
+    survey = _survey(order, host)
+    resolvers = tuple(dict.fromkeys([*order.resolvers, *system_resolvers()]))
+    early: dict[Wanted, list[Future[list[Finding]]]] = {
+        wanted: [
+            pool.submit(lambda w: [caa.look(survey, w, order.server, order.account)], wanted),
+            pool.submit(lambda w: list(views.look(survey, w, resolvers)), wanted),
+        ]
+        for wanted in order.wanted
+    }
+    plan = survey.plan(order.wanted, pool)
+    planned = {each.challenge.value: each for each in plan.planned}
+    problems = {challenge.value: error for challenge, error in plan.problems}
+    links = {
+        wanted: pool.submit(lambda w: list(aliases.look(survey, w, planned.get(str(w)))), wanted)
+        for wanted in order.wanted
+    }
+    shared = [pool.submit(list, each) for each in _shared(survey, plan)]
+    for wanted in order.wanted:
+        name = str(wanted)
+        if name in problems:
+            yield Finding.of(problems[name], name, "plan")
+        else:
+            yield from _chain(planned[name])
+        yield from links[wanted].result()
+        for future in early[wanted]:
+            yield from future.result()
+    if problems:
+        yield from port53.look(survey, list(problems.values()), plan.problems[0][0].identifier)
+    yield from targets.look(survey, plan, list(host.pending.all_open()))
+    for each in shared:
+        yield from each.result()
+
+
+def _chain(planned: Planned) -> Iterator[Finding]:
+    name, chain, target = planned.challenge.value, planned.chain, planned.target
+    seen = f"{chain} in the zone {show(target.zone.apex)}, by [{printable(target.delegate)}]"
+    yield Finding(Verdict.OK, name, "plan", seen)
+    first = chain.aliases[:1]
+    if first and first[0].is_wildcard:
+        seen = (
+            f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name beside it"
+        )
+        hint = f"add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
+        yield Finding(Verdict.WARN, name, "wildcard", seen, hint)
+
+
+def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
+    """What is looked at once, however many names need it: each zone, each delegate's credentials."""
+    zones = {(each.target.delegate, each.target.zone.apex): each.target for each in plan.planned}
+    for (title, _), target in zones.items():
+        delegate = survey.settings.delegate(title)
+        assert delegate is not None
+        yield servers.look(survey, delegate, target)
+    for title in dict.fromkeys(title for title, _ in zones):
+        yield _credentials(survey, title)
+
+
+def _credentials(survey: Survey, title: str) -> Iterator[Finding]:
+    delegate, subject = survey.settings.delegate(title), f"[{printable(title)}]"
+    assert delegate is not None
+    try:
+        yield Finding(Verdict.OK, subject, "credentials", survey.provider_of(delegate).probe())
+    except DelegateError as error:
+        yield Finding.of(error, subject, "credentials")

@@ -1,0 +1,141 @@
+"""The CNAMEs as each authoritative server of the customer gives them: do all agree, does one flatten, is one silent."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.errors import LookupFailed
+from certbot_dns_delegate.lookup.answer import alias_in, txt_in
+from certbot_dns_delegate.lookup.exchange import exchange
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply
+from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.order.plan import Planned
+from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.timing import PATIENCE, Watch
+
+TOPIC = "alias"
+OVERRIDES = "[overrides]"
+"""What a plan says of a CNAME that was set by hand."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One server's answer about one owner."""
+
+    alias: Name | None
+    texts: frozenset[str]
+    failure: str = ""
+    """What came instead of an answer with authority."""
+
+    def __str__(self) -> str:
+        if self.failure:
+            return self.failure
+        told = [f"CNAME {show(self.alias)}"] if self.alias is not None else []
+        told += [f'TXT "{printable(min(self.texts), 60)}"'] if self.texts else []
+        return " and ".join(told) or "no CNAME"
+
+
+def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Finding]:
+    """Every link outside the delegates, at every server of its zone."""
+    if planned and _is_by_resolvers(survey, planned):
+        return
+    owners = [planned.chain.start, *(a.target for a in planned.chain.aliases)] if planned else [wanted.owner]
+    # Where an override decides, the customer's own CNAME does not matter.
+    is_by_hand = bool(planned and planned.chain.aliases and planned.chain.aliases[0].answered_by == OVERRIDES)
+    for owner in owners[1:] if is_by_hand else owners:
+        if not survey.is_inside(owner):
+            yield _at(survey, wanted, owner, Verdict.OK if planned else Verdict.NOTE)
+
+
+def _is_by_resolvers(survey: Survey, planned: Planned) -> bool:
+    """Whether the operator has said that no authoritative server can be asked from here."""
+    delegate = survey.settings.delegate(planned.target.delegate)
+    return delegate is not None and delegate.watch is Watch.RESOLVERS
+
+
+def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Finding:
+    try:
+        zone = survey.zone_around(owner)
+    except LookupFailed as error:
+        return Finding.of(error, str(wanted), TOPIC, Verdict.WARN)
+    seen = ask(sorted(zone.servers), owner)
+    return judge(wanted, owner, zone.apex, seen, healthy, survey.command("check", str(wanted), "--wait"))
+
+
+def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], healthy: Verdict, wait: str) -> Finding:
+    """What the answers of all servers about one owner come to.
+
+    :param healthy: the verdict when nothing is wrong with them.
+    :param wait: the command line that waits until they agree.
+    """
+    name = str(wanted)
+    answers: dict[str, list[Server]] = defaultdict(list)
+    for server, answer in seen.items():
+        answers[str(answer)].append(server)
+    told = "; ".join(f"{', '.join(map(str, servers))}: {answer}" for answer, servers in answers.items())
+    heard = {answer for answer in seen.values() if not answer.failure}
+    where = f"{show(owner)} in {show(apex)}"
+    if not heard:
+        return Finding(
+            Verdict.WARN,
+            name,
+            TOPIC,
+            f"no server of {show(apex)} answers from here: {told}",
+            "where outbound port 53 is blocked, set watch = resolvers in the delegate's section",
+        )
+    if len({answer.alias for answer in heard}) > 1:
+        return Finding(
+            Verdict.FAIL,
+            name,
+            TOPIC,
+            f"the servers of {where} do not agree yet: {told}",
+            f"the moment to order is when they do: {wait}",
+        )
+    if any(answer.texts for answer in heard):
+        return Finding(
+            Verdict.FAIL,
+            name,
+            TOPIC,
+            f"TXT records stand at {where}, beside a CNAME or instead of one: {told}",
+            f"remove the TXT records at {show(owner)}; a provider that flattens CNAMEs must leave this name alone",
+        )
+    if any(answer.failure for answer in seen.values()):
+        return Finding(
+            Verdict.WARN,
+            name,
+            TOPIC,
+            f"not every server of {where} answers: {told}",
+            f"resolvers route around it; its operator should look: dig +norec {show(owner)} CNAME @ADDRESS",
+        )
+    return Finding(healthy, name, TOPIC, told)
+
+
+def ask(servers: Sequence[Server], owner: Name) -> dict[Server, Seen]:
+    """What each server has at ``owner``: the CNAME, and beside it what a question for TXT brings."""
+    questions = [Question(owner, RdataType.CNAME), Question(owner, RdataType.TXT)]
+    outcomes: dict[tuple[Server, RdataType], Outcome] = {}
+    for outcome in exchange([Ask(s, q) for s in servers for q in questions], PATIENCE.total_seconds()):
+        outcomes[outcome.ask.server, outcome.ask.question.rdtype] = outcome
+    return {server: _read(outcomes, server, owner) for server in servers}
+
+
+def _read(outcomes: dict[tuple[Server, RdataType], Outcome], server: Server, owner: Name) -> Seen:
+    alias, texts = outcomes[server, RdataType.CNAME], outcomes[server, RdataType.TXT]
+    if not isinstance(alias, Reply):
+        return Seen(None, frozenset(), alias.reason)
+    if alias.complaint:
+        return Seen(None, frozenset(), alias.complaint)
+    if not alias.is_authoritative:
+        return Seen(None, frozenset(), "no authority (lame)")
+    try:
+        link = alias_in(alias.message, owner)
+    except LookupFailed as error:
+        return Seen(None, frozenset(), error.problem)
+    standing = txt_in(texts.message, owner).values if isinstance(texts, Reply) else frozenset()
+    return Seen(link[0] if link else None, standing)

@@ -1,0 +1,205 @@
+"""The servers of a target's zone, each by its address: reachable, authoritative, in step, signing."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import dns.name
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.lookup.answer import is_signed, rdatas_in, soa_in, txt_in
+from certbot_dns_delegate.lookup.cut import Cut
+from certbot_dns_delegate.lookup.exchange import exchange
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply
+from certbot_dns_delegate.lookup.signatures import verify
+from certbot_dns_delegate.model import Server, Target
+from certbot_dns_delegate.settings.delegates import Delegate
+from certbot_dns_delegate.text import show, show_all
+from certbot_dns_delegate.timing import PATIENCE, Watch
+
+LONG_NEGATIVE_S = 60
+"""Seconds; above it, an answer "no such name" that somebody's resolver took too early is felt."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one server answered."""
+
+    udp: Outcome
+    tcp: Outcome
+    target: Outcome
+
+
+def look(survey: Survey, delegate: Delegate, target: Target) -> Iterator[Finding]:
+    """Everything about the zone of a target."""
+    zone, apex = target.zone, show(target.zone.apex)
+    if delegate.watch is Watch.RESOLVERS:
+        seen = "planned through resolvers only (watch = resolvers): its servers are not looked at"
+        yield Finding(Verdict.NOTE, apex, "servers", seen)
+        return
+    looks = ask(sorted(zone.servers), zone.apex, target.owner)
+    yield reachable(apex, looks)
+    yield from _in_step(apex, target, looks)
+    try:
+        cut = survey.zones.find(target.owner, delegate.suffix or zone.apex).cut
+        yield from _delegation(survey, target, cut)
+    except DelegateError as error:
+        yield Finding.of(error, apex, "delegation", Verdict.WARN)
+        return
+    yield from _lives_where_configured(delegate, target, looks)
+    yield _negative(apex, zone.negative_ttl)
+    if zone.is_signed:
+        yield _signed(survey, target, cut, looks)
+
+
+def ask(servers: Sequence[Server], apex: Name, owner: Name) -> dict[Server, Look]:
+    """All questions to all servers at once."""
+    mixed = dns.name.Name([_mixed(label) for label in apex.labels])
+    soa, txt = Question(mixed, RdataType.SOA, dnssec_ok=True), Question(owner, RdataType.TXT, dnssec_ok=True)
+    asks = {
+        (server, part): ask
+        for server in servers
+        for part, ask in (("udp", Ask(server, soa)), ("tcp", Ask(server, soa, 0.0, True)), ("target", Ask(server, txt)))
+    }
+    outcomes = {id(outcome.ask): outcome for outcome in exchange(asks.values(), PATIENCE.total_seconds())}
+    return {
+        server: Look(*(outcomes[id(asks[server, part])] for part in ("udp", "tcp", "target"))) for server in servers
+    }
+
+
+def _mixed(label: bytes) -> bytes:
+    """Upper and lower case in turn, as resolvers that mix it against forgery send it."""
+    return bytes(c ^ 0x20 if i % 2 == 0 and chr(c).isalpha() and c < 128 else c for i, c in enumerate(label))
+
+
+def reachable(apex: str, looks: dict[Server, Look]) -> Finding:
+    """Whether each server is of use to a CA's resolver."""
+    problems: dict[str, list[str]] = defaultdict(list)
+    well = []
+    for server, each in looks.items():
+        found = list(_problems(each))
+        for problem in found:
+            problems[problem].append(str(server))
+        if not found:
+            well.append(str(server))
+    if not problems:
+        return Finding(Verdict.OK, apex, "servers", f"{', '.join(well)}: UDP and TCP, with authority, query case kept")
+    told = "; ".join(f"{', '.join(servers)}: {problem}" for problem, servers in problems.items())
+    if not any(isinstance(each.udp, Reply) for each in looks.values()):
+        hint = "if outbound port 53 is blocked here, set watch = resolvers in the delegate's section"
+        return Finding(Verdict.FAIL, apex, "servers", f"none answers: {told}", hint)
+    verdict = Verdict.WARN if well else Verdict.FAIL
+    hint = "a CA may ask any of them, by UDP and by TCP: open port 53 for both, and load the zone on each"
+    return Finding(verdict, apex, "servers", told, hint)
+
+
+def _problems(look: Look) -> Iterator[str]:
+    if not isinstance(look.udp, Reply):
+        yield f"{look.udp.reason} on UDP and TCP"
+        return
+    if look.udp.transport != "udp":
+        yield "no answer by UDP"
+    if not isinstance(look.tcp, Reply):
+        yield f"{look.tcp.reason} by TCP"
+    if look.udp.rcode != "NOERROR":
+        yield f"{look.udp.rcode} to SOA"
+    elif not look.udp.is_authoritative:
+        yield "no authority (lame)"
+    asked = look.udp.ask.question.name
+    question = look.udp.message.question
+    if look.udp.rcode == "NOERROR" and question and question[0].name.labels != asked.labels:
+        yield "changes the case of the query name, which resolvers that mix it (0x20) take for a forgery"
+
+
+def _answers(looks: dict[Server, Look]) -> dict[Server, Reply]:
+    """Answers with authority about the target."""
+    return {
+        server: each.target
+        for server, each in looks.items()
+        if isinstance(each.target, Reply) and each.target.is_authoritative
+    }
+
+
+def _in_step(apex: str, target: Target, looks: dict[Server, Look]) -> Iterator[Finding]:
+    texts: dict[frozenset[str], list[str]] = defaultdict(list)
+    for server, reply in _answers(looks).items():
+        texts[txt_in(reply.message, target.owner).values].append(str(server))
+    serials: dict[int, list[str]] = defaultdict(list)
+    for server, each in looks.items():
+        soa = soa_in(each.udp.message, target.zone.apex) if isinstance(each.udp, Reply) else None
+        if soa is not None:
+            serials[soa[0].serial].append(str(server))
+    told = "; ".join(f"{', '.join(servers)}: serial {serial}" for serial, servers in serials.items())
+    if len(texts) > 1:
+        differ = "; ".join(f"{', '.join(servers)}: {len(values)} TXT" for values, servers in texts.items())
+        hint = "secondaries need NOTIFY from the primary (BIND: notify-delay 0, also-notify)"
+        seen = f"different answers for {show(target.owner)}: {differ} ({told})"
+        yield Finding(Verdict.WARN, apex, "in step", seen, hint)
+    elif len(serials) > 1:
+        yield Finding(Verdict.NOTE, apex, "in step", f"same answers, different serials: {told}")
+
+
+def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
+    """Parent and child should name the same servers."""
+    apex = show(target.zone.apex)
+    if cut.apex != target.zone.apex or cut.parent is None:
+        return  # its servers hold the parent too, and never show where the cut is
+    parent = _hosts(survey, cut.parent, target.zone.apex)
+    child = _hosts(survey, Cut(target.zone.apex, target.zone.servers), target.zone.apex)
+    if parent != child:
+        only = [f"only the parent has {', '.join(sorted(parent - child))}"] if parent - child else []
+        only += [f"only the zone itself has {', '.join(sorted(child - parent))}"] if child - parent else []
+        hint = f"let the NS records of {apex} and those in {show(cut.parent.apex)} be the same"
+        yield Finding(Verdict.WARN, apex, "delegation", f"the NS sets differ: {'; '.join(only)}", hint)
+
+
+def _hosts(survey: Survey, cut: Cut, apex: Name) -> set[str]:
+    """The NS set of ``apex`` by the servers of one side of its zone cut: the parent's stands in a referral."""
+    message = survey.asker.ask(cut, Question(apex, RdataType.NS)).message
+    rdatas = rdatas_in([*message.answer, *message.authority], apex, RdataType.NS)
+    return {rdata.target.to_text(omit_final_dot=True).lower() for rdata in rdatas}
+
+
+def _lives_where_configured(delegate: Delegate, target: Target, looks: dict[Server, Look]) -> Iterator[Finding]:
+    if delegate.zone is None:
+        return
+    real = {soa.name for r in _answers(looks).values() if (soa := soa_in(r.message, target.owner)) is not None}
+    if real - {target.zone.apex}:
+        yield Finding(
+            Verdict.FAIL,
+            f"[{delegate.title}]",
+            "zone",
+            f"zone = {show(delegate.zone)}, but the servers have {show(target.owner)} in {show_all(real)}",
+            f"[{delegate.title}] zone = {min(real).to_text(omit_final_dot=True)}, or leave it out",
+        )
+
+
+def _negative(apex: str, seconds: int) -> Finding:
+    if seconds <= LONG_NEGATIVE_S:
+        return Finding(Verdict.OK, apex, "negative TTL", f"{seconds} s")
+    seen = f"a resolver that asks before the value is there remembers that it is not, for {seconds} s"
+    return Finding(Verdict.WARN, apex, "negative TTL", seen, f"set the SOA minimum of {apex} to 60 or less")
+
+
+def _signed(survey: Survey, target: Target, cut: Cut, looks: dict[Server, Look]) -> Finding:
+    zone, apex = target.zone, show(target.zone.apex)
+    unsigned = [
+        str(server)
+        for server, each in looks.items()
+        if isinstance(each.udp, Reply) and not is_signed(each.udp.message, zone.apex, RdataType.SOA)
+    ]
+    if unsigned:
+        seen = f"the parent has a DS, but no signature comes from {', '.join(unsigned)}"
+        hint = f"sign the zone on every server, or take the DS away: dig +dnssec {apex} SOA @ADDRESS"
+        return Finding(Verdict.FAIL, apex, "DNSSEC", seen, hint)
+    parent = cut.parent if cut.apex == zone.apex else cut
+    try:
+        if parent is not None:
+            verify(survey.asker, zone, parent)
+    except DelegateError as error:
+        return Finding.of(error, apex, "DNSSEC")
+    return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they fit the DS at the parent")

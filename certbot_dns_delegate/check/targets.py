@@ -1,0 +1,44 @@
+"""What stands at the targets, who shares them, and how full they are."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from dns.name import Name
+
+from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.command.output import count
+from certbot_dns_delegate.order.plan import Plan
+from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.text import printable, show
+
+MANY = 10
+"""Values at one target: more make the answer large, and belong to nobody any more."""
+
+
+def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """One finding for each target that holds values or serves several names.
+
+    :param entries: what our journals say stands in DNS.
+    """
+    names: dict[Name, set[str]] = defaultdict(set)
+    for planned in plan.planned:
+        names[planned.target.owner].add(planned.challenge.identifier)
+    targets = {planned.target.owner: planned.target for planned in plan.planned}
+    ours = {(entry.owner, value) for entry in entries for value in entry.ours}
+    for owner, target in targets.items():
+        shown, present = show(owner), target.present.values
+        delegate = survey.settings.delegate(target.delegate)
+        most = survey.provider_of(delegate).limits.values_per_owner if delegate else None
+        if present:
+            left = [value for value in present if (shown, value) in ours]
+            seen = f"{count(len(present), 'TXT value')} there already, TTL {target.present.ttl} s"
+            seen += f", {len(left)} of them ours" if left else ""
+            seen += f"; it can hold {most}" if most is not None else ""
+            do = survey.command("sweep", "--dry-run") if left else "look whose they are; they are left alone"
+            verdict = Verdict.WARN if len(present) > MANY or left else Verdict.NOTE
+            yield Finding(verdict, shown, "values", seen, do)
+        if len(names[owner]) > 1:
+            seen = f"is the target of {', '.join(printable(name) for name in sorted(names[owner]))}"
+            do = "give each name a target of its own, so that one host's key cannot issue for another's name"
+            yield Finding(Verdict.NOTE, shown, "shared", seen, do)

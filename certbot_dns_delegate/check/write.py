@@ -1,0 +1,138 @@
+"""``check --write``: a probe value goes out, is seen everywhere and comes back; then, how wide the key is."""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+import dns.name
+from dns.name import Name
+
+from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, StateError, WriteError
+from certbot_dns_delegate.lookup.recursive import Resolver
+from certbot_dns_delegate.model import Challenge, Target
+from certbot_dns_delegate.order.console import Tell
+from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.settings.delegates import Settings
+from certbot_dns_delegate.state.history import Wanted as Rows
+from certbot_dns_delegate.state.journal import Entry, State
+from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.timing import OUR_TTL
+
+PHASES = ("plan", "publish", "watch", "withdraw")
+
+
+def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: Wanted) -> Iterator[Finding]:
+    """A run as Certbot's would be, with a random value that no CA asks for."""
+    engine = Engine(settings, host.state, resolvers, Tell(host.output.warn))
+    begin = time.time()
+    challenge = Challenge(wanted.identifier, wanted.owner, secrets.token_urlsafe(32))
+    target = None
+    try:
+        target = engine.perform([challenge]).planned[0].target
+    except DelegateError as error:
+        yield Finding.of(error, str(wanted), "write")
+    finally:
+        leftovers = engine.cleanup()
+    for left in leftovers:
+        yield Finding.of(left.error, left.owners, "withdraw")
+    if target is None:
+        return
+    seen = f"a probe value at {show(target.owner)} went out and back"
+    yield Finding(Verdict.OK, str(wanted), "write", f"{seen}: {_phases(host, engine.run, begin)}")
+    provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
+    if provider.limits.has_credentials:
+        yield from _width(settings, host, target)
+
+
+def _phases(host: Host, run: str, begin: float) -> str:
+    """The milliseconds of each phase, which the history has."""
+    try:
+        rows = [event for _, event in host.history.page(Rows(since=begin), 100) if event.run == run]
+    except StateError:
+        return "how long it took is not on record"
+    took = {event.phase: event.milliseconds for event in rows}
+    return ", ".join(f"{phase} {took[phase]:.0f} ms" for phase in PHASES if phase in took)
+
+
+class Told(StrEnum):
+    """What the service did with a value beside the target."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    """It said that all is well, and nothing was there."""
+
+
+def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
+    """Whether the credentials can write beside the target, or another type: what a thief of them would get."""
+    delegate = settings.chosen(target.delegate)
+    sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
+    subject, zone, owner = f"[{printable(delegate.title)}]", show(target.zone.apex), show(target.owner)
+    hint = f"allow TXT at {owner} alone"
+    if delegate.provider == "rfc2136":
+        key = printable(delegate.options["tsig_name"] or "KEY")
+        hint += f" (BIND: update-policy {{ grant {key} name {owner} TXT; }})"
+    provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
+    try:
+        told = _try_sibling(settings, host, provider, target, sibling)
+        if told is Told.TAKEN:
+            seen = (
+                f"these credentials can write TXT at any name of {zone}: a thief of them can issue for every name there"
+            )
+            yield Finding(Verdict.WARN, subject, "key", seen, hint)
+        else:
+            yield Finding(Verdict.OK, subject, "key", f"{told} at another name of {zone}: it is narrow")
+        if told is Told.DROPPED or not hasattr(provider, "other_type"):
+            why = "says nothing of what it drops" if told is Told.DROPPED else "cannot be asked without writing"
+            seen = f"whether these credentials can write another type than TXT was not tried: the service {why}"
+            yield Finding(Verdict.NOTE, subject, "type", seen)
+            return
+        other = provider.other_type(target.zone.apex, target.owner)
+    except DelegateError as error:
+        yield Finding.of(error, subject, "key", Verdict.NOTE)
+        return
+    if other is None:
+        yield Finding(Verdict.OK, subject, "type", f"another type than TXT is refused at {owner}")
+    else:
+        seen = f"these credentials can write {other} at {owner} too: a thief of them can bring up hosts under that name"
+        yield Finding(Verdict.WARN, subject, "type", seen, hint)
+
+
+def _try_sibling(settings: Settings, host: Host, provider: Any, target: Target, sibling: Name) -> Told:
+    """Write there, noted down before it is sent as any other write is.
+
+    :raises DelegateError: when that could not be found out, or the value could not be taken away again.
+    """
+    apex, value = target.zone.apex, secrets.token_urlsafe(32)
+    values = {sibling: frozenset([value])}
+    journal = host.pending.start()
+    where = (settings.authenticator, str(settings.path), target.delegate, show(apex), show(sibling))
+    numbers = journal.intend([Entry(*where, (value,))])
+    told = Told.TAKEN
+    try:
+        try:
+            provider.publish(apex, values, max(OUR_TTL, provider.limits.lowest_ttl))
+        except Refused:
+            journal.mark(numbers, State.STRUCK)
+            return Told.REFUSED
+        except NoEffect:
+            told = Told.DROPPED
+        except BaseException as error:  # a signal too must leave no value behind
+            if isinstance(error, DelegateError) and not isinstance(error, WriteError):
+                journal.mark(numbers, State.STRUCK)
+            else:
+                # Whether it stands there is not known: now, and by sweep again.
+                with suppress(DelegateError):
+                    provider.withdraw(apex, values)
+            raise
+        provider.withdraw(apex, values)
+        journal.mark(numbers, State.WITHDRAWN)
+        return told
+    finally:
+        journal.close()

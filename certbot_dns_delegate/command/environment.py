@@ -1,0 +1,158 @@
+"""This host as the command finds it: Certbot's directories, our state, the settings, the resolvers."""
+
+import argparse
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from certbot_dns_delegate.command.arguments import PROGRAM, add_common
+from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.state.fleet import Fleet
+from certbot_dns_delegate.state.history import History
+from certbot_dns_delegate.text import printable, quoted
+
+if TYPE_CHECKING:
+    from certbot_dns_delegate.command.output import Output
+    from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
+    from certbot_dns_delegate.order.providers import Writers
+    from certbot_dns_delegate.settings.delegates import Settings
+    from certbot_dns_delegate.state.pending import Pending
+
+
+@dataclass(frozen=True)
+class Host:
+    """Everything a verb may need, imported and made when it is first asked for."""
+
+    authenticator: str
+    credentials: Path | None
+    config_dir: Path
+    work_dir: Path
+    server: str | None
+    resolver_list: str | None
+    given: tuple[str, ...]
+    """The common options that differ from the defaults, as they are written on a command line."""
+    output: "Output"
+    stop: threading.Event = field(default_factory=threading.Event)
+    _loaded: "dict[tuple[str, Path], Settings]" = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace, output: "Output") -> "Host":
+        """From the common options."""
+        return cls(
+            arguments.authenticator,
+            arguments.credentials and arguments.credentials.absolute(),
+            arguments.config_dir.absolute(),
+            arguments.work_dir.absolute(),
+            arguments.server,
+            arguments.resolvers,
+            tuple(_given(arguments)),
+            output,
+        )
+
+    def command(self, *words: str) -> str:
+        """A command line to be pasted that means the same names, files and directories as this one."""
+        return " ".join(map(quoted, (PROGRAM, *words, *self.given)))
+
+    @property
+    def state(self) -> Path:
+        return self.work_dir / "dns-delegate"
+
+    @property
+    def pending(self) -> "Pending":
+        from certbot_dns_delegate.state.pending import Pending
+
+        return Pending(self.state / "pending")
+
+    @property
+    def history(self) -> History:
+        return History(self.state / "history.sqlite3")
+
+    @property
+    def fleet(self) -> Fleet:
+        return Fleet(self.state / "fleet.sqlite3")
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings of the chosen authenticator.
+
+        :raises UsageError: when nothing says which file holds them.
+        :raises SettingsError: with everything that is wrong in it.
+        """
+        return self.load(self.authenticator, self.credentials or self._credentials_on_record())
+
+    def load(self, authenticator: str, path: Path | None) -> "Settings":
+        """The settings in a file, read once.
+
+        :raises SettingsError: with everything that is wrong in it, or when there is no path.
+        """
+        from certbot_dns_delegate.errors import SettingsError
+        from certbot_dns_delegate.settings import reader
+
+        if path is None:
+            raise SettingsError("no credentials file is on record for it", f"--{authenticator}-credentials FILE")
+        key = (authenticator, path)
+        if key not in self._loaded:
+            self._loaded[key] = reader.load(path, authenticator, self.output.warn)
+        return self._loaded[key]
+
+    def _credentials_on_record(self) -> Path:
+        """The file that Certbot's renewal files name, where they all name the same."""
+        from certbot_dns_delegate.command import lineages
+
+        on_record: dict[str, set[Path]] = defaultdict(set)
+
+        def left_out(path: Path, why: str) -> None:
+            self.output.warn(f"{printable(str(path))} is left out: {why}")
+
+        for lineage in lineages.read(self.config_dir, left_out):
+            if lineage.credentials is not None:
+                on_record[lineage.authenticator].add(lineage.credentials)
+        found = on_record.pop(self.authenticator, set())
+        if len(found) == 1:
+            return found.pop()
+        hint = "--credentials FILE"
+        if found:
+            seen = f"Certbot's renewal files name several: {printable(', '.join(sorted(map(str, found))))}"
+        elif on_record:
+            others = sorted(map(printable, on_record))
+            seen = f"Certbot has none on record, but for {', '.join(others)}"
+            hint = f"--authenticator {others[0]}, or {hint}"
+        else:
+            seen = "Certbot has none on record"
+        raise UsageError(f"which INI file for {self.authenticator}? {seen}; hint: {hint}")
+
+    @cached_property
+    def resolvers(self) -> "tuple[Resolver, ...]":
+        from certbot_dns_delegate.lookup.recursive import parse_resolvers, system_resolvers
+
+        return parse_resolvers(self.resolver_list) if self.resolver_list else system_resolvers()
+
+    @cached_property
+    def recursive(self) -> "Recursive":
+        from certbot_dns_delegate.lookup.recursive import Recursive
+
+        return Recursive(self.resolvers)
+
+    @cached_property
+    def writers(self) -> "Writers":
+        from certbot_dns_delegate.order.providers import Writers
+
+        return Writers(lambda: self.recursive, self.state, self.output.warn, self.stop)
+
+    def end(self) -> None:
+        """Let go of what providers hold."""
+        if "writers" in self.__dict__:
+            self.writers.end()
+
+
+def _given(arguments: argparse.Namespace) -> Iterator[str]:
+    defaults = argparse.ArgumentParser(PROGRAM, add_help=False)
+    add_common(defaults, is_default=True)
+    for word in ("authenticator", "credentials", "resolvers", "config_dir", "work_dir", "server"):
+        value = getattr(arguments, word)
+        if value != defaults.get_default(word):
+            yield from (f"--{word.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value))

@@ -1,0 +1,116 @@
+"""How the verbs show things: plain lines or JSON lines, colour only on a terminal, foreign text already escaped."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+from certbot_dns_delegate.errors import DelegateError, SeveralProblems
+
+COLOURS = {"ok": "32", "note": "36", "warn": "33", "fail": "31"}
+"""SGR parameters by verdict (ECMA-48 section 8.3.117): green, cyan, yellow, red."""
+
+
+class OutputLost(Exception):
+    """Standard output takes no more: its reader has gone (then there is nothing to say), or a disk is full."""
+
+
+class Output:
+    """Standard output for results, standard error for everything said on the way."""
+
+    def __init__(self, out: TextIO, err: TextIO, *, is_json: bool = False) -> None:
+        self._out = out
+        self._err = err
+        self.is_json = is_json
+        is_dumb = os.environ.get("TERM") == "dumb"
+        # https://no-color.org: set and not empty.
+        self.has_colour = out.isatty() and not os.environ.get("NO_COLOR") and not is_dumb
+        self._has_progress = err.isatty() and not is_dumb
+        self._progress = ""
+        self._warned: set[str] = set()
+
+    def write(self, text: str) -> None:
+        """Results as they are.
+
+        :raises OutputLost: when nobody takes them; so do the other methods that write results.
+        """
+        try:
+            self._out.write(text)
+        except OSError as error:
+            raise _lost(error) from None
+
+    def flush(self) -> None:
+        """Hand out what was written."""
+        try:
+            self._out.flush()
+        except OSError as error:
+            raise _lost(error) from None
+
+    def record(self, record: Mapping[str, Any], text: str) -> None:
+        """One result: the object with ``--json``, else its text."""
+        self.write((json.dumps(record, ensure_ascii=True) if self.is_json else text) + "\n")
+
+    def text(self, text: str) -> None:
+        """A line for people only."""
+        if not self.is_json:
+            self.write(text + "\n")
+
+    def verdict(self, word: str) -> str:
+        """A verdict, coloured on a terminal and padded to one width."""
+        padded = word.ljust(4)
+        return f"\x1b[{COLOURS[word]}m{padded}\x1b[0m" if self.has_colour else padded
+
+    def say(self, text: str) -> None:
+        """A line on standard error; where that is full or closed, nothing is lost that a program waits for."""
+        self.progress("")
+        with suppress(OSError):
+            self._err.write(text + "\n")
+            self._err.flush()
+
+    def warn(self, text: str) -> None:
+        """A remark on standard error, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.say(f"warning: {text}")
+
+    def error(self, error: DelegateError) -> None:
+        """What ended the verb."""
+        if self.is_json:
+            self.write(json.dumps({"errors": [error_record(e) for e in flat(error)]}) + "\n")
+            self.flush()
+        self.say(str(error))
+
+    def progress(self, line: str) -> None:
+        """A line that overwrites itself on a terminal, cut to its width; nothing elsewhere; '' takes it away."""
+        if self._has_progress and line != self._progress:
+            from certbot_dns_delegate.order.console import overwrite  # only here, so that completion stays quick
+
+            self._progress = line
+            with suppress(OSError):
+                overwrite(self._err, line)
+
+
+def _lost(error: OSError) -> OutputLost:
+    return OutputLost("" if isinstance(error, BrokenPipeError) else f"standard output: {error.strerror}")
+
+
+def flat(error: DelegateError) -> list[DelegateError]:
+    """The single problems of an error."""
+    return list(error.problems) if isinstance(error, SeveralProblems) else [error]
+
+
+def error_record(error: DelegateError) -> dict[str, str]:
+    """An error as JSON."""
+    return {"kind": type(error).__name__, "seen": error.problem, "do": error.hint}
+
+
+def count(number: int, noun: str) -> str:
+    """``1 value``, ``2 values``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def is_terminal() -> bool:
+    """Whether a person types standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()

@@ -1,0 +1,59 @@
+"""From the text of one argument to its value."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from certbot_dns_delegate.schema import DURATION, TEMPLATE
+
+LONGEST_TTL_S = 2**31 - 1
+
+
+class UsageError(Exception):
+    """The arguments do not fit together: exit code 2."""
+
+
+def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """An argparse type from a parser of the settings, whose sentence becomes the error."""
+
+    def parse_argument(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_argument
+
+
+def target(text: str) -> str:
+    """A template with a word in it that tells names apart."""
+    word = "{hash}" if "{hash}" in text else "{name}"
+    TEMPLATE.parse(text.replace(word, "{name}"))
+    return text
+
+
+def positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
+        raise ValueError("must be a whole number above 0")
+    return int(text)
+
+
+def ttl(text: str) -> int:
+    if positive(text) > LONGEST_TTL_S:
+        raise ValueError(f"must be at most {LONGEST_TTL_S} (RFC 2181 section 8)")
+    return int(text)
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch: a date, a date with time, or a duration before now."""
+    import time
+    from datetime import UTC, datetime
+
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return time.time() - float(DURATION.parse(text).total_seconds())
+        except ValueError:
+            raise ValueError("is neither a date such as 2026-11-22T03:00Z nor a duration such as 12h or 7d") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

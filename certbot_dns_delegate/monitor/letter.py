@@ -1,0 +1,26 @@
+"""What to write to a customer whose delegation has outlived its use: a forgotten CNAME is a standing permission."""
+
+from datetime import UTC, datetime
+
+from certbot_dns_delegate.monitor.standing import Standing
+
+
+def letter(standing: Standing, since: float, issued: float | None) -> str:
+    """A text ready to be sent.
+
+    :param since: when this state began, seconds since the epoch.
+    :param issued: when a certificate for the name was last ordered here.
+    """
+    name = standing.name.removeprefix("*.")
+    day = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d")
+    last = "never" if issued is None else f"last on {datetime.fromtimestamp(issued, UTC):%Y-%m-%d}"
+    why = {
+        "gone": f"Since {day} the name does not lead to our servers any more.",
+        "never arrived": f"We expected the name at our servers; as of {day} it did not lead there.",
+        "stale": f"We ordered a certificate for it {last}.",
+    }[standing.state]
+    return (
+        f"Your domain still lets us obtain certificates for {name}: _acme-challenge.{name} is a CNAME to our DNS."
+        f" {why} If you use our service, please tell us. If you do not, please delete the record"
+        f" _acme-challenge.{name} (type CNAME): as long as it stands, certificates for {name} can be issued through us."
+    )

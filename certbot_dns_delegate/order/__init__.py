@@ -1,0 +1,1 @@
+"""The steps of one order: plan, publish, prove, withdraw."""

@@ -1,0 +1,241 @@
+"""One run from the plan to the withdrawal: the conductor."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from certbot_dns_delegate.errors import DelegateError, raise_all
+from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
+from certbot_dns_delegate.lookup.zone import Zones
+from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order.console import Tell, once
+from certbot_dns_delegate.order.plan import Plan, Planner
+from certbot_dns_delegate.order.proof import Proof
+from certbot_dns_delegate.order.providers import Writers
+from certbot_dns_delegate.order.publishing import Publishing, written
+from certbot_dns_delegate.order.registration import make_accounts
+from certbot_dns_delegate.order.router import Router
+from certbot_dns_delegate.order.serving import Gate
+from certbot_dns_delegate.order.watch import WatchReport
+from certbot_dns_delegate.order.withdrawal import Leftover, batches, withdraw_all
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.state.fleet import Fleet
+from certbot_dns_delegate.state.history import History
+from certbot_dns_delegate.state.notes import Diary
+from certbot_dns_delegate.state.pending import Pending
+from certbot_dns_delegate.text import quoted, show
+from certbot_dns_delegate.threads import Pool
+
+WORKERS = 32
+"""Threads: they mostly wait; more did not measure faster on 2 cores."""
+QUESTIONS = (200, 12)
+"""What an order may ask while it is planned: so many, and so many for each name; a healthy name costs two to six."""
+MOST_WORDS = 2000
+"""Characters of what a CA says that are kept."""
+OUTSTANDING_S = 20.0
+"""Seconds to wait at the end for requests still under way: longer than a provider waits for an answer."""
+
+WITHDRAWING = "what was sent is withdrawn when it is answered; Ctrl-C once more leaves that to the next run, or to: "
+"""Told to whoever has ended a run while a service was writing; the command stands behind it."""
+WORK_DIR = Path("/var/lib/letsencrypt")
+"""Certbot's, and the command's, unless told otherwise."""
+
+
+class Engine:
+    """One run: an order's values go out, are proven to be served, and come back in."""
+
+    def __init__(
+        self, settings: Settings, state: Path, resolvers: Sequence[Resolver] = (), tell: Tell | None = None
+    ) -> None:
+        """:param resolvers: for the chains; none: the system's.
+
+        :param state: our directory in Certbot's work directory.
+        """
+        self.settings = settings
+        tell = tell or Tell()
+        self.tell = replace(tell, warn=once(tell.warn))
+        self.left_out: set[str] = set()
+        """Certificate names that could not be planned, where a subset of the names is enough."""
+        self._resolvers = tuple(resolvers)
+        self._resolver_lock = threading.Lock()
+        self._recursive_asker: Recursive | None = None
+        self._stop = threading.Event()
+        self._state = state
+        self._pending = Pending(state / "pending")
+        self._history = History(state / "history.sqlite3")
+        self._fleet = Fleet(state / "fleet.sqlite3")
+        self._diary = Diary(self._history)
+        self._publishing: Publishing | None = None
+        self._proof: Proof | None = None
+        self._ready = time.monotonic()
+        """When the CA could look, on the clock of ``time.monotonic``."""
+        self._writers = Writers(self._recursive, state, self.tell.warn, self._stop)
+        self._writers.know(settings)
+
+    @property
+    def run(self) -> str:
+        """The run's name in the history."""
+        return self._diary.run
+
+    @property
+    def sweep(self) -> str:
+        """The command that withdraws what runs in this state directory have left."""
+        where = [] if self._state.parent == WORK_DIR else ["--work-dir", str(self._state.parent)]
+        return " ".join(map(quoted, ["certbot-dns-delegate", "sweep", *where]))
+
+    @property
+    def report(self) -> WatchReport | None:
+        """What the servers showed last, once they were watched."""
+        return self._proof.report if self._proof else None
+
+    # The whole
+
+    def perform(
+        self, challenges: Sequence[Challenge], *, allow_subset: bool = False, timeout: timedelta | None = None
+    ) -> Plan:
+        """Plan, write and prove; returns when a CA may look.
+
+        :param allow_subset: leave out what cannot be planned, instead of failing.
+        :param timeout: instead of the profiles' own; zero: do not look.
+        :raises DelegateError: with everything that is wrong. What was written stays on record for :meth:`cleanup`.
+        """
+        pool = Pool(WORKERS, "dns-delegate")
+        try:
+            standing = written(self._pending)
+            plan = self._plan(challenges, pool)
+            problems = [error for _, error in plan.problems]
+            if problems and not (allow_subset and plan.planned):
+                raise_all(problems)
+            for challenge, error in plan.problems:
+                self.left_out.add(challenge.identifier)
+                self.tell.warn(f"{challenge.identifier} is left out: {error}")
+            self._publishing = Publishing(self.settings, self._provider_of, self._diary)
+            published = self._publishing.publish(plan, self._pending, standing, pool)
+            addresses = self._writers.addresses(self.settings)
+            self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
+            self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool, timeout)
+            self._ready = time.monotonic()
+            return plan
+        except BaseException:  # a signal too ends what the threads wait for
+            self._stop.set()
+            raise
+        finally:
+            # Not waited for here: after a signal the main thread must get on; cleanup waits for what was sent.
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._diary.close()
+
+    def note_refusals(self, failures: Sequence[tuple[str, Any]]) -> None:
+        """Note the CA's own words for the history; of a validation that went well a plugin is not told.
+
+        :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
+        """
+        for identifier, error in failures:
+            if identifier not in self.left_out:
+                kind = str(getattr(error, "typ", None) or "refused").rpartition(":")[2][:MOST_WORDS]
+                words = str(getattr(error, "detail", None) or "")[:MOST_WORDS]
+                self._diary.note("validate", kind, self._ready, identifier=identifier, detail={"ca": words})
+
+    def cleanup(self) -> list[Leftover]:
+        """Withdraw this run's values and what dead runs have left; what could not be withdrawn stays on record.
+
+        :returns: what is left.
+        """
+        try:
+            if self._publishing is not None:
+                if self._publishing.is_under_way:
+                    self.tell.warn(WITHDRAWING + self.sweep)
+                self._publishing.settle(OUTSTANDING_S)
+            return self._withdraw()
+        finally:
+            self._writers.end()
+            self._diary.close()
+
+    def _withdraw(self) -> list[Leftover]:
+        begin = time.monotonic()
+        journals = [self._publishing.journal] if self._publishing and self._publishing.journal else []
+        try:
+            journals += self._pending.adopt_dead()
+        except (DelegateError, OSError) as error:
+            self.tell.warn(f"what earlier runs left could not be looked for: {error}")
+        try:
+            work = batches(journals, list(self._pending.alive(journals)))
+            with Pool(WORKERS, "dns-delegate") as pool:
+                self._stop.clear()
+                try:
+                    leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
+                except BaseException:  # a signal too ends what the threads wait for
+                    self._stop.set()
+                    raise
+        finally:
+            for journal in journals:
+                journal.close()
+        left = {(leftover.zone, leftover.owners) for leftover in leftovers}
+        for (_, _, title, zone), batch in work.items():
+            for owner in batch.values:
+                outcome = "left" if (zone, show(owner)) in left else "ok"
+                detail = {"zone": zone, "ttl": self._diary.ttl_of(owner)}
+                self._diary.note("withdraw", outcome, begin, owner=show(owner), delegate=title, detail=detail)
+        for leftover in leftovers:
+            self._diary.note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
+        return leftovers
+
+    def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
+        """What would be written, and what stands against it; nothing is written."""
+        begin = time.monotonic()
+        router = Router(self.settings, self._provider_of)
+        if len(self.settings.delegates) == 1 and hasattr(
+            only := self._provider_of(self.settings.delegates[0]), "begin"
+        ):
+            only.begin()  # before anything else; of several delegates only those that a name leads to
+        recursive = self._recursive()
+        zones = Zones(recursive, router.hidden_suffix, _budget(challenges))
+        plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
+        gate = Gate(
+            self.settings, recursive, lambda name: router.hidden_suffix(name) is not None, self._fleet, self.tell.warn
+        )
+        plan = gate.apply(plan)
+        for planned in plan.planned:
+            first = planned.chain.aliases[:1]
+            if first and first[0].is_wildcard:
+                self.tell.warn(
+                    f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name"
+                    f" beside it; hint: add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
+                )
+            detail = {"chain": str(planned.chain), "zone": show(planned.target.zone.apex)}
+            where = {"identifier": planned.challenge.identifier, "owner": show(planned.target.owner)}
+            self._diary.note("plan", "ok", begin, delegate=planned.target.delegate, detail=detail, **where)
+        for challenge, error in plan.problems:
+            where = {"identifier": challenge.identifier, "owner": show(challenge.owner)}
+            self._diary.note("plan", type(error).__name__, begin, detail={"error": str(error)}, **where)
+        return plan
+
+    def _plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
+        """A plan to be carried out; accounts that names lack are made."""
+        plan = self.plan(challenges, pool)
+        zones = Zones(self._recursive(), Router(self.settings, self._provider_of).hidden_suffix, _budget(challenges))
+        wait_s, terminal = self._writers.wait, self.tell.terminal
+        plan, settings = make_accounts(plan, self.settings, self._provider_of, zones, wait_s, terminal)
+        if settings is self.settings:
+            return plan
+        self.settings = settings
+        return self.plan(challenges, pool)
+
+    def _provider_of(self, delegate: Delegate) -> Any:
+        return self._writers.of(self.settings, delegate)
+
+    def _recursive(self) -> Recursive:
+        with self._resolver_lock:
+            if self._recursive_asker is None:
+                option = self.tell.resolvers_option
+                self._recursive_asker = Recursive(self._resolvers or system_resolvers(option), option)
+            return self._recursive_asker
+
+
+def _budget(challenges: Sequence[Challenge]) -> Budget:
+    return Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))

@@ -1,0 +1,211 @@
+"""Work out, before the first write, where every value of an order must go; tell all that stands against it together."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import dns.name
+from dns.name import Name
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.errors import (
+    ChainEndsOutside,
+    DelegateError,
+    LookupFailed,
+    NotDelegated,
+    PlanError,
+    TargetNotAllowed,
+)
+from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in, txt_in
+from certbot_dns_delegate.lookup.chain import Followed, Follower
+from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.zone import Zones
+from certbot_dns_delegate.model import Alias, Chain, Challenge, Publication, RRset, Target, Zone
+from certbot_dns_delegate.order.router import ProviderOf, Router
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.text import show, show_all
+from certbot_dns_delegate.threads import settle
+
+FEW = 4
+"""Delegates whose zones are looked for while the chains are still followed; of more, most names need only one."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One challenge's way."""
+
+    challenge: Challenge
+    chain: Chain
+    target: Target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be written, and why the rest cannot be."""
+
+    planned: tuple[Planned, ...]
+    problems: tuple[tuple[Challenge, DelegateError], ...]
+    publications: tuple[Publication, ...]
+
+
+class Planner:
+    """Plans the challenges of one order."""
+
+    def __init__(
+        self, settings: Settings, provider_of: ProviderOf, recursive: Recursive, zones: Zones, router: Router
+    ) -> None:
+        self._settings = settings
+        self._provider_of = provider_of
+        self._recursive = recursive
+        self._zones = zones
+        self._router = router
+        self._follower = Follower(recursive, zones, router.hidden_suffix)
+
+    def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
+        """All challenges at once; a failure of one never hides another's."""
+        for suffix in self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else ():
+            pool.submit(self._zones.prepare, suffix)
+        starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
+        if not self._settings.overrides and all(delegate.suffix for delegate in self._settings.delegates):
+            self._follower.foresee([challenge.owner for challenge in starts.values()], pool)
+        futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
+        settle(futures.values())
+        planned, problems = [], []
+        for challenge in challenges:
+            try:
+                chain, target = futures[challenge.identifier, challenge.owner].result()
+                planned.append(Planned(challenge, chain, target))
+            except DelegateError as error:
+                problems.append((challenge, error))
+        planned, too_many = self._within_capacity(planned)
+        return Plan(tuple(planned), (*problems, *too_many), publications_of(planned))
+
+    def _plan_one(self, challenge: Challenge) -> tuple[Chain, Target]:
+        override = self._settings.override_of(challenge.identifier)
+        followed = self._follower.follow(override or challenge.owner)
+        if override is not None:
+            by_hand = Alias(challenge.owner, override, "[overrides]")
+            followed = replace(followed, chain=Chain(challenge.owner, (by_hand, *followed.chain.aliases)))
+        route = self._router.route(followed.chain.target)
+        if route is None:
+            raise self._outside(challenge, followed)
+        delegate, _ = route
+        self._check_allowed(challenge, followed.chain, delegate)
+        zone, present = self._zone(delegate, followed)
+        if hasattr(provider := self._provider_of(delegate), "recognise"):
+            provider.recognise(zone)
+        return followed.chain, Target(followed.chain.target, zone, delegate.title, present)
+
+    def _zone(self, delegate: Delegate, followed: Followed) -> tuple[Zone, RRset]:
+        if followed.found is None:
+            return self._zone_by_resolver(delegate, followed.chain.target)
+        zone = self._zones.zone_of(followed.found)
+        if delegate.zone is not None and zone.apex != delegate.zone:
+            if zone.apex.is_subdomain(delegate.zone):
+                raise PlanError(
+                    f"{show(followed.chain.target)} lies in the zone {show(zone.apex)}, which is delegated away from"
+                    f" {show(delegate.zone)}: a record written in that would never be seen",
+                    f"[{delegate.title}] zone = {zone.apex.to_text(omit_final_dot=True)}",
+                )
+            zone = replace(zone, apex=delegate.zone)
+        return zone, txt_in(followed.found.reply.message, followed.chain.target)
+
+    def _zone_by_resolver(self, delegate: Delegate, target: Name) -> tuple[Zone, RRset]:
+        reply = self._recursive.ask(target, RdataType.SOA)
+        soa = soa_in(reply.message, target)
+        if delegate.zone is None and soa is None:
+            raise LookupFailed(f"{reply.ask.server} names no zone for {show(target)}", f"[{delegate.title}] zone = ...")
+        apex = delegate.zone or (soa.name if soa is not None else dns.name.root)
+        return Zone(apex, (), negative_ttl=negative_ttl(soa) if soa is not None else 0), RRset()
+
+    def _check_allowed(self, challenge: Challenge, chain: Chain, delegate: Delegate) -> None:
+        if not delegate.serves(challenge.identifier):
+            names = ", ".join(delegate.names)
+            raise TargetNotAllowed(
+                f"{challenge.identifier} may not use the delegate [{delegate.title}], which is for {names}: {chain}",
+                f"[{delegate.title}] for = {names}, {challenge.identifier}",
+            )
+        expected = delegate.expected_target(challenge.identifier)
+        if expected is not None and expected != chain.target:
+            raise TargetNotAllowed(
+                f"{challenge.identifier} may only use {show(expected)}, but its chain leads elsewhere: {chain}",
+                f"let the CNAME be  {show(challenge.owner)} 3600 IN CNAME {show(expected)}",
+            )
+
+    def _outside(self, challenge: Challenge, followed: Followed) -> PlanError:
+        suffixes = self._router.known_suffixes()
+        ours = f" ({show_all(suffixes)})" if suffixes else ""
+        hint = self._suggestion(challenge)
+        chain = followed.chain
+        if not chain.aliases:
+            return NotDelegated(
+                f"{show(chain.start)} has no CNAME, and it is not inside one of your delegates{ours}", hint
+            )
+        first = chain.aliases[0]
+        if first.is_wildcard:
+            return ChainEndsOutside(
+                f"{show(first.owner)} has no CNAME of its own; the wildcard of its zone answers, and leads out of your"
+                f" delegates{ours}: {chain}",
+                hint,
+            )
+        ends = "which does not exist and is" if not followed.exists else "which is"
+        return ChainEndsOutside(
+            f"the chain ends at {show(chain.target)}, {ends} not inside one of your delegates{ours}: {chain}", hint
+        )
+
+    def _suggestion(self, challenge: Challenge) -> str:
+        for delegate in self._settings.delegates:
+            if not delegate.serves(challenge.identifier):
+                continue
+            try:
+                target = delegate.suggested_target(challenge.identifier)
+            except PlanError:
+                continue
+            if delegate.targets is None and hasattr(provider := self._provider_of(delegate), "target_of"):
+                target = provider.target_of(challenge.identifier)
+                if target is None:
+                    return self._settings.command("register", challenge.identifier)
+            if target is not None:
+                return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
+        return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"
+
+    def _within_capacity(
+        self, planned: Sequence[Planned]
+    ) -> tuple[list[Planned], list[tuple[Challenge, DelegateError]]]:
+        shared: dict[tuple[str, Hashable], list[Planned]] = defaultdict(list)
+        for each in planned:
+            delegate = self._settings.delegate(each.target.delegate)
+            key = self._provider_of(delegate).capacity_key(each.target.owner) if delegate else each.target.owner
+            shared[each.target.delegate, key].append(each)
+        within: list[Planned] = []
+        problems: list[tuple[Challenge, DelegateError]] = []
+        for (title, _), group in shared.items():
+            delegate = self._settings.delegate(title)
+            most = self._provider_of(delegate).limits.values_per_owner if delegate else None
+            values = {each.challenge.value for each in group}
+            if most is None or len(values) <= most:
+                within += group
+                continue
+            names = ", ".join(sorted({each.challenge.identifier for each in group}))
+            error = PlanError(
+                f"[{title}] can hold {most} at {show(group[0].target.owner)}, but this order has {len(values)} for it:"
+                f" {names} (a name and its wildcard need two)",
+                "give each name a target of its own, or split the certificate",
+            )
+            problems += [(each.challenge, error) for each in group]
+        return within, problems
+
+
+def publications_of(planned: Sequence[Planned]) -> tuple[Publication, ...]:
+    """What is to be written for these, one publication for each delegate and zone."""
+    values: dict[tuple[str, Name], dict[Name, set[str]]] = defaultdict(lambda: defaultdict(set))
+    zones: dict[tuple[str, Name], Zone] = {}
+    for each in planned:
+        key = (each.target.delegate, each.target.zone.apex)
+        zones[key] = each.target.zone
+        values[key][each.target.owner].add(each.challenge.value)
+    return tuple(
+        Publication(title, zones[title, apex], {owner: frozenset(texts) for owner, texts in owners.items()})
+        for (title, apex), owners in values.items()
+    )

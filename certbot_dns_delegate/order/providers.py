@@ -1,0 +1,115 @@
+"""The providers of a run: one instance for each delegate, made when it is first needed."""
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate import providers
+from certbot_dns_delegate.errors import DelegateError, LookupFailed, SettingsError
+from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.zone import Zones
+from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.settings import reader as settings_file
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.text import parse_name, printable, quoted
+
+HOST_QUESTIONS = 100
+"""What finding the addresses of update servers may cost; one costs two to six."""
+
+
+class Writers:
+    """Providers by delegate, also those of other credentials files that a journal names."""
+
+    def __init__(
+        self, recursive: Callable[[], Recursive], state: Path, warn: Callable[[str], None], stop: threading.Event
+    ) -> None:
+        self._recursive = recursive
+        self._state = state
+        self._warn = warn
+        self._stop = stop
+        self._lock = threading.RLock()
+        self._settings: dict[tuple[str, Path], Settings] = {}
+        self._providers: dict[tuple[str, Path, str], Any] = {}
+
+    def know(self, settings: Settings) -> None:
+        """Use these settings for their path instead of reading the file again."""
+        self._settings[settings.authenticator, settings.path] = settings
+
+    def of(self, settings: Settings, delegate: Delegate) -> Any:
+        """The provider of a delegate.
+
+        :raises DelegateError: when it cannot be set up.
+        """
+        key = (settings.authenticator, settings.path, delegate.title)
+        with self._lock:
+            if key not in self._providers:
+                context = Context(
+                    delegate.title, self.addresses(settings), self._state, self._warn, self.wait, delegate.suffix
+                )
+                with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
+                    self._providers[key] = providers.make(delegate.provider, delegate.options, context)
+            return self._providers[key]
+
+    def written_with(self, authenticator: str, credentials: Path, title: str) -> Any:
+        """The provider that an entry of a journal was written with.
+
+        :raises SettingsError: when its credentials or its delegate are gone.
+        """
+        with self._lock:
+            key = (authenticator, credentials)
+            if key not in self._settings:
+                self._settings[key] = settings_file.load(credentials, authenticator, self._warn)
+            settings = self._settings[key]
+        delegate = settings.delegate(title)
+        if delegate is None:
+            shown = printable(str(credentials))
+            hint = f"put the section back, then: certbot-dns-delegate sweep --credentials {quoted(credentials)}"
+            raise SettingsError(f"{shown} no longer has a delegate [{printable(title)}]", hint)
+        return self.of(settings, delegate)
+
+    def end(self) -> None:
+        """The run is over: providers that hold something (a lock, a socket) let it go."""
+        for provider in self._providers.values():
+            if hasattr(provider, "end"):
+                provider.end()
+
+    def wait(self, seconds: float) -> None:
+        """What :attr:`~certbot_dns_delegate.providers.interface.Context.wait` says."""
+        if self._stop.wait(seconds):
+            raise DelegateError("the run is being ended")
+
+    def addresses(self, settings: Settings) -> Callable[[str, int], Sequence[Server]]:
+        """How hosts named in these settings become servers; a host inside a delegate is looked up at its servers."""
+        suffixes = [delegate.suffix for delegate in settings.delegates if delegate.suffix is not None]
+
+        def suffix_of(name: Name) -> Name | None:
+            return max((suffix for suffix in suffixes if name.is_subdomain(suffix)), key=len, default=None)
+
+        def addresses(host: str, port: int) -> Sequence[Server]:
+            try:
+                return [Server(str(ip_address(host)), port)]
+            except ValueError:
+                name = parse_name(host)
+            suffix = suffix_of(name)
+            if suffix is not None:
+                zones = Zones(self._recursive(), suffix_of, Budget(HOST_QUESTIONS))
+                found = zones.addresses_of(name, suffix)
+            else:
+                try:
+                    # The system's own way, not the resolvers for chains: an update server may have an internal name.
+                    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                except OSError as error:
+                    raise LookupFailed(f"the system knows no address for it ({error.strerror})") from None
+                found = [str(entry[4][0]) for entry in entries]
+            if not found:
+                raise LookupFailed("it has no address")
+            return [Server(address, port, host) for address in dict.fromkeys(found)]
+
+        return addresses

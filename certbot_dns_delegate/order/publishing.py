@@ -1,0 +1,132 @@
+"""Send an order's values out, each written down before it is sent and marked when it is known what became of it."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
+from certbot_dns_delegate.model import Publication, Sighting
+from certbot_dns_delegate.order.evidence import there_before
+from certbot_dns_delegate.order.plan import Plan
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.state.journal import Entry, Journal, State
+from certbot_dns_delegate.state.notes import Diary
+from certbot_dns_delegate.state.pending import Pending
+from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.threads import settle
+from certbot_dns_delegate.timing import OUR_TTL
+
+log = logging.getLogger(__name__)
+
+Written = set[tuple[str, str, str]]
+"""Zone, owner and value."""
+
+
+def written(pending: Pending) -> Written:
+    """All that any run has written and not withdrawn."""
+    return {(entry.zone, entry.owner, value) for entry in pending.all_open() for value in entry.values}
+
+
+class Publishing:
+    """The requests of one order."""
+
+    def __init__(self, settings: Settings, provider_of: Callable[[Delegate], Any], diary: Diary) -> None:
+        self.journal: Journal | None = None
+        self._settings = settings
+        self._provider_of = provider_of
+        self._diary = diary
+        self._requests: dict[Future[Sequence[Sighting]], list[int]] = {}
+
+    def publish(self, plan: Plan, pending: Pending, standing: Written, pool: Executor) -> list[Sequence[Sighting]]:
+        """Send all of a plan's publications at once; what each provider has read back.
+
+        :param standing: what was :func:`written` before the plan looked at what is there.
+        :raises DelegateError: with all that failed, once every request has ended.
+        """
+        self.journal = pending.start()
+        present = there_before(plan)
+        entries = [
+            [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
+            for publication in plan.publications
+        ]
+        numbers = iter(self.journal.intend([entry for each in entries for entry in each]))
+        for publication, each in zip(plan.publications, entries, strict=True):
+            future = pool.submit(self._publish_one, publication)
+            self._requests[future] = [next(numbers) for _ in each]
+        raise_all(self.settle())
+        return [future.result() for future in self._requests]
+
+    def pushed_out(self, plan: Plan) -> dict[Name, int]:
+        """The targets where values only go when newer ones come, each with the TTL that they have there."""
+        found: dict[Name, int] = {}
+        for publication in plan.publications:
+            limits = self._provider_of(self._settings.chosen(publication.delegate)).limits
+            if not limits.deletes_one_value:
+                found |= dict.fromkeys(publication.values, max(OUR_TTL, limits.lowest_ttl))
+        return found
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a request has left and nothing has come back yet."""
+        return not all(future.done() for future in self._requests)
+
+    def settle(self, most_s: float | None = None) -> list[DelegateError]:
+        """Wait for the requests, at most so many seconds, and mark what became of them.
+
+        :returns: the errors of those that failed.
+        """
+        settle(self._requests, most_s)
+        errors: list[DelegateError] = []
+        marks: dict[State, list[int]] = defaultdict(list)
+        for future, numbers in self._requests.items():
+            if not future.done():
+                continue
+            error = None if future.cancelled() else future.exception()
+            if future.cancelled() or isinstance(error, Refused):
+                state = State.STRUCK
+            elif error is None or isinstance(error, NoEffect):
+                state = State.PUBLISHED
+            else:
+                state = State.INTENDED
+            if isinstance(error, DelegateError):
+                errors.append(error)
+            elif error is not None:
+                errors.append(WriteError(f"{type(error).__name__}: {printable(str(error))}"))
+                log.debug("provider failed", exc_info=error)
+            marks[state] += numbers
+        if self.journal is not None:
+            for state in (State.STRUCK, State.PUBLISHED):
+                if new := [number for number in marks[state] if self.journal.state(number) is State.INTENDED]:
+                    self.journal.mark(new, state)
+        return errors
+
+    def _entry(self, publication: Publication, owner: Name, there: frozenset[str], standing: Written) -> Entry:
+        zone, name, values = show(publication.zone.apex), show(owner), sorted(publication.values[owner])
+        # A value that stands there and is in nobody's journal was put there by somebody else, and stays.
+        before = tuple(value for value in values if value in there and (zone, name, value) not in standing)
+        settings = self._settings
+        return Entry(
+            settings.authenticator, str(settings.path), publication.delegate, zone, name, tuple(values), before
+        )
+
+    def _publish_one(self, publication: Publication) -> Sequence[Sighting]:
+        provider = self._provider_of(self._settings.chosen(publication.delegate))
+        ttl = max(OUR_TTL, provider.limits.lowest_ttl)
+        begin = time.monotonic()
+        outcome, detail = "ok", {}
+        try:
+            sightings: Sequence[Sighting] = provider.publish(publication.zone.apex, publication.values, ttl)
+            self._diary.saw(sightings)
+            return sightings
+        except DelegateError as error:
+            outcome, detail = type(error).__name__, {"error": str(error)}
+            raise
+        finally:
+            title = publication.delegate
+            for owner in publication.values:
+                self._diary.note("publish", outcome, begin, owner=show(owner), delegate=title, detail=detail)

@@ -1,0 +1,54 @@
+"""Route a name to the delegate that it lies in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate.settings.delegates import Delegate, Settings, Suffixes
+from certbot_dns_delegate.timing import Watch
+
+ProviderOf = Callable[[Delegate], Any]
+"""The provider instance of a delegate."""
+
+
+class Router:
+    """Which delegate a name lies in."""
+
+    def __init__(self, settings: Settings, provider_of: ProviderOf) -> None:
+        self._delegates = settings.delegates
+        self._provider_of = provider_of
+        self._suffixes = Suffixes((d.suffix, d) for d in settings.delegates if d.suffix is not None)
+        self._flat = [delegate for delegate in settings.delegates if delegate.suffix is None]
+        self._served: dict[tuple[str, Name], Name | None] = {}
+        """What the services of flat files have said about names; the way to a target asks about some many times."""
+
+    def route(self, name: Name) -> tuple[Delegate, Name] | None:
+        """The delegate whose suffix is the longest above ``name``, and that suffix.
+
+        For a flat file the service itself is asked what it serves.
+        """
+        found = self._suffixes.above(name)
+        for delegate in self._flat:
+            if (key := (delegate.title, name)) not in self._served:
+                self._served[key] = self._provider_of(delegate).zone_of(name)
+            suffix = self._served[key]
+            if suffix is not None and name.is_subdomain(suffix) and (found is None or len(suffix) > len(found[0])):
+                found = (suffix, delegate)
+        if found is None:
+            return None
+        suffix, delegate = found
+        if hasattr(provider := self._provider_of(delegate), "begin"):
+            provider.begin()
+        return delegate, suffix
+
+    def hidden_suffix(self, name: Name) -> Name | None:
+        """The suffix, where no recursive resolver may be asked about ``name``."""
+        found = self.route(name)
+        return None if found is None or found[0].watch is Watch.RESOLVERS else found[1]
+
+    def hidden_suffixes(self) -> list[Name]:
+        return [d.suffix for d in self._delegates if d.suffix is not None and d.watch is not Watch.RESOLVERS]
+
+    def known_suffixes(self) -> list[Name]:
+        return [delegate.suffix for delegate in self._delegates if delegate.suffix is not None]

@@ -1,0 +1,97 @@
+"""The gate of ``serving``: a name that does not lead to our servers any more, or never did, is not renewed for ever."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from dns.name import Name
+
+from certbot_dns_delegate.errors import NotServing, StateError
+from certbot_dns_delegate.lookup.recursive import Recursive, addresses_of_all
+from certbot_dns_delegate.order.plan import Plan, Planned, publications_of
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.state.fleet import Fleet, Known, is_here
+from certbot_dns_delegate.text import parse_name, printable
+
+DAY_S = 86400
+
+
+class Gate:
+    """Looks at the addresses of planned names whose delegate says which networks are ours."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recursive: Recursive,
+        is_inside: Callable[[Name], bool],
+        fleet: Fleet,
+        warn: Callable[[str], None],
+    ) -> None:
+        """:param is_inside: whether no recursive resolver may be asked about a name."""
+        self._settings = settings
+        self._recursive = recursive
+        self._is_inside = is_inside
+        self._fleet = fleet
+        self._warn = warn
+
+    def apply(self, plan: Plan, *, remember: bool = True) -> Plan:
+        """The plan without the names whose grace is over; a name is away from the first time it was seen so.
+
+        A name whose addresses cannot be looked up passes, and so do all where nothing can be remembered.
+
+        :param remember: write down what was seen; without it only what earlier runs have seen counts.
+        """
+        watched = {planned.challenge.identifier: self._delegate(planned) for planned in plan.planned}
+        watched = {identifier: delegate for identifier, delegate in watched.items() if delegate.serving}
+        if not watched:
+            return plan
+        try:
+            known = self._look(watched, remember)
+        except StateError as error:
+            self._warn(f"whether names lead to our servers is not known: {error}")
+            return plan
+        now, problems, passed = time.time(), [], []
+        for planned in plan.planned:
+            identifier = planned.challenge.identifier
+            refusal = self._refusal(identifier, watched.get(identifier), known.get(identifier, Known()), now)
+            if refusal is None:
+                passed.append(planned)
+            else:
+                problems.append((planned.challenge, refusal))
+        return Plan(tuple(passed), (*plan.problems, *problems), publications_of(passed)) if problems else plan
+
+    def _delegate(self, planned: Planned) -> Delegate:
+        delegate = self._settings.delegate(planned.target.delegate)
+        assert delegate is not None
+        return delegate
+
+    def _look(self, watched: Mapping[str, Delegate], remember: bool) -> dict[str, Known]:
+        names = {parse_name(identifier): identifier for identifier in watched}
+        asked = [name for name in names if not self._is_inside(name)]
+        found = addresses_of_all(self._recursive, asked, lambda name, seen: is_here(seen, watched[names[name]].serving))
+        now = time.time()
+        with self._fleet.open() as database:
+            known = self._fleet.known(database, list(watched))
+            for name, addresses in found.items():
+                identifier = names[name]
+                before = known.get(identifier, Known())
+                known[identifier] = before.with_addresses(addresses, watched[identifier].serving, now)
+            if remember:
+                self._fleet.record(database, known)
+        return known
+
+    def _refusal(self, identifier: str, delegate: Delegate | None, known: Known, now: float) -> NotServing | None:
+        if delegate is None or known.away is None:
+            return None
+        shown, days = printable(identifier), f"{delegate.serving_grace.total_seconds() / DAY_S:.3g} days"
+        since = datetime.fromtimestamp(known.away, UTC).strftime("%Y-%m-%d")
+        what = "does not lead to our servers any more" if known.arrived else "does not lead to our servers"
+        seen = f"{shown} {what}, since {since} or longer (serving of [{delegate.title}])"
+        if now - known.away <= delegate.serving_grace.total_seconds():
+            self._warn(f"{seen}; it is renewed for {days} (serving_grace)")
+            return None
+        hint = (
+            f"if the customer has left, certbot delete --cert-name NAME, or leave {shown} out;"
+            " if not, let its A or AAAA lead here, or correct serving"
+        )
+        return NotServing(f"{seen}: the grace of {days} is over", hint)

@@ -1,0 +1,1 @@
+"""acme-dns and getlocalcert: accounts that may each write one name."""

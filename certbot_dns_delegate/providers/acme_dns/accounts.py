@@ -1,0 +1,248 @@
+"""acme-dns accounts in files: read as any known tool wrote them, written so that lego and Traefik read them too.
+
+The form written is goacmedns': an object of accounts by certificate name, each with ``server_url``.
+"""
+
+import base64
+import json
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.schema import URL, Secret
+from certbot_dns_delegate.state.files import read_trusted
+from certbot_dns_delegate.state.locks import FileLock
+from certbot_dns_delegate.text import parse_name, printable, quoted
+
+PATIENCE = 120.0
+"""Seconds to wait for another process that registers: one request (60 s) and its repeats."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Account:
+    """What opens one name at an acme-dns server."""
+
+    name: str
+    """The certificate name it was made for, normalised; empty where the file does not say."""
+    username: str
+    password: Secret
+    subdomain: str
+    fulldomain: Name | None
+    """The owner of its TXT records; None where the file does not say (acme.sh)."""
+    server_url: str
+    """Empty where the file does not say."""
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Everything the file had, by lower-case key: unknown fields are kept."""
+
+    def owns(self, target: Name, url: str | None = None) -> bool:
+        """Whether ``target`` is where this account writes, as far as the file says it.
+
+        :param url: the server that is configured for the file, which wins over what the file says.
+        """
+        if self.fulldomain is None:
+            return self.is_labelled(target)
+        # getlocalcert's console hands out keys that write below the name they show.
+        below = is_getlocalcert(url or self.server_url) and target.labels[0].lower() == b"_acme-challenge"
+        return target == self.fulldomain or (below and target.parent() == self.fulldomain)
+
+    def is_labelled(self, target: Name) -> bool:
+        """Whether ``target`` starts with this account's label, where that is a random one and so no other account's.
+
+        True of the right target also when the server's domain has changed since the file was written.
+        """
+        label = target.labels[0].decode("ascii", "replace").lower()
+        return label == self.subdomain.lower() and _UUID.fullmatch(label) is not None
+
+
+def is_getlocalcert(url: str) -> bool:
+    """Whether a server is getlocalcert's imitation of acme-dns, by the path that it has."""
+    return url.endswith("/acme-dns-compat")
+
+
+def parse(text: str) -> list[Account]:
+    """The accounts in ``text``: an object by name, one flat object, or acme.sh's shell lines.
+
+    :raises ValueError: with one sentence that lists every problem and shows no secret.
+    """
+    if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+        return [account_of(*_shell(text))]
+    try:
+        content = json.loads(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}, column {error.colno}: is not complete JSON") from None
+    except RecursionError:
+        raise ValueError("is no JSON of this world") from None
+    if not isinstance(content, dict):
+        raise ValueError("holds a list where an object of accounts belongs")
+    if {"username", "password"} <= {key.lower() for key in content}:
+        return [account_of("", content)]
+    accounts, problems = [], []
+    for name, record in content.items():
+        try:
+            accounts.append(account_of(name, record))
+        except ValueError as error:
+            problems.append(f"{printable(name, 80)}: {error}")
+    if problems:
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ValueError(f"not every entry is an acme-dns account: {'; '.join(problems[:5])}{more}")
+    return accounts
+
+
+def normalise(name: str) -> str:
+    """A certificate name as a key: lower case, without ``*.``, ``_acme-challenge.`` and the final dot."""
+    return name.strip().lower().removeprefix("*.").removeprefix("_acme-challenge.").rstrip(".")
+
+
+def account_of(name: str, record: object) -> Account:
+    """The account that one JSON object describes.
+
+    :raises ValueError: with a sentence saying what is wrong with it.
+    """
+    if not isinstance(record, dict):
+        raise ValueError("is no object")
+    # Go reads keys in any case, and old goacmedns wrote FullDomain.
+    fields = {key.lower(): value for key, value in record.items()}
+    values = {}
+    for key in ("username", "password", "subdomain", "fulldomain", "server_url"):
+        value = fields.get(key, "") or ""
+        if not isinstance(value, str) or (not value and key in {"username", "password", "subdomain"}):
+            raise ValueError(f"{key} is {'missing' if not value else 'no text'}")
+        values[key] = value
+    fulldomain = parse_name(values["fulldomain"]) if values["fulldomain"] else None
+    server_url = URL.parse(values["server_url"]) if values["server_url"] else ""
+    secret = Secret(values["password"])
+    return Account(normalise(name), values["username"], secret, values["subdomain"], fulldomain, server_url, fields)
+
+
+def _shell(text: str) -> tuple[str, dict[str, str]]:
+    known = {"BASE_URL": "server_url", "USERNAME": "username", "PASSWORD": "password", "SUBDOMAIN": "subdomain"}
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        key = key.removeprefix("SAVED_")
+        if equals and (key == "Le_Domain" or key.removeprefix("ACMEDNS_") in known):
+            values[key.removeprefix("ACMEDNS_")] = _unquoted(value)
+    if not {"USERNAME", "PASSWORD"} <= set(values):
+        raise ValueError("holds no acme-dns account: neither JSON nor acme.sh's ACMEDNS_ lines")
+    record = {field_name: values[key] for key, field_name in known.items() if key in values}
+    return values.get("Le_Domain", ""), {"server_url": "https://auth.acme-dns.io"} | record
+
+
+def _unquoted(value: str) -> str:
+    with suppress(ValueError):
+        value = "".join(shlex.split(value))
+    coded = re.fullmatch(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", value)
+    return base64.b64decode(coded[1]).decode("utf-8", "replace") if coded else value
+
+
+class AccountFile:
+    """One file of accounts.
+
+    :param warn: told what an operator should see to.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+        self.path = path
+        self._warn = warn
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def read(self) -> list[Account]:
+        """Every account.
+
+        :raises SettingsError: when the file is missing, not to be trusted, cut, or another tool's.
+        """
+        try:
+            return parse(read_trusted(self.path, self._warn))
+        except ValueError as error:
+            shown = printable(str(self.path))
+            hint = "restore the file from a copy: the keys in it exist nowhere else"
+            raise SettingsError(f"{shown}: {error}", hint) from None
+
+    @contextmanager
+    def locked(self, wait: Callable[[float], object]) -> Iterator[None]:
+        """Nobody else adds an account meanwhile.
+
+        :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
+        :raises StateError: when the file's directory cannot be written, or somebody else does not finish.
+        """
+        lock = FileLock(beside(self.path, ".lock"))
+        if not lock.acquire(wait, PATIENCE):
+            raise StateError(
+                f"{printable(str(self.path))}: another process has been registering for {PATIENCE:g} s",
+                f"fuser -v {quoted(lock.path)}",
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def add(self, name: str, fields: Mapping[str, Any]) -> Account:
+        """Store an account durably; to be called inside :meth:`locked`.
+
+        :raises StateError: when it cannot be written; what was stored before is whole then.
+        """
+        account = account_of(name, dict(fields))
+        content = self.content()
+        content[account.name] = dict(fields)
+        _replace(self.path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        return account
+
+    def content(self) -> dict[str, Any]:
+        """What :meth:`add` adds to: the file's object by name as it is, without any account when it is missing.
+
+        :raises SettingsError: when no account can be added to the file.
+        """
+        if not self.exists():
+            return {}
+        self.read()
+        with suppress(ValueError):
+            content = json.loads(read_trusted(self.path, self._warn).removeprefix("\ufeff"))
+            if all(isinstance(record, dict) for record in content.values()):
+                return dict(content)
+        problem = f"{printable(str(self.path))}: holds one account without its name, so that none can be added"
+        raise SettingsError(problem, "accounts = another file")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """What belongs to an account file; beside the file itself, so that all who come by links find the same."""
+    return Path(os.path.realpath(path) + suffix)
+
+
+def _replace(path: Path, text: str) -> None:
+    path = Path(os.path.realpath(path))  # behind a link, the file and not the link is replaced
+    temporary = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+        temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if path.exists():
+                with suppress(PermissionError):
+                    os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+        hint = f"df {quoted(path.parent)}; ls -ld {quoted(path.parent)}"
+        raise StateError(f"{printable(str(path))}: cannot be written: {error.strerror}", hint) from None

@@ -1,0 +1,187 @@
+"""acme-dns, and getlocalcert's compatible service: one account per name, holding the two newest values.
+
+A value cannot be taken away, only pushed out by newer ones, and an update that is sent twice pushes out its own sibling
+(acme-dns v1.1 and v2, source). So nothing is ever repeated blindly, and one order at a time uses an account: it is
+locked from the first update until :meth:`AcmeDNS.withdraw`, when the validation is over.
+"""
+
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+
+from dns.name import Name
+from zope.interface import implementer
+
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, PlanError, Refused, SeveralProblems, raise_all
+from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.acme_dns import api
+from certbot_dns_delegate.providers.acme_dns.accounts import Account, beside, is_getlocalcert
+from certbot_dns_delegate.providers.acme_dns.holds import Hold, Holds
+from certbot_dns_delegate.providers.acme_dns.service import AT_ONCE, REGISTER, Service
+from certbot_dns_delegate.providers.interface import Context, IProvider, IRegistrar, Options
+from certbot_dns_delegate.schema import NETWORKS, PATH, Key
+from certbot_dns_delegate.text import VALUE, printable, show, show_all
+from certbot_dns_delegate.threads import Pool
+
+SLOTS = 2
+"""Values an account holds: it has two rows, and an update overwrites the older (acme-dns v1.1 and v2 source)."""
+TICK = 1.1
+"""Seconds after which an update certainly has a newer timestamp: they have a resolution of one second."""
+
+
+@implementer(IProvider, IRegistrar)
+class AcmeDNS:
+    """Writes TXT values to acme-dns accounts, chosen by target; registers new ones."""
+
+    name = "acme-dns"
+    limits = Limits(values_per_owner=SLOTS, deletes_one_value=False, is_idempotent=False)
+    KEYS = (
+        *http.keys(is_optional=True),
+        Key("accounts", PATH, "The file of accounts; goacmedns', lego's and others are read.", is_required=True),
+        Key("allowfrom", NETWORKS, "Addresses that may use the accounts made by register, as networks."),
+    )
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._context = context
+        self._service = Service(options, context)
+        self._keys: dict[Name, Hashable] = {}
+        """What was taken for an owner."""
+        self._holds = Holds((beside(options["accounts"], ".locks"), context.state), context.wait)
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
+        """Problems that show in several settings together."""
+        if options["url"] is not None:
+            yield from http.validate(options, warn)
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        """The account; without one the owner itself."""
+        account = self._service.account_of(owner)
+        return owner if account is None else self._service.key(account)
+
+    def zone_of(self, owner: Name) -> Name | None:
+        """What the server serves the account's name in."""
+        account = self._service.account_of(owner)
+        if account is None:
+            return None
+        # getlocalcert has a zone for each account, acme-dns one for all.
+        if account.fulldomain is not None and is_getlocalcert(self._service.url(account)):
+            return account.fulldomain
+        return owner.parent()
+
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:  # noqa: ARG002  the server knows
+        """Send each value once; an account stays locked until :meth:`withdraw`."""
+        wanted = self._by_account(values)
+        self._keys.update({owner: key for key, (_, owners, _) in wanted.items() for owner in owners})
+        taken: list[Hashable] = []
+        try:
+            holds = self._holds.take(wanted, taken)
+            self._check_capacity(wanted, holds)
+        except DelegateError:
+            self._holds.release(taken)
+            raise
+        problems: list[DelegateError] = []
+        written = threading.Event()
+
+        def update(key: Hashable) -> None:
+            account, _, texts = wanted[key]
+            try:
+                if not problems:
+                    self._update_all(account, holds[key], texts, written)
+            except DelegateError as error:
+                problems.append(error)
+
+        with Pool(min(AT_ONCE, len(wanted) or 1), "acme-dns") as pool:
+            list(pool.map(update, wanted))
+        if problems and written.is_set():
+            problems = [_doubtful(problem) for problem in problems]
+        elif problems:
+            self._holds.release(taken)
+        _raise_as_one(problems)
+        return ()
+
+    def withdraw(self, zone: Name, values: Values) -> None:  # noqa: ARG002  the contract has it
+        """Let go of the accounts; the values stay until newer ones push them out, and harm nobody."""
+        # By memory alone: after a crash, or when the account file is gone, there is nothing to do.
+        self._holds.release([self._keys[owner] for owner in values if owner in self._keys])
+
+    def end(self) -> None:
+        """Let go of every account."""
+        self._holds.release()
+
+    def probe(self) -> str:
+        """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
+        return self._service.probe()
+
+    def target_of(self, name: str) -> Name | None:
+        """Where the account stored for a certificate name writes; None without one."""
+        return self._service.target_of(name)
+
+    def register(self, name: str) -> Name:
+        """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
+        return self._service.register(name)
+
+    def _by_account(self, values: Values) -> dict[Hashable, tuple[Account, list[Name], list[str]]]:
+        wanted: dict[Hashable, tuple[Account, list[Name], list[str]]] = {}
+        for owner, texts in sorted(values.items()):
+            account = self._service.account_of(owner)
+            if account is None:
+                raise PlanError(f"{self._service.shown}: no account writes at {show(owner)}", REGISTER)
+            _, owners, collected = wanted.setdefault(self._service.key(account), (account, [], []))
+            owners.append(owner)
+            for text in sorted(texts):
+                if not VALUE.fullmatch(text):
+                    raise PlanError(f"{printable(text, 60)!r} is no dns-01 value, and acme-dns takes no other")
+                if text not in collected:
+                    collected.append(text)
+        return wanted
+
+    @staticmethod
+    def _check_capacity(
+        wanted: Mapping[Hashable, tuple[Account, list[Name], list[str]]], holds: Mapping[Hashable, Hold]
+    ) -> None:
+        for key, (_, owners, texts) in wanted.items():
+            count = len(holds[key].values | set(texts))
+            if count > SLOTS:
+                problem = f"{show_all(owners)}: {count} values, and an acme-dns account holds {SLOTS}"
+                raise PlanError(problem, "give each name its own account, or issue separate certificates")
+
+    def _update_all(self, account: Account, hold: Hold, texts: Sequence[str], written: threading.Event) -> None:
+        with hold.busy:
+            for text in texts:
+                if text in hold.values:
+                    continue  # sent already: again, it would push out its sibling
+                self._let_a_second_pass(hold)
+                if not hold.lock.is_held:  # by now another order may have it
+                    raise DelegateError("the run is being ended")
+                hold.values.add(text)
+                try:
+                    api.update(self._service.client(account), account, text)
+                except Refused:
+                    hold.values.discard(text)
+                    raise
+                except OutcomeUnknown:
+                    written.set()
+                    raise
+                finally:
+                    hold.lock.touch()
+                written.set()
+
+    def _let_a_second_pass(self, hold: Hold) -> None:
+        # The first value must be newer than the last order's, else the second could push it out instead of them.
+        age = hold.lock.touched()
+        if not hold.values and age is not None and age < TICK:
+            self._context.wait(TICK - age)
+
+
+def _doubtful(problem: DelegateError) -> DelegateError:
+    """Something of the same call was written, or may have been."""
+    return problem if isinstance(problem, OutcomeUnknown) else OutcomeUnknown(problem.problem, problem.hint)
+
+
+def _raise_as_one(problems: Sequence[DelegateError]) -> None:
+    """Raise one error of the kind that all of them have."""
+    try:
+        raise_all(problems)
+    except SeveralProblems as several:
+        raise type(problems[0])(str(several)) from None

@@ -1,0 +1,156 @@
+"""The accounts that a section may use, the servers they are at, and new ones."""
+
+import threading
+from collections.abc import Hashable
+
+from dns.name import Name
+
+from certbot_dns_delegate.errors import DelegateError, SettingsError, raise_all
+from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.acme_dns import api
+from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, is_getlocalcert, normalise
+from certbot_dns_delegate.providers.interface import Context, Options
+from certbot_dns_delegate.schema import bare
+from certbot_dns_delegate.text import parse_name, printable, quoted, show
+from certbot_dns_delegate.threads import Pool
+
+AT_ONCE = 8
+"""Accounts asked in parallel: each request costs the server a bcrypt check, 50 to 100 ms of one core."""
+REGISTER = "certbot-dns-delegate register NAME"
+
+
+class Service:
+    """What one section's settings open."""
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._options = options
+        self._context = context
+        self._file = AccountFile(options["accounts"], context.warn)
+        self._accounts: list[Account] | None = None
+        self._clients: dict[str, http.Client] = {}
+        self._lock = threading.RLock()
+        self.shown = printable(str(options["accounts"]))
+        """The account file, for messages."""
+
+    def probe(self) -> str:
+        """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
+        accounts = self._read()
+        if not accounts:
+            raise SettingsError(f"{self.shown}: there is no account yet", REGISTER)
+        problems: list[DelegateError] = []
+
+        def check(account: Account) -> None:
+            try:
+                url = self.url(account)
+                if is_getlocalcert(url):
+                    api.check_getlocalcert(self._at(url.removesuffix("/acme-dns-compat")), account)
+                else:
+                    api.check(self._at(url), account)
+            except DelegateError as error:
+                problems.append(error)
+
+        with Pool(AT_ONCE, "acme-dns") as pool:
+            list(pool.map(check, accounts))
+        raise_all(problems)
+        servers = ", ".join(sorted({self.client(account).base for account in accounts}))
+        count = "1 account is" if len(accounts) == 1 else f"{len(accounts)} accounts are"
+        return f"{count} accepted by {servers}"
+
+    def target_of(self, name: str) -> Name | None:
+        """Where the account stored for a certificate name writes; None without one."""
+        account = self._named(name)
+        return None if account is None else account.fulldomain
+
+    def _named(self, name: str) -> Account | None:
+        return next((account for account in self._read() if account.name == normalise(name)), None)
+
+    def register(self, name: str) -> Name:
+        """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
+        url = self._options["url"]
+        if url is None:
+            raise SettingsError("url is missing: the server to register at", "url = https://auth.example.org")
+        try:
+            key = parse_name(normalise(name)).to_text(omit_final_dot=True)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        with self._file.locked(self._context.wait):
+            with self._lock:
+                self._accounts = None
+            held = self._named(key)
+            if held is not None:
+                return self._target(held)
+            self._file.content()  # before the server makes an account that could not be stored
+            allowed = [str(network) for network in self._options["allowfrom"] or ()]
+            fields = api.register(self._at(url), allowed)
+            # Without user-info: this file is handed to other tools.
+            fields["server_url"] = self._at(url).base
+            if allowed and not fields.get("allowfrom"):
+                self._context.warn(
+                    f"{fields['server_url']} ignored allowfrom: any address may use the account of {key}"
+                )
+            account = self._file.add(key, fields)
+            with self._lock:
+                self._accounts = None
+        return self._target(account)
+
+    def _target(self, account: Account) -> Name:
+        """As the file says it; a new account would take the place of one of which it does not."""
+        if account.fulldomain is None:
+            raise SettingsError(
+                f"{self.shown}: the account of {printable(account.name)} does not say its fulldomain",
+                "accounts = another file, and there the target is taken from the CNAME: "
+                f"certbot-dns-delegate accounts import {quoted(self._options['accounts'])}",
+            )
+        return account.fulldomain
+
+    def _read(self) -> list[Account]:
+        with self._lock:
+            if self._accounts is None:
+                if self._options["url"] is not None and not self._file.exists():
+                    self._context.warn(f"{self.shown}: no such file: no account yet")
+                    self._accounts = []
+                else:
+                    self._accounts = self._file.read()
+            return self._accounts
+
+    def account_of(self, target: Name) -> Account | None:
+        """The account that writes at ``target``; None when the file has none."""
+        accounts = self._read()
+        for account in accounts:
+            if account.owns(target, self._options["url"]):
+                return account
+        for account in accounts:
+            if account.is_labelled(target):
+                assert account.fulldomain is not None
+                self._context.warn(f"the account of {show(account.fulldomain)} is used for {show(target)}")
+                return account
+        return None
+
+    def key(self, account: Account) -> Hashable:
+        """The same for two entries of the file that are one account."""
+        return (bare(self.url(account)), account.subdomain.lower())
+
+    def url(self, account: Account) -> str:
+        """Where the account is; what is configured wins over what the file says."""
+        url: str = self._options["url"] or account.server_url
+        if not url:
+            problem = (
+                f"{self.shown}: the account of {printable(account.name or account.subdomain)} does not name its server"
+            )
+            raise SettingsError(problem, "url = https://auth.example.org")
+        return url
+
+    def client(self, account: Account) -> http.Client:
+        """Calls the server that the account is at."""
+        return self._at(self.url(account))
+
+    def _at(self, url: str) -> http.Client:
+        with self._lock:
+            if url not in self._clients:
+                self._clients[url] = http.Client(
+                    {**self._options, "url": url},
+                    credentials=f"the account in {self.shown}",
+                    wait=self._context.wait,
+                    warn=self._context.warn,
+                )
+            return self._clients[url]

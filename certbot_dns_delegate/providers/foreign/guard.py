@@ -1,0 +1,134 @@
+"""Calling other people's code: whatever it raises becomes one sentence, and nothing it says or logs shows a secret.
+
+Wrapped Certbot plugins and lexicon's providers put URLs, bodies and tracebacks into their errors and into the log;
+for some services the token is a part of the URL.
+"""
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from urllib.parse import quote_plus
+
+from certbot import errors
+
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.providers.http.answer import Redactor
+from certbot_dns_delegate.providers.interface import Options
+
+SHORTEST = 4
+"""Characters; anything shorter is no secret, and taking it out would make every text unreadable."""
+LONG = 16
+"""Characters; a shorter part of a value with colons is rather the name of an algorithm or a key."""
+PUBLIC = re.compile(
+    r"(^|[_-])(server|port|endpoint|url|host|region|zone|domain|email|username|algorithm|sign_query|ttl|type|name)$"
+)
+"""Keys whose values are needed to understand an error, and open no door."""
+CHATTY = frozenset({"root", "botocore", "boto3"})
+"""Loggers whose debug messages are dropped: lexicon uses the root logger, and botocore logs whole signed requests."""
+
+
+def hiding(values: Iterable[str]) -> Redactor:
+    """Takes these values out of any text, and each long part of ``algorithm:key:secret`` as well."""
+    whole = {value for value in values if len(value) >= SHORTEST}
+    parts = {part for value in whole for part in re.split(r"[:\n]", value) if len(part) >= LONG}
+    return Redactor(whole | parts | {quote_plus(value) for value in whole})
+
+
+def sentence(error: BaseException, redact: Redactor) -> str:
+    """An error as one line without a secret, cut to 300 characters."""
+    text = " ".join(redact(str(error)).split()) or "no explanation"  # in this order: a secret may hold white space
+    # Certbot's own errors are written for people; of any other the class says more than the text.
+    return redact.shown(text if isinstance(error, errors.Error) else f"{type(error).__name__}: {text}")
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """What a record says, also where its text and arguments do not fit together."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  an argument's own __str__ may raise anything
+        return f"{record.msg} {record.args}"
+
+
+class _Discretion(logging.Filter):
+    """Takes secrets out of whatever passes a handler, tracebacks included."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno <= logging.DEBUG and record.name.partition(".")[0] in CHATTY:
+            return False
+        # Always: what logging prints of a record that it cannot format would show the arguments.
+        record.msg, record.args = self._redact(message_of(record)), ()
+        if record.exc_info and record.exc_info[0] is not None:
+            record.exc_text = self._redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_info = None
+        return True
+
+
+class Guard:
+    """Foreign code runs inside: its log is kept clean, and its errors become ``explain(sentence)``.
+
+    Certbot's signals and our own errors pass.
+    """
+
+    def __init__(self, redact: Redactor, explain: Callable[[str], DelegateError]) -> None:
+        self._redact = redact
+        self._explain = explain
+        self._discretion = _Discretion(redact)
+        # Without any handler logging.debug() would set up one that prints to stderr.
+        self._spare = logging.NullHandler()
+        self._handlers: list[logging.Handler] = []
+
+    def __enter__(self) -> None:
+        root = logging.getLogger()
+        root.addHandler(self._spare)
+        self._handlers = list(root.handlers)
+        for handler in self._handlers:
+            handler.addFilter(self._discretion)
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for handler in self._handlers:
+            handler.removeFilter(self._discretion)
+        logging.getLogger().removeHandler(self._spare)
+        if isinstance(error, DelegateError | errors.SignalExit):
+            return
+        if isinstance(error, Exception | SystemExit):
+            raise self._explain(sentence(error, self._redact)) from None  # the error itself may hold a secret
+
+
+def without_proof(options: Options) -> Iterator[str]:
+    """The problem of a section that believes what foreign code reports."""
+    if options["watch"] in {"none", "server"}:
+        believed = f"watch = {options['watch']} believes what {options['provider']} reports"
+        yield f"{believed}, which may be success for nothing; watch = resolvers does without port 53"
+
+
+def secrets_in(text: str) -> set[str]:
+    """What may be secret in a credentials file: an INI file's values or a JSON file's strings, without public ones."""
+    with suppress(ValueError):
+        return set(_strings(json.loads(text), ""))
+    found = set()
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not PUBLIC.search(key.strip()):
+            found |= {value.strip(), value.strip().strip("\"'"), value.partition(" #")[0].strip().strip("\"'")}
+    return found
+
+
+def _strings(value: object, key: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _strings(inner, str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, key)
+    elif isinstance(value, str) and not PUBLIC.search(key):
+        yield value

@@ -1,0 +1,140 @@
+"""Read what the server that takes the updates has, over the connection that it takes them on."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.tsig
+from dns.name import Name
+
+from certbot_dns_delegate.errors import NoEffect, Refused, WriteError
+from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
+from certbot_dns_delegate.lookup.message import Question, dig, read
+from certbot_dns_delegate.model import RRset, Server, Sighting, Values
+from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.providers.rfc2136.connection import Connection
+from certbot_dns_delegate.providers.rfc2136.connection import read as read_signed
+from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
+from certbot_dns_delegate.text import printable, show, show_all
+
+LOOK_AGAIN_S = (0.1, 0.3, 0.6, 1.0, 2.0, 3.0)
+"""Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a secondary that forwards updates
+when its primary has notified it, which BIND does at most every 5 s (notify-delay)."""
+
+
+class Reader:
+    """Asks with authority, about many owners at once."""
+
+    def __init__(self, context: Context, key: dns.tsig.Key | None) -> None:
+        """:param key: signs the queries, for a server that chooses its view by key."""
+        self._context = context
+        self._key = key
+
+    def zone_of(self, connection: Connection, owner: Name) -> Name | None:
+        """The apex of the server's own zone that ``owner`` lies in."""
+        query = self._query(owner, dns.rdatatype.SOA)
+        with answered(connection):
+            message = _read(connection.exchange(query), query)
+        if message is None or not message.flags & dns.flags.AA:
+            return None
+        soa = soa_in(message, owner)
+        return None if soa is None else soa.name
+
+    def standing(self, connection: Connection, owners: Iterable[Name]) -> dict[Name, RRset]:
+        """What stands at the owners now.
+
+        :raises Refused: when a CNAME does.
+        """
+        found = {}
+        with answered(connection):
+            answers = self._ask_all(connection, owners)
+        for owner, message in answers.items():
+            link = alias_in(message, owner) if message is not None else None
+            if link is not None:
+                raise Refused(
+                    f"{connection.server} says that {show(owner)} is a CNAME to {show(link[0])}", HINTS["YXRRSET"]
+                )
+            found[owner] = txt_in(message, owner) if message is not None else RRset()
+        return found
+
+    def read_back(self, connection: Connection, values: Values) -> Sequence[Sighting]:
+        """What the server that said NOERROR serves now; nothing when it does not answer our queries.
+
+        :raises NoEffect: when it answers with authority and a value is not there.
+        """
+        for pause_s in (*LOOK_AGAIN_S, None):
+            try:
+                answers = self._ask_all(connection, values)
+            except (OSError, WriteError):
+                answers = {}
+            messages = {owner: m for owner, m in answers.items() if m is not None and m.flags & dns.flags.AA}
+            sightings = [_sighting(connection.server, owner, message) for owner, message in messages.items()]
+            if len(messages) < len(values):
+                self._context.warn(f"{connection.server} took the update but does not answer queries for it from here")
+                return []
+            missing = [s.owner for s in sightings if not values[s.owner] <= s.rrset.values]
+            if not missing:
+                return sightings
+            if pause_s is not None:
+                self._context.wait(pause_s)
+        hint = (
+            "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
+            " the name, or the name lies below a zone cut, or the server shows us another view (sign_query = true): "
+            + dig(Question(missing[0], dns.rdatatype.TXT), "+norec", server=connection.server)
+        )
+        raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
+
+    def _ask_all(self, connection: Connection, owners: Iterable[Name]) -> dict[Name, dns.message.Message | None]:
+        # Answers are told apart by their id alone, so no two queries may have the same: of 300 random ones, two do.
+        asked = list(owners)
+        ids = random.SystemRandom().sample(range(1 << 16), len(asked))
+        queries = {owner: self._query(owner, dns.rdatatype.TXT, i) for owner, i in zip(asked, ids, strict=True)}
+        wires = connection.exchange_all(list(queries.values()))
+        return {owner: _read(wires[query.id], query) for owner, query in queries.items()}
+
+    def _query(
+        self, owner: Name, rdtype: dns.rdatatype.RdataType, identifier: int | None = None
+    ) -> dns.message.Message:
+        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0, id=identifier)
+        if self._key is not None:
+            query.use_tsig(self._key)
+        return query
+
+
+@contextmanager
+def answered(connection: Connection) -> Iterator[None]:
+    """Around queries.
+
+    :raises Refused: when the connection breaks or stays silent; queries write nothing.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else printable(error.strerror or str(error))
+        server = connection.server
+        hint = f"dig @{server.address} -p {server.port} +tcp +norec . SOA"
+        raise Refused(f"{server} takes connections and does not answer a query: {why}", hint) from None
+
+
+def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
+    message: dns.message.Message | None
+    if query.keyring:
+        try:
+            message = read_signed(wire, query)
+        except dns.exception.DNSException:
+            return None
+    else:
+        message = read(wire, answer_is_enough=True)
+        asked = query.question[0]
+        if message is None or not Question(asked.name, asked.rdtype).is_answered_by(message):
+            return None
+    return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
+
+
+def _sighting(server: Server, owner: Name, message: dns.message.Message) -> Sighting:
+    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner), is_authoritative=True)

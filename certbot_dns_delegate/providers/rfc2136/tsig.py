@@ -1,0 +1,118 @@
+"""TSIG keys (RFC 8945) from settings, and from files as tsig-keygen writes them."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.name
+import dns.tsig
+
+from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.providers.interface import Options
+from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Secret, choice
+from certbot_dns_delegate.state.files import read_trusted
+from certbot_dns_delegate.text import parse_name, printable, quoted
+
+ALGORITHMS = {
+    "hmac-sha256": dns.tsig.HMAC_SHA256,
+    "hmac-sha384": dns.tsig.HMAC_SHA384,
+    "hmac-sha512": dns.tsig.HMAC_SHA512,
+    "hmac-sha224": dns.tsig.HMAC_SHA224,
+    "hmac-sha1": dns.tsig.HMAC_SHA1,
+    "hmac-md5": dns.tsig.HMAC_MD5,
+}
+
+KEYS = (
+    Key("tsig_name", TEXT, "The TSIG key's name, as the server knows it."),
+    Key("tsig_algorithm", choice(*ALGORITHMS), "The TSIG key's algorithm.", default="hmac-sha256"),
+    Key("tsig_secret", SECRET, "The TSIG key's secret in base64."),
+    Key("tsig_key_file", PATH, "A file with the whole key, as tsig-keygen prints it."),
+)
+
+
+class SigningKey(dns.tsig.Key):
+    """dnspython's key, without showing its secret."""
+
+    def __repr__(self) -> str:
+        return f"<TSIG key {self.name} {self.algorithm}>"
+
+
+COMMENT = re.compile(r"""("[^"]*")|/\*.*?\*/|(?://|\#)[^\n]*""", re.DOTALL)
+"""The comments of named.conf; and what is quoted, where there are none."""
+STATEMENT = re.compile(
+    r"""\bkey\s+"?(?P<name>[^\s"{;]+)"?\s*\{
+        (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w.-]+)"?\s*;)
+        (?=[^}]*\bsecret\s+(?P<quote>"?)(?P<secret>[^";]*)(?P=quote)\s*;)[^}]*\}\s*;""",
+    re.VERBOSE,
+)
+"""A key statement of named.conf, its parts in any order."""
+
+
+def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
+    """What is wrong with the key of a section, one sentence each."""
+    if options["tsig_key_file"] is not None:
+        if options["tsig_name"] or options["tsig_secret"]:
+            yield "tsig_key_file holds the whole key: take tsig_name and tsig_secret away"
+        try:
+            _, algorithm, _ = read_key_file(options["tsig_key_file"], warn)
+        except SettingsError as error:
+            yield f"tsig_key_file: {error}"
+            return
+    else:
+        algorithm = options["tsig_algorithm"]
+        if (options["tsig_name"] is None) != (options["tsig_secret"] is None):
+            missing = "tsig_name" if options["tsig_name"] is None else "tsig_secret (or tsig_secret_file)"
+            yield f"{missing} is missing"
+        if options["tsig_name"] is not None:
+            try:
+                parse_name(options["tsig_name"])
+            except ValueError as error:
+                yield f"tsig_name: {error}"
+        if options["tsig_secret"] is not None and not _is_base64(options["tsig_secret"].reveal()):
+            yield "tsig_secret is not base64: copy it whole, with the = at its end"
+    if algorithm in {"hmac-md5", "hmac-sha1"}:
+        warn(f"TSIG key algorithm {algorithm} is obsolete; hint: tsig-keygen -a hmac-sha256 NAME makes a better key")
+
+
+def make_key(options: Options, warn: Callable[[str], None]) -> SigningKey | None:
+    """The key to sign with; None where none is configured."""
+    if options["tsig_key_file"] is not None:
+        name, algorithm, secret = read_key_file(options["tsig_key_file"], warn)
+    elif options["tsig_name"] is not None:
+        name, algorithm, secret = options["tsig_name"], options["tsig_algorithm"], options["tsig_secret"]
+    else:
+        return None
+    return SigningKey(parse_name(name), secret.reveal(), ALGORITHMS[algorithm])
+
+
+def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Secret]:
+    """Name, algorithm and secret from a key statement.
+
+    :raises SettingsError: when the file does not hold exactly one.
+    """
+    text = COMMENT.sub(lambda found: found[1] or " ", read_trusted(path, warn))
+    statements = list(STATEMENT.finditer(text))
+    shown = printable(str(path))
+    if len(statements) != 1:
+        hint = f"tsig-keygen -a hmac-sha256 NAME > {quoted(path)}"
+        raise SettingsError(f"{shown} holds {len(statements) or 'no'} key statements; it must hold one", hint)
+    found = statements[0]
+    algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")
+    if algorithm not in ALGORITHMS:
+        raise SettingsError(f"{shown}: algorithm {printable(algorithm, 40)!r} is none of {', '.join(ALGORITHMS)}")
+    try:
+        parse_name(found["name"])
+    except ValueError as error:
+        raise SettingsError(f"{shown}: {error}") from None
+    if not _is_base64(found["secret"]):
+        raise SettingsError(f"{shown}: the secret is not base64")
+    return found["name"], algorithm, Secret(found["secret"])
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode("".join(text.split()), validate=True))
+    except (binascii.Error, ValueError):
+        return False

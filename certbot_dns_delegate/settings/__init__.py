@@ -1,0 +1,1 @@
+"""The INI file: its syntax, its meaning, and the delegates in it."""

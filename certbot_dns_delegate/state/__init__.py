@@ -1,0 +1,1 @@
+"""What this host keeps on disk: journals, history, locks and the rules for trusted files."""

@@ -1,0 +1,130 @@
+"""What is known of many names from one look to the next: their state, since when, and whether they were ever here."""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+
+from certbot_dns_delegate.state.files import create_private, make_private
+from certbot_dns_delegate.state.sqlite import format_of, unusable
+
+BUSY_S = 30.0
+"""Seconds to wait for another process that writes."""
+AT_ONCE = 500
+"""Names in one question to the database: below SQLite's oldest limit of 999 parameters."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS name (
+    name TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    since REAL NOT NULL,        -- seconds since the epoch
+    looked REAL NOT NULL,
+    delegated REAL,             -- since when its chain leads to us, or led before it was taken away
+    arrived INTEGER NOT NULL,   -- whether its addresses were ever ours
+    away REAL                   -- since when they are not; NULL: they are, or it is not known
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pass (started REAL PRIMARY KEY, finished REAL);
+"""
+VERSION = 1
+UNDELEGATED = "undelegated"
+"""The state of a name whose chain led to us and does so no more."""
+COLUMNS = "name, state, since, looked, delegated, arrived, away"
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+@dataclass(frozen=True)
+class Known:
+    """One name at the last look."""
+
+    state: str = ""
+    since: float = 0.0
+    looked: float = 0.0
+    delegated: float | None = None
+    arrived: bool = False
+    away: float | None = None
+
+    def with_addresses(self, addresses: Iterable[str], ours: Networks, now: float) -> "Known":
+        """What is known after a look at the addresses of the name."""
+        if is_here(addresses, ours):
+            return replace(self, arrived=True, away=None)
+        return replace(self, away=now if self.away is None else self.away)
+
+    def with_state(self, state: str, now: float, *, is_delegated: bool) -> "Known":
+        """What is known after a look at the chain of the name."""
+        since = self.since if state == self.state else now
+        is_back = is_delegated and (self.delegated is None or self.state == UNDELEGATED)
+        return replace(self, state=state, since=since, looked=now, delegated=now if is_back else self.delegated)
+
+
+def is_here(addresses: Iterable[str], ours: Networks) -> bool:
+    """Whether one of the addresses is ours."""
+    return any(ip_address(address) in network for address in addresses for network in ours)
+
+
+class Fleet:
+    """The database."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def open(self) -> Iterator[sqlite3.Connection]:
+        """A connection, made once for many calls.
+
+        :raises StateError: when the database cannot be used.
+        """
+        try:
+            make_private(self.path.parent)
+            create_private(self.path)
+        except OSError as error:
+            raise unusable(self.path, error) from None
+        try:
+            with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
+                if format_of(database, VERSION) < VERSION:
+                    database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+                yield database
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from None
+
+    @staticmethod
+    def known(database: sqlite3.Connection, names: Sequence[str]) -> dict[str, Known]:
+        """What was known of names; those never looked at are not there."""
+        found = {}
+        for begin in range(0, len(names), AT_ONCE):
+            part = names[begin : begin + AT_ONCE]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT {COLUMNS} FROM name WHERE name IN ({marks})"  # noqa: S608  names of columns and question marks, all ours
+            for name, state, since, looked, delegated, arrived, away in database.execute(query, part):
+                found[name] = Known(state, since, looked, delegated, bool(arrived), away)
+        return found
+
+    @staticmethod
+    def record(database: sqlite3.Connection, names: Mapping[str, Known]) -> None:
+        """Write down what is known now."""
+        with database:
+            database.executemany(
+                f"INSERT OR REPLACE INTO name ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  names of columns and question marks, all ours
+                [(name, k.state, k.since, k.looked, k.delegated, k.arrived, k.away) for name, k in names.items()],
+            )
+
+    @staticmethod
+    def begin(database: sqlite3.Connection, *, resume: bool) -> float:
+        """When this pass over the names began: now, or when the unfinished one did that is resumed."""
+        with database:
+            row = database.execute("SELECT started FROM pass WHERE finished IS NULL ORDER BY started DESC").fetchone()
+            if resume and row is not None:
+                return float(row[0])
+            now = time.time()
+            database.execute("DELETE FROM pass")
+            database.execute("INSERT INTO pass (started) VALUES (?)", (now,))
+            return now
+
+    @staticmethod
+    def finish(database: sqlite3.Connection) -> None:
+        """All names of this pass were looked at."""
+        with database:
+            database.execute("UPDATE pass SET finished = ?", (time.time(),))

@@ -1,0 +1,97 @@
+"""CAA: what a set forbids, as RFC 8659, RFC 8657 and Boulder read it."""
+
+import socket
+import threading
+
+import pytest
+
+from certbot_dns_delegate.check import caa
+from certbot_dns_delegate.lookup.caa import Record, prohibitions
+
+OURS = ["letsencrypt.org"]
+ACCOUNT = "https://acme.test/acct/1"
+
+
+def forbidden(*records: tuple[int, str, str], account: str | None = ACCOUNT, is_wildcard: bool = False) -> str:
+    """All reasons in one text."""
+    made = [Record(*record) for record in records]
+    return "; ".join(prohibitions(made, OURS, account, is_wildcard=is_wildcard))
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [(0, "iodef", "mailto:x@example.com")],
+        [(0, "issue", "letsencrypt.org")],
+        [(0, "issue", "other.test"), (0, "issue", " letsencrypt.org ; ")],
+        [(0, "issue", f"letsencrypt.org; accounturi={ACCOUNT}; validationmethods=http-01,dns-01")],
+        [(0, "issue", "letsencrypt.org"), (0, "issuewild", ";")],
+        [(128, "issue", "letsencrypt.org"), (128, "issuemail", ";")],
+        [(0, "newtag", "whatever"), (0, "issue", "letsencrypt.org")],
+    ],
+)
+def test_allowed(records: list[tuple[int, str, str]]) -> None:
+    """One property that lets the CA issue is enough, and issuewild says nothing about plain names."""
+    assert forbidden(*records) == ""
+
+
+@pytest.mark.parametrize(
+    ("records", "why"),
+    [
+        ([(0, "issue", ";")], "issue is for nobody"),
+        ([(0, "issue", "LetsEncrypt.org")], "issue is for LetsEncrypt.org"),
+        ([(0, "issue", "letsencrypt.org; accounturi=https://acme.test/acct/2")], "the account here is https://acme"),
+        ([(0, "issue", "letsencrypt.org; validationmethods=http-01")], "without dns-01"),
+        ([(0, "issue", f"letsencrypt.org; accounturi={ACCOUNT}; accounturi={ACCOUNT}")], "stands twice"),
+        ([(128, "newtag", ""), (0, "issue", "letsencrypt.org")], "newtag is critical"),
+        ([(1, "newtag", ""), (0, "issue", "letsencrypt.org")], "newtag is critical"),
+        ([(0, "issue", "evil\x1b[31m.test")], r"\x1b[31m"),
+    ],
+)
+def test_forbidden(records: list[tuple[int, str, str]], why: str) -> None:
+    """Each way to forbid is told, with hostile text escaped."""
+    assert why in forbidden(*records)
+
+
+def test_wildcards() -> None:
+    """issuewild counts instead of issue for a wildcard, and issue where there is none."""
+    assert (
+        forbidden((0, "issue", "letsencrypt.org"), (0, "issuewild", ";"), is_wildcard=True) == "issuewild is for nobody"
+    )
+    assert forbidden((0, "issue", ";"), (0, "issuewild", "letsencrypt.org"), is_wildcard=True) == ""
+    assert forbidden((0, "issue", ";"), is_wildcard=True) == "issue is for nobody"
+
+
+def test_an_unknown_account_is_not_compared() -> None:
+    """Where no account is known, accounturi forbids nothing."""
+    assert forbidden((0, "issue", "letsencrypt.org; accounturi=https://x.test/1"), account=None) == ""
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"Content-Length: 60000\r\n\r\n" + b"[" * 60000,
+        b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+        b"Content-Length: 400\r\n\r\n{}",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"Content-Length: 2\r\n\r\n[]",
+        b'Content-Length: 13\r\n\r\n{"meta": null}',
+        b'Content-Length: 38\r\n\r\n{"meta": {"caaIdentities": ["a..b", 1]}}',
+        b"Content-Length: 2\r\n\r\n\xff\xfe",
+    ],
+)
+def test_a_directory_that_is_none(reply: bytes) -> None:
+    """Whatever comes instead of a CA's directory, it says nothing about the CA's name; advice never ends a check."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert caa.identities(f"http://127.0.0.1:{server.getsockname()[1]}/directory") == ()
+        thread.join()

@@ -1,0 +1,90 @@
+"""What Certbot has on record, and what the command line says instead."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certbot_dns_delegate import check
+from certbot_dns_delegate.command import main
+from certbot_dns_delegate.command.arguments import make_parser
+from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.command.types import UsageError
+
+THEIRS, OTHER = "https://ca.test/dir", "http://other.test/dir/"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Certbot's directory, with one certificate and an account at each of two CAs."""
+    ini = tmp_path / "delegate.ini"
+    ini.touch(mode=0o600)
+    ini.write_text("[acme.test]\nprovider = rfc2136\nserver = 127.0.0.1\nunsigned = true\n")
+    certify(tmp_path / "cert.pem", "shop.customer.test")
+    (tmp_path / "renewal").mkdir()
+    (tmp_path / "renewal" / "shop.conf").write_text(
+        f"cert = {tmp_path}/cert.pem\n[renewalparams]\nauthenticator = dns-delegate\nserver = {THEIRS}\naccount = 01\n"
+        f"dns_delegate_credentials = {ini}\ndns_delegate_resolvers = 192.0.2.53\n"
+    )
+    for server, account in ((THEIRS, "01"), (OTHER, "02")):
+        folder = tmp_path / "accounts" / server.partition("://")[2] / account
+        folder.mkdir(parents=True)
+        (folder / "regr.json").write_text(f'{{"uri": "{server}/{account}"}}')
+    return tmp_path
+
+
+def certify(file: Path, name: str) -> None:
+    """A certificate for a name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
+def orders(config: Path, options: str) -> list[tuple[str, str | None, list[str]]]:
+    """The server, the account and the resolvers of each order."""
+    words = f"check --all-lineages --config-dir {config} --work-dir {config} {options}".split()
+    arguments = make_parser().parse_args(words)
+    output = Output(io.StringIO(), io.StringIO())
+    made = check._orders(arguments, Host.of(arguments, output), output, check.Counter())
+    return [(order.server, order.account, [str(each) for each in order.resolvers]) for order in made]
+
+
+def test_what_is_on_record(config: Path) -> None:
+    """Without options the renewal file decides."""
+    assert orders(config, "") == [(THEIRS, f"{THEIRS}/01", ["192.0.2.53"])]
+
+
+def test_the_command_line_comes_first(config: Path) -> None:
+    """A CA or resolvers that are given are meant; the account is then the one at that CA."""
+    options = f"--server {OTHER} --resolvers 192.0.2.54"
+    assert orders(config, options) == [(OTHER, f"{OTHER}/02", ["192.0.2.54"])]
+    with pytest.raises(UsageError, match="leave out --credentials"):
+        orders(config, "--credentials x.ini")
+
+
+@pytest.mark.parametrize("server", ["http://[::1", "no url", "ftp://ca.test/"])
+def test_a_server_on_record_that_is_no_url(config: Path, server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is told, as a failure: of its names nothing is known."""
+    file = config / "renewal" / "shop.conf"
+    file.write_text(file.read_text().replace(THEIRS, server))
+    assert orders(config, "") == []
+    code = main(["check", "--all-lineages", "--config-dir", str(config), "--work-dir", str(config)])
+    assert code == 1
+    assert capsys.readouterr().out.startswith(f"fail  shop  lineage: {file}: ")

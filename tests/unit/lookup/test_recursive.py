@@ -1,0 +1,374 @@
+"""Recursive resolvers: which is asked when, by UDP, TCP, TLS and HTTPS, and the words when none answers (rule 2)."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.server
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import dns.message
+import dns.rcode
+import pytest
+from dns.name import Name
+from dns.rdatatype import CNAME, NS, A
+
+from certbot_dns_delegate.errors import LookupFailed, SettingsError
+from certbot_dns_delegate.lookup.answer import rdatas_in
+from certbot_dns_delegate.lookup.exchange import WINDOW
+from certbot_dns_delegate.lookup.message import Reply
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
+from certbot_dns_delegate.model import Server as ServerAddress
+from tests.e2e.lab.certificates import Authority
+from tests.servers import (
+    Behaviour,
+    BogusEde,
+    FormErring,
+    Garbage,
+    Refusing,
+    Replying,
+    Server,
+    ServFailing,
+    Silent,
+    TcpDead,
+    Truncating,
+    UdpDead,
+    When,
+)
+from tests.servers.exchange import Request
+from tests.unit.internet import name, resolver
+
+OWNER = name("_acme-challenge.shop.customer.test.")
+ZONE = {"customer.test.": "_acme-challenge.shop CNAME shop.acme.test.\n@ A 192.0.2.1", "acme.test.": ""}
+
+
+def server(behaviour: Behaviour | None = None) -> Server:
+    """A resolver."""
+    return Server(ZONE, recursive=True, behaviour=behaviour)
+
+
+def recursive(*servers: Server) -> Recursive:
+    """Ours, asking these in order."""
+    return Recursive([resolver(each) for each in servers])
+
+
+def shown(server: Server) -> str:
+    """A server on an uncommon port, as the sentences show it."""
+    return f"{server.address}@{server.port}"
+
+
+def test_first_answers() -> None:
+    """The second is not asked where the first has an answer; RD is set."""
+    with server() as first, server() as second:
+        reply = recursive(first, second).ask(OWNER, CNAME)
+        assert (len(first.asked(rd=True)), second.questions) == (1, [])
+    assert rdatas_in(reply.message.answer, OWNER, CNAME)[0].target == name("shop.acme.test.")
+
+
+def test_nxdomain_is_an_answer() -> None:
+    """So is NOERROR without the record: the second resolver is not asked for a better one."""
+    with server() as first, server() as second:
+        ours = recursive(first, second)
+        assert ours.ask(name("none.customer.test."), CNAME).rcode == "NXDOMAIN"
+        assert ours.ask(name("customer.test."), CNAME).rcode == "NOERROR"
+        assert second.questions == []
+
+
+BAD = [ServFailing(), Refusing(), FormErring(), Replying(dns.rcode.NOTIMP), BogusEde(), Silent(), Garbage()]
+
+
+@pytest.mark.parametrize("behaviour", BAD)
+def test_first_bad_second_good(behaviour: Behaviour) -> None:
+    """Whatever is no answer asks the next resolver, and the next question begins with that one."""
+    with server(behaviour) as first, server() as second:
+        ours = recursive(first, second)
+        assert ours.ask(OWNER, CNAME).message.answer
+        asked = len(first.questions)
+        assert ours.ask(name("customer.test."), A).message.answer
+        assert len(first.questions) == asked
+
+
+def test_not_a_resolver() -> None:
+    """An authoritative server that offers no recursion has no say about other names."""
+    with Server({"other.test.": ""}) as first, server() as second:
+        first.behaviour = Replying(dns.rcode.NOERROR)
+        assert recursive(first, second).ask(OWNER, CNAME).message.answer
+        with pytest.raises(LookupFailed, match="said NOERROR, but it offers no recursion"):
+            recursive(first).ask(OWNER, CNAME)
+
+
+FAILURES = [
+    (ServFailing(), "SERVFAIL"),
+    (Refusing(), "REFUSED"),
+    (FormErring(), "FORMERR"),
+    (Garbage(), "malformed"),
+    (BogusEde(22, "no \x1b[2J servers"), r"SERVFAIL (EDE 22: no \x1b[2J servers)"),
+    (Truncating() | TcpDead(), "truncated by UDP, connection refused by TCP"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "told"), FAILURES)
+def test_all_bad(behaviour: Behaviour, told: str) -> None:
+    """The error says what each resolver said, escaped, and how to ask again."""
+    with server(behaviour) as first, server(Refusing()) as second:
+        with pytest.raises(LookupFailed) as caught:
+            recursive(first, second).ask(OWNER, CNAME)
+        # A refusal is the same in the second round; with CD set it is another question.
+        assert len([question for question in second.questions if not question.message.flags & 0x0010]) == 1
+        assert caught.value.problem == (
+            f"{OWNER} CNAME: no resolver has an answer: {shown(first)} said {told}; {shown(second)} said REFUSED"
+        )
+        assert caught.value.hint == (
+            f"dig @{first.address} -p {first.port} {OWNER} CNAME, or ask others with --resolvers"
+        )
+
+
+def test_bogus() -> None:
+    """SERVFAIL that goes away when checking is disabled is DNSSEC's, and said to be."""
+    checking = When(lambda request: not request.message.flags & 0x0010, BogusEde(6, "DNSKEY Missing"))
+    with server(checking) as first, pytest.raises(LookupFailed) as caught:
+        recursive(first).ask(OWNER, CNAME)
+    assert caught.value.problem.endswith(" said SERVFAIL (EDE 6: DNSKEY Missing)")
+    assert caught.value.hint == f"DNSSEC does not validate here, and CAs must check it: delv {OWNER} CNAME"
+
+
+def test_slow_resolver_is_heard_in_the_second_round() -> None:
+    """One that answers nothing for a while is asked again with more patience."""
+    seconds = When(lambda request: len(first.questions) < 3, Silent())
+    with server(seconds) as first:
+        assert recursive(first).ask(OWNER, CNAME).message.answer
+
+
+@pytest.mark.parametrize("behaviour", [UdpDead(), Truncating(), TcpDead()])
+def test_one_transport(behaviour: Behaviour) -> None:
+    """UDP or TCP alone will do."""
+    with server(behaviour) as first:
+        assert recursive(first).ask(OWNER, CNAME).message.answer
+
+
+def test_several_questions() -> None:
+    """Each has its own answer or failure; those beside have none where the resolver failed."""
+    failing = When(lambda request: request.qtype == NS, ServFailing())
+    with server(failing) as first:
+        keys = [(OWNER, CNAME), (OWNER, NS)]
+        answers = recursive(first).ask_all(keys, [(name("customer.test."), NS), (name("customer.test."), A)])
+    assert isinstance(answers[OWNER, CNAME], Reply)
+    assert isinstance(answers[OWNER, NS], LookupFailed)
+    assert (name("customer.test."), NS) not in answers
+    assert isinstance(answers[name("customer.test."), A], Reply)
+
+
+MANY = [(name(f"n{number:03}.customer.test."), A) for number in range(4 * WINDOW)]
+"""Four windows of questions."""
+
+
+def test_many_names_whose_servers_are_silent() -> None:
+    """However many in a row get no answer: while the resolver lives, the others are asked."""
+    dead: set[Name] = set()
+    lock = threading.Lock()
+
+    def is_dead(request: Request) -> bool:
+        """The names that fill the first window, whichever they are."""
+        with lock:
+            if len(dead) < WINDOW and request.qtype == A:
+                dead.add(request.qname)
+            return request.qname in dead
+
+    with server(When(is_dead, Silent())) as own:
+        answers = recursive(own).ask_all(MANY)
+    assert {owner for (owner, _), answer in answers.items() if isinstance(answer, LookupFailed)} == dead
+
+
+def test_many_names_where_no_resolver_listens() -> None:
+    """What the first names met is said of all, also of those that were not asked any more."""
+    with server() as own:
+        pass
+    answers = recursive(own).ask_all(MANY)
+    told = f"no resolver has an answer: {shown(own)} said connection refused"
+    assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []
+
+
+def test_many_names_at_a_dead_resolver() -> None:
+    """One question tells that it is the resolver: the other names do not wait for it, and the failure says so."""
+    with server(Silent()) as own:
+        answers = recursive(own).ask_all(MANY)
+        assert len({question.qname for question in own.questions}) == WINDOW + 1
+    told = f"no resolver has an answer: {shown(own)} said timeout"
+    assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []
+
+
+def test_resolvers_of_the_option() -> None:
+    """Every documented form."""
+    text = "192.0.2.53, 192.0.2.53@5353,[2001:db8::53]@53,2001:db8::54,tls://9.9.9.9#dns.quad9.net,tls://192.0.2.1@8853"
+    plain, port, six, bare, tls, unnamed, https = parse_resolvers(f"{text}, https://dns.example/dns-query")
+    assert plain == Resolver(ServerAddress("192.0.2.53"))
+    assert port == Resolver(ServerAddress("192.0.2.53", 5353))
+    assert six == Resolver(ServerAddress("2001:db8::53"))
+    assert bare == Resolver(ServerAddress("2001:db8::54"))
+    assert tls == Resolver(ServerAddress("9.9.9.9", 853), "tls", "dns.quad9.net")
+    assert unnamed == Resolver(ServerAddress("192.0.2.1", 8853), "tls", "192.0.2.1")
+    assert (https.scheme, https.url) == ("https", "https://dns.example/dns-query")
+    assert [str(each) for each in (port, tls, https)] == [
+        "192.0.2.53@5353",
+        "tls://9.9.9.9@853",
+        "https://dns.example/dns-query",
+    ]
+
+
+NO_RESOLVERS = [
+    ("", "it is empty"),
+    ("dns.example", "dns.example: must be an address: a name would have to be resolved first"),
+    ("192.0.2.1@0", "192.0.2.1@0: '0' is no port (1 to 65535)"),
+    ("tls://dns.example", "tls://dns.example: 'dns.example' does not appear to be an IPv4 or IPv6 address"),
+    ("https:///x", "https:///x: has no host name"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), NO_RESOLVERS)
+def test_no_resolvers_of_the_option(text: str, problem: str) -> None:
+    """What is none is named, with the forms that are."""
+    with pytest.raises(SettingsError) as caught:
+        parse_resolvers(text)
+    assert caught.value.problem == f"no list of resolvers: {problem}"
+    assert caught.value.hint == (
+        "use forms such as 192.0.2.53, 192.0.2.53@5353, [2001:db8::53]@53, tls://9.9.9.9#dns.quad9.net,"
+        " https://dns.example/dns-query"
+    )
+
+
+def test_system_resolvers() -> None:
+    """resolv.conf has at least one, by address."""
+    assert all(each.server.port == 53 for each in system_resolvers())
+
+
+# TLS and HTTPS
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """A certificate authority that this process trusts."""
+    made = Authority(tmp_path / "ca")
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
+    return made
+
+
+def context(authority: Authority, address: str) -> ssl.SSLContext:
+    """TLS as `dns.test` and as an address."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(*authority.issue("dns.test", address))
+    return made
+
+
+@contextlib.contextmanager
+def over_tls(plain: Server, tls: ssl.SSLContext) -> Iterator[int]:
+    """The port of a TLS front of a resolver; it answers in reverse order, as RFC 7858 lets it."""
+    with socket.create_server((plain.address, 0)) as listener:
+        stopping = threading.Event()
+
+        def serve() -> None:
+            while not stopping.is_set():
+                with contextlib.suppress(OSError):
+                    connection, _ = listener.accept()
+                    with connection, tls.wrap_socket(connection, server_side=True) as client:
+                        client.settimeout(0.1)
+                        relay(client)
+
+        def relay(client: ssl.SSLSocket) -> None:
+            with socket.create_connection((plain.address, plain.port)) as behind, contextlib.suppress(TimeoutError):
+                replies = []
+                while True:
+                    try:
+                        wire = client.recv(65535)
+                    except TimeoutError:
+                        break
+                    if not wire:
+                        return
+                    while wire:
+                        size = 2 + int.from_bytes(wire[:2], "big")
+                        behind.sendall(wire[:size])
+                        wire = wire[size:]
+                        length = int.from_bytes(behind.recv(2, socket.MSG_WAITALL), "big")
+                        replies.append(length.to_bytes(2, "big") + behind.recv(length, socket.MSG_WAITALL))
+                for reply in reversed(replies):
+                    client.sendall(reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stopping.set()
+            with contextlib.suppress(OSError):
+                socket.create_connection(listener.getsockname(), 1).close()
+            thread.join()
+
+
+@pytest.mark.parametrize("verify_as", ["dns.test", "address"])
+def test_tls(authority: Authority, verify_as: str) -> None:
+    """The certificate must show the name, or the address where none is given; answers may come in any order."""
+    with server() as plain, over_tls(plain, context(authority, plain.address)) as port:
+        suffix = "" if verify_as == "address" else f"#{verify_as}"
+        ours = Recursive(parse_resolvers(f"tls://{plain.address}@{port}{suffix}"))
+        answers = ours.ask_all([(OWNER, CNAME), (name("customer.test."), A)])
+        assert all(isinstance(reply, Reply) and reply.transport == "tls" for reply in answers.values())
+        assert rdatas_in(answers[OWNER, CNAME].message.answer, OWNER, CNAME)  # type: ignore[union-attr]  # a failure fails the test too
+
+
+def test_tls_with_another_name(authority: Authority) -> None:
+    """A certificate for another name is refused, and the error says so."""
+    with server() as plain, over_tls(plain, context(authority, plain.address)) as port:
+        with pytest.raises(LookupFailed) as caught:
+            Recursive(parse_resolvers(f"tls://{plain.address}@{port}#dns.quad9.net")).ask(OWNER, CNAME)
+        assert plain.questions == []
+        assert caught.value.problem == (
+            f"{OWNER} CNAME: no resolver has an answer: tls://{plain.address}@{port} said a certificate that does not"
+            " verify (Hostname mismatch, certificate is not valid for 'dns.quad9.net'.)"
+        )
+        assert caught.value.hint.startswith(f"dig +tls @{plain.address} -p {port} {OWNER} CNAME")
+
+
+def test_tls_at_a_port_without_it() -> None:
+    """A server that speaks no TLS is told, and the next resolver asked."""
+    with server() as plain, server() as second:
+        first = Resolver(ServerAddress(plain.address, plain.port), "tls", "dns.test")
+        assert Recursive([first, resolver(second)]).ask(OWNER, CNAME).transport == "udp"
+
+
+def test_https(authority: Authority) -> None:
+    """DNS over HTTPS, by a URL."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wire = base64.urlsafe_b64decode(parse_qs(urlsplit(self.path).query)["dns"][0] + "==")
+            self.reply(wire)
+
+        def do_POST(self) -> None:
+            self.reply(self.rfile.read(int(self.headers["content-length"])))
+
+        def reply(self, wire: bytes) -> None:
+            answer = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+            self.send_response(200 if self.path.startswith("/dns-query") else 404)
+            self.send_header("content-type", "application/dns-message")
+            self.end_headers()
+            self.wfile.write(answer.to_wire())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        served.socket = context(authority, "127.0.0.1").wrap_socket(served.socket, server_side=True)
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        try:
+            url = f"https://127.0.0.1:{served.server_address[1]}"
+            assert Recursive(parse_resolvers(f"{url}/dns-query")).ask(OWNER, CNAME).transport == "https"
+            with pytest.raises(LookupFailed, match=f"{url}/other said malformed"):
+                Recursive(parse_resolvers(f"{url}/other")).ask(OWNER, CNAME)
+        finally:
+            served.shutdown()
+            thread.join()

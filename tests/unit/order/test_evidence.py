@@ -1,0 +1,78 @@
+"""What servers show around a publication decides what is ours and how long to wait."""
+
+import time
+
+import dns.name
+
+from certbot_dns_delegate.model import Chain, Challenge, Publication, RRset, Sighting, Target, Zone
+from certbot_dns_delegate.model import Server as Address
+from certbot_dns_delegate.order.evidence import serials, stale_for_s, there_before
+from certbot_dns_delegate.order.plan import Plan, Planned
+from certbot_dns_delegate.order.watch import Watcher, WatchReport
+from tests.servers import Server
+
+APEX = dns.name.from_text("acme.test.")
+OWNER = dns.name.from_text("web.acme.test.")
+VALUE = "v" * 43
+
+
+def planned(present: RRset, *servers: Server) -> Plan:
+    """A plan for one value, with what was seen at its target."""
+    zone = Zone(APEX, tuple(Address(server.address, server.port) for server in servers))
+    challenge = Challenge("web.example.test", dns.name.from_text("_acme-challenge.web.example.test."), VALUE)
+    target = Target(OWNER, zone, "acme.test", present)
+    publication = Publication("acme.test", zone, {OWNER: frozenset({VALUE})})
+    return Plan((Planned(challenge, Chain(challenge.owner), target),), (), (publication,))
+
+
+def test_what_every_server_has_was_there_before() -> None:
+    """Our value, served by all servers before we wrote it, is somebody else's and stays."""
+    with Server({"acme.test.": f"web TXT {VALUE}"}) as one, Server({"acme.test.": f"web TXT {VALUE}"}) as two:
+        assert there_before(planned(RRset(frozenset({VALUE}), 1), one, two)) == {OWNER: {VALUE}}
+
+
+def test_what_one_lagging_server_has_is_ours() -> None:
+    """A secondary that still serves what an earlier run of ours has withdrawn does not make the value foreign."""
+    with Server({"acme.test.": ""}) as primary, Server({"acme.test.": f"web TXT {VALUE}"}) as lagging:
+        assert there_before(planned(RRset(frozenset({VALUE}), 1), primary, lagging)) == {OWNER: set()}
+
+
+def test_nobody_is_asked_where_the_value_was_not_seen() -> None:
+    """Nearly always nothing of ours stood there, and no question is needed to know it."""
+    with Server({"acme.test.": "web TXT theirs"}) as server:
+        assert there_before(planned(RRset(frozenset({"theirs"}), 60), server)) == {OWNER: {"theirs"}}
+        assert server.questions == []
+
+
+def test_older_values_are_waited_out() -> None:
+    """What others' values beside ours show to have been served is waited for, at most a minute."""
+    theirs = planned(RRset(frozenset({"theirs"}), 3600))
+    assert stale_for_s(theirs, None, {}, {}, 2.0) == 60
+    assert stale_for_s(planned(RRset(frozenset({"theirs"}), 10)), None, {}, {}, 2.0) == 9
+    assert stale_for_s(planned(RRset(frozenset({VALUE}), 10)), None, {}, {}, 2.0) == 0
+    assert 1 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 1)}, {}, 0.0) <= 2
+    assert stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time() - 5, 1)}, {}, 0.0) == 0
+    assert stale_for_s(planned(RRset()), None, {}, {OWNER: 1}, 0.5) == 1.5
+    assert 26 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 30)}, {}, 0.0) <= 31
+
+
+def seen(ttl: int, beside: frozenset[str] = frozenset()) -> WatchReport:
+    """A report of one server that served an older RRset until just now, and what it serves beside ours in the end."""
+    server = Address("192.0.2.1")
+    watcher = Watcher(APEX, server, {OWNER: frozenset({VALUE})}, lambda _: ())
+    watcher.older[OWNER] = (time.monotonic(), ttl)
+    watcher.sightings[OWNER] = Sighting(server, OWNER, "NOERROR", RRset(frozenset({VALUE}) | beside, 1))
+    return WatchReport(True, 5.0, (watcher,))
+
+
+def test_what_a_lagging_server_served_is_waited_out() -> None:
+    """From when it was last seen there, however long ago ours was published; not where only we can have been asked."""
+    assert 25 < stale_for_s(planned(RRset()), seen(30), {}, {}, 100.0) <= 31
+    assert stale_for_s(planned(RRset()), seen(3600), {}, {}, 100.0) == 60
+    assert 1 < stale_for_s(planned(RRset()), seen(1, frozenset({"theirs"})), {}, {}, 100.0) <= 2
+    assert stale_for_s(planned(RRset()), seen(1), {}, {}, 100.0) == 0
+
+
+def test_serials_of_nobody() -> None:
+    """A report without servers has no serials."""
+    assert serials(WatchReport(True, 0.0, ())) == {}

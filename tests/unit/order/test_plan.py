@@ -1,0 +1,545 @@
+"""The plan of an order: where every value goes, and the exact words of all that stands against it (rules 1, 3, 5)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dns.name
+import pytest
+from dns.name import Name
+
+from certbot_dns_delegate.errors import (
+    ChainEndsOutside,
+    DelegateError,
+    LookupFailed,
+    NotDelegated,
+    PlanError,
+    TargetNotAllowed,
+)
+from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
+from certbot_dns_delegate.lookup.zone import Zones
+from certbot_dns_delegate.model import Challenge, Limits, RRset
+from certbot_dns_delegate.model import Server as Address
+from certbot_dns_delegate.order.plan import Plan, Planner
+from certbot_dns_delegate.order.router import Router
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.timing import Watch
+from tests.e2e.lab.lab import Lab
+from tests.servers import Behaviour, Silent, SlowBy, UdpDead
+from tests.unit.internet import Internet, name, resolver, suffix_of
+
+TITLE = "acme.example.test."
+OTHER = "auth.links.test."
+
+
+class Provider:
+    """What the plan needs of a provider."""
+
+    def __init__(self, zone: str | None = None, limits: Limits = Limits(), shared: bool = False) -> None:  # noqa: B008  never changed
+        self.zone, self.limits, self.shared = zone, limits, shared
+
+    def zone_of(self, owner: Name) -> Name | None:
+        """The zone of a service that serves one."""
+        return name(self.zone) if self.zone and owner.is_subdomain(name(self.zone)) else None
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        """Owners that share their room have one key."""
+        return "account" if self.shared else owner
+
+
+def delegate(title: str = TITLE, **settings) -> Delegate:  # type: ignore[no-untyped-def]  # any field of Delegate
+    """One section of the settings."""
+    return Delegate(title.rstrip("."), "rfc2136", name(title), {}, **settings)
+
+
+def challenge(identifier: str, value: str = "") -> Challenge:
+    """One name of the order."""
+    return Challenge(identifier, name(f"_acme-challenge.{identifier}."), value or f"value-of-{identifier}")
+
+
+def internet(customer: str, acme: str = "", links: str = "", **behaviours: Behaviour) -> Internet:
+    """A customer's zone, another operator's with a delegate beneath, and a delegate."""
+    hosts = {
+        "ns.customer.test.": {"customer.test.": customer},
+        "ns.links.test.": {"links.test.": links, OTHER: ""},
+        "ns.example.test.": {"example.test.": ""},
+        "ns.acme.example.test.": {TITLE: acme},
+    }
+    return Internet(hosts, **behaviours)
+
+
+def plan(
+    net: Internet,
+    *challenges: Challenge,
+    delegates: Sequence[Delegate] = (),
+    provider: Provider = Provider(),  # noqa: B008  never changed
+    overrides: Sequence[tuple[str, str]] = (),
+    recursive: Recursive | None = None,
+) -> Plan:
+    """The plan as the engine makes it."""
+    settings = Settings(Path("delegate.ini"), "dns-delegate", tuple(delegates) or (delegate(),), tuple(overrides))
+    router = Router(settings, lambda _: provider)
+    suffixes = [each.suffix.to_text() for each in settings.delegates if each.suffix and each.watch != Watch.RESOLVERS]
+    recursive = recursive or net.recursive()
+    zones = Zones(recursive, suffix_of(*suffixes), Budget(2000))
+    planner = Planner(settings, lambda _: provider, recursive, zones, router)
+    with ThreadPoolExecutor(32) as pool:
+        return planner.plan(challenges, pool)
+
+
+def only_problem(planned: Plan) -> DelegateError:
+    """The one error of a plan in which nothing can be written."""
+    assert (planned.planned, planned.publications) == ((), ())
+    assert len(planned.problems) == 1
+    return planned.problems[0][1]
+
+
+def shop(target: str) -> str:
+    """The customer's CNAME."""
+    return f"_acme-challenge.shop CNAME {target}"
+
+
+SHOP = challenge("shop.customer.test")
+START = SHOP.owner.to_text()
+ADD = f"add  {START} 3600 IN CNAME shop.customer.test.{TITLE}"
+
+
+def test_one_name_and_its_wildcard() -> None:
+    """Both values go to one owner, in one publication; what stands there is remembered."""
+    values = [challenge("shop.customer.test", "one"), challenge("shop.customer.test", "two")]
+    with internet(shop(f"shop.{TITLE}"), acme='shop 300 TXT "theirs"') as net:
+        planned = plan(net, *values)
+        net.assert_not_asked_inside(TITLE)
+        assert len(net.resolver.asked(START, "CNAME")) == 1
+    assert [p.values for p in planned.publications] == [{name(f"shop.{TITLE}"): frozenset({"one", "two"})}]
+    assert [p.zone.apex for p in planned.publications] == [name(TITLE)]
+    assert {p.target.present for p in planned.planned} == {RRset(frozenset({"theirs"}), 300)}
+
+
+def test_many_names_are_asked_about_once_each() -> None:
+    """Sixty names of a delegate cost one TXT question each, and two at the resolver, whatever their number."""
+    count = 60
+    with internet("\n".join(f"_acme-challenge.n{i} CNAME n{i}.{TITLE}" for i in range(count))) as net:
+        planned = plan(net, *(challenge(f"n{i}.customer.test") for i in range(count)))
+        net.assert_not_asked_inside(TITLE)
+        asked = [question.qname for question in net["ns.acme.example.test."].asked(qtype="TXT")]
+        at_resolver = net.resolver.asked(qtype="CNAME")
+    assert (len(planned.planned), planned.problems) == (count, ())
+    assert sorted(asked) == sorted(name(f"n{i}.{TITLE}") for i in range(count))
+    assert len(at_resolver) == 2 * count
+
+
+def test_a_target_that_carries_its_name_is_no_wildcards() -> None:
+    """As ``records`` makes them; the question for a wildcard is saved, whatever the case."""
+    with internet(f"_acme-challenge.shop CNAME Shop.customer.test.{TITLE}") as net:
+        (planned,) = plan(net, SHOP).planned
+        assert [question.qname for question in net.resolver.asked(qtype="CNAME")] == [SHOP.owner]
+    assert [alias.is_wildcard for alias in planned.chain.aliases] == [False]
+
+
+def test_names_over_delegates_and_zones() -> None:
+    """One publication for each delegate and zone."""
+    names = ["a", "b", "c"]
+    targets = [f"a.{TITLE}", f"b.{TITLE}", f"c.{OTHER}"]
+    aliases = [f"_acme-challenge.{n} CNAME {t}" for n, t in zip(names, targets, strict=True)]
+    with internet("\n".join(aliases)) as net:
+        challenges = [challenge(f"{n}.customer.test") for n in names]
+        planned = plan(net, *challenges, delegates=[delegate(), delegate(OTHER)])
+        net.assert_not_asked_inside(TITLE, OTHER)
+    assert [(p.delegate, p.zone.apex, len(p.values)) for p in planned.publications] == [
+        ("acme.example.test", name(TITLE), 2),
+        ("auth.links.test", name(OTHER), 1),
+    ]
+
+
+def test_longest_title_wins() -> None:
+    """A target below two titles goes to the delegate with the longer one."""
+    inner = f"inner.{TITLE}"
+    with internet(shop(f"shop.{inner}")) as net:
+        planned = plan(net, SHOP, delegates=[delegate(), delegate(inner)])
+    assert [(p.delegate, p.zone.apex) for p in planned.publications] == [("inner.acme.example.test", name(TITLE))]
+
+
+def test_flat_settings_ask_the_service() -> None:
+    """Without a title the service says what it serves, and that is the delegate."""
+    flat = Delegate("dns-delegate-rfc2136", "rfc2136", None, {})
+    with internet(shop(f"shop.{TITLE}")) as net:
+        planned = plan(net, SHOP, delegates=[flat], provider=Provider(TITLE))
+        assert [p.zone.apex for p in planned.publications] == [name(TITLE)]
+        assert len(net["ns.acme.example.test."].asked(f"shop.{TITLE}", "TXT")) == 1
+        error = only_problem(plan(net, challenge("none.customer.test"), delegates=[flat], provider=Provider(TITLE)))
+    assert (
+        error.problem == "_acme-challenge.none.customer.test. has no CNAME, and it is not inside one of your delegates"
+    )
+    assert error.hint == "add a CNAME at _acme-challenge.none.customer.test. that leads to a name your service serves"
+
+
+class Counting(Provider):
+    """A service that remembers what it was asked."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(zone)
+        self.asked: list[Name] = []
+
+    def zone_of(self, owner: Name) -> Name | None:
+        self.asked.append(owner)
+        return super().zone_of(owner)
+
+
+def test_flat_settings_ask_the_service_once_about_a_name() -> None:
+    """Each question is a connection to it; names on the way are met again and again."""
+    service = Counting(TITLE)
+    with internet(shop(f"shop.{TITLE}")) as net:
+        plan(net, SHOP, delegates=[Delegate("dns-delegate-rfc2136", "rfc2136", None, {})], provider=service)
+    assert sorted(service.asked) == sorted(set(service.asked))
+    assert SHOP.owner in service.asked
+
+
+class Accounts(Provider):
+    """A provider that says itself where a name's values go."""
+
+    def target_of(self, identifier: str) -> Name | None:
+        """Only one name has an account."""
+        return name("account.acme.example.test.") if identifier == "shop.customer.test" else None
+
+
+@pytest.mark.parametrize(
+    ("identifier", "hint"),
+    [
+        ("shop.customer.test", f"add  {START} 3600 IN CNAME account.{TITLE}"),
+        ("none.customer.test", "certbot-dns-delegate register none.customer.test --credentials "),
+    ],
+)
+def test_target_that_the_service_chooses_is_suggested(identifier: str, hint: str) -> None:
+    """Where targets are accounts, the hint is the record to this name's own, or how to get one."""
+    with internet("") as net:
+        error = only_problem(plan(net, challenge(identifier), provider=Accounts()))
+    assert isinstance(error, NotDelegated)
+    assert error.hint.startswith(hint)
+
+
+OUTSIDE = [
+    pytest.param(
+        "",
+        NotDelegated,
+        f"{START} has no CNAME, and it is not inside one of your delegates ({TITLE})",
+        ADD,
+        id="no CNAME",
+    ),
+    pytest.param(
+        "_acme-challenge.shop TXT value",
+        NotDelegated,
+        f"{START} has no CNAME, and it is not inside one of your delegates ({TITLE})",
+        ADD,
+        id="other records",
+    ),
+    pytest.param(
+        shop("end.links.test."),
+        ChainEndsOutside,
+        f"the chain ends at end.links.test., which is not inside one of your delegates ({TITLE}):"
+        f" {START} -> end.links.test.",
+        ADD,
+        id="no delegate",
+    ),
+    pytest.param(
+        shop("nosuch.links.test."),
+        ChainEndsOutside,
+        "the chain ends at nosuch.links.test., which does not exist and is not inside one of your delegates"
+        f" ({TITLE}): {START} -> nosuch.links.test.",
+        ADD,
+        id="dangling",
+    ),
+    pytest.param(
+        "* CNAME end.links.test.",
+        ChainEndsOutside,
+        f"{START} has no CNAME of its own; the wildcard of its zone answers, and leads out of your delegates ({TITLE}):"
+        f" {START} -> end.links.test. (wildcard)",
+        ADD,
+        id="wildcard out of every delegate",
+    ),
+    pytest.param(
+        shop(f"out.{TITLE}"),
+        ChainEndsOutside,
+        f"the chain ends at end.links.test., which is not inside one of your delegates ({TITLE}):"
+        f" {START} -> out.{TITLE} -> end.links.test.",
+        ADD,
+        id="out of a delegate again",
+    ),
+    pytest.param(
+        shop("nearacme.example.test."),
+        ChainEndsOutside,
+        f"the chain ends at nearacme.example.test., which does not exist and is not inside one of your delegates"
+        f" ({TITLE}): {START} -> nearacme.example.test.",
+        ADD,
+        id="a name that only looks like the delegate",
+    ),
+]
+
+
+@pytest.mark.parametrize(("customer", "kind", "problem", "hint"), OUTSIDE)
+def test_chain_that_ends_outside(customer: str, kind: type[DelegateError], problem: str, hint: str) -> None:
+    """Rule 3: the exact sentence says where the chain ends, and the hint is the record to add."""
+    with internet(customer, acme="out CNAME end.links.test.", links="end A 192.0.2.1") as net:
+        error = only_problem(plan(net, SHOP))
+        net.assert_not_asked_inside(TITLE)
+    assert (type(error), error.problem, error.hint) == (kind, problem, hint)
+
+
+def test_wildcard_into_a_delegate() -> None:
+    """It is followed, and marked for the warning."""
+    with internet(f"* CNAME wild.{TITLE}") as net:
+        planned = plan(net, SHOP)
+    assert [p.target.owner for p in planned.planned] == [name(f"wild.{TITLE}")]
+    assert [alias.is_wildcard for alias in planned.planned[0].chain.aliases] == [True]
+
+
+def test_wildcard_at_the_target() -> None:
+    """A wildcard CNAME that leads out does not win over a target inside the delegate (rule 3)."""
+    with internet(shop(f"shop.{TITLE}"), acme="* CNAME end.links.test.") as net:
+        assert [p.target.owner for p in plan(net, SHOP).planned] == [name(f"shop.{TITLE}")]
+
+
+ALLOWED = [
+    pytest.param(
+        {"names": ("other.test", "*.customer-b.test")},
+        "shop.customer.test may not use the delegate [acme.example.test], which is for other.test, *.customer-b.test:"
+        f" {START} -> twin.{TITLE}",
+        "[acme.example.test] for = other.test, *.customer-b.test, shop.customer.test",
+        id="for",
+    ),
+    pytest.param(
+        {"targets": "{name}.acme.example.test"},
+        f"shop.customer.test may only use shop.customer.test.{TITLE}, but its chain leads elsewhere:"
+        f" {START} -> twin.{TITLE}",
+        f"let the CNAME be  {START} 3600 IN CNAME shop.customer.test.{TITLE}",
+        id="targets",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "problem", "hint"), ALLOWED)
+def test_target_not_allowed(settings: dict[str, object], problem: str, hint: str) -> None:
+    """The CNAME is the customer's text: another name's target, or a delegate for others, is refused."""
+    with internet(shop(f"twin.{TITLE}")) as net:
+        error = only_problem(plan(net, SHOP, delegates=[delegate(**settings)]))
+    assert (type(error), error.problem, error.hint) == (TargetNotAllowed, problem, hint)
+
+
+def test_target_too_long_for_its_template() -> None:
+    """A name that makes no name of ``targets`` is an error like others."""
+    long = ".".join(["x" * 63] * 3) + ".customer.test"
+    targets = "{name}." + ".".join(["y" * 30] * 2) + ".acme.example.test"
+    with internet(f"_acme-challenge.{'.'.join(['x' * 63] * 3)} CNAME long.{TITLE}") as net:
+        error = only_problem(plan(net, challenge(long), delegates=[delegate(targets=targets)]))
+    assert isinstance(error, PlanError)
+    assert error.problem.startswith("[acme.example.test] targets = ")
+    assert error.hint == f"[overrides]  {long} = a shorter name inside the delegate"
+
+
+def test_zone_delegated_away() -> None:
+    """A child zone below the configured zone would hide what is written above it."""
+    child = f"child.{TITLE}"
+    hosts = {"ns.example.test.": {"example.test.": "", TITLE: ""}, f"ns.{child}": {child: ""}}
+    with Internet({**hosts, "ns.customer.test.": {"customer.test.": shop(f"shop.{child}")}}) as net:
+        error = only_problem(plan(net, SHOP, delegates=[delegate(zone=name(TITLE))]))
+    assert error.problem == (
+        f"shop.{child} lies in the zone {child}, which is delegated away from {TITLE}:"
+        " a record written in that would never be seen"
+    )
+    assert error.hint == "[acme.example.test] zone = child.acme.example.test"
+
+
+def test_zone_set_by_hand() -> None:
+    """``zone`` names the zone that DNS does not show."""
+    with internet(shop(f"shop.sub.{TITLE}")) as net:
+        planned = plan(net, SHOP, delegates=[delegate(zone=name(f"sub.{TITLE}"))])
+    assert [p.zone.apex for p in planned.publications] == [name(f"sub.{TITLE}")]
+
+
+def test_override_asks_no_resolver() -> None:
+    """A target set by hand is used; only the servers of its zone are looked for."""
+    overrides = [("shop.customer.test", f"{{name}}.{TITLE}")]
+    with internet("") as net:
+        planned = plan(net, SHOP, overrides=overrides)
+        assert not net.resolver.asked(START)
+    assert str(planned.planned[0].chain) == f"{START} -> shop.customer.test.{TITLE}"
+
+
+def test_all_problems_together() -> None:
+    """Rule 1: each name that cannot be planned is told; those that can are planned all the same."""
+    aliases = [
+        f"_acme-challenge.good CNAME good.{TITLE}",
+        "_acme-challenge.loop CNAME _acme-challenge.loop",
+        "_acme-challenge.out CNAME end.links.test.",
+    ]
+    names = ["none", "good", "loop", "out"]
+    with internet("\n".join(aliases)) as net:
+        planned = plan(net, *(challenge(f"{each}.customer.test") for each in names))
+    assert [p.challenge.identifier for p in planned.planned] == ["good.customer.test"]
+    assert [(c.identifier.split(".")[0], type(error).__name__) for c, error in planned.problems] == [
+        ("none", "NotDelegated"),
+        ("loop", "ChainLoop"),
+        ("out", "ChainEndsOutside"),
+    ]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_capacity(shared: bool) -> None:
+    """More values than the service holds at one place are refused before anything is written, others are not."""
+    aliases = [f"_acme-challenge.{n} CNAME {'twin' if n != 'c' else 'c'}.{TITLE}" for n in "abc"]
+    provider = Provider(limits=Limits(values_per_owner=1), shared=shared)
+    with internet("\n".join(aliases)) as net:
+        planned = plan(net, *(challenge(f"{n}.customer.test") for n in "abc"), provider=provider)
+    assert len(planned.planned) == (0 if shared else 1)
+    count, names = (
+        (3, "a.customer.test, b.customer.test, c.customer.test")
+        if shared
+        else (
+            2,
+            "a.customer.test, b.customer.test",
+        )
+    )
+    problem = f"[acme.example.test] can hold 1 at twin.{TITLE}, but this order has {count} for it: {names}"
+    assert {error.problem for _, error in planned.problems} == {f"{problem} (a name and its wildcard need two)"}
+
+
+def test_watch_by_resolvers() -> None:
+    """Where port 53 is blocked, the resolver is asked for everything, the target's SOA included."""
+    with internet(shop(f"shop.{TITLE}")) as net:
+        planned = plan(net, SHOP, delegates=[delegate(watch=Watch.RESOLVERS)])
+        assert net.questions() == 0
+        assert net.resolver.asked(f"shop.{TITLE}", "SOA")
+    assert [(p.zone.apex, p.zone.servers) for p in planned.publications] == [(name(TITLE), ())]
+
+
+def test_dead_resolver() -> None:
+    """No resolver at all is an error that names it, for each name."""
+    with internet(shop(f"shop.{TITLE}"), resolver=Silent()) as net:
+        error = only_problem(plan(net, SHOP))
+        address = net.resolver.address
+    assert isinstance(error, LookupFailed)
+    assert error.problem == (
+        f"{START} CNAME: no resolver has an answer: {address} said timeout (chain so far: {START})"
+    )
+    assert error.hint == f"dig @{address} {START} CNAME, or ask others with --resolvers"
+
+
+def test_second_resolver() -> None:
+    """The second resolver is asked where the first is silent."""
+    with internet(shop(f"shop.{TITLE}"), resolver=Silent()) as net, Internet({}).resolver as second:
+        second.zones.update(net.resolver.zones)
+        recursive = Recursive([resolver(net.resolver), resolver(second)])
+        assert plan(net, SHOP, recursive=recursive).problems == ()
+
+
+ROUND_S = 0.2
+
+
+def rounds(net: Internet) -> int:
+    """How many times somebody had to wait for an answer: every server answers that much later."""
+    asked = sorted(q.time for server in (net.resolver, *net.servers.values()) for q in server.questions)
+    return 1 + sum(after - before > ROUND_S / 2 for before, after in itertools.pairwise(asked))
+
+
+@pytest.mark.parametrize("same_server", [True, False])
+def test_round_trips(same_server: bool) -> None:
+    """One name, one CNAME: the plan waits at most five times, whether or not parent and child share a server."""
+    slow = SlowBy(ROUND_S)
+    customer = {"ns.customer.test.": {"customer.test.": shop(f"shop.{TITLE}")}}
+    hosts = {"ns.example.test.": {"example.test.": "", TITLE: ""}}
+    if not same_server:
+        hosts = {"ns.example.test.": {"example.test.": ""}, "ns.hosts.test.": {TITLE: "", "hosts.test.": ""}}
+    with Internet({**customer, **hosts}, ns=slow, resolver=slow) as net:
+        assert plan(net, SHOP).problems == ()
+        assert rounds(net) <= (3 if same_server else 5)
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_questions_are_counted(count: int) -> None:
+    """Two questions at the resolver and one at an authoritative server for each name, beside the way down."""
+    aliases = [f"_acme-challenge.n{number} CNAME n{number}.{TITLE}" for number in range(count)]
+    with internet("\n".join(aliases)) as net:
+        planned = plan(net, *(challenge(f"n{number}.customer.test") for number in range(count)))
+        net.assert_not_asked_inside(TITLE)
+        assert len(planned.planned) == count
+        assert len(net.resolver.questions) <= 2 * count + 4
+        assert net.questions() <= count + 4
+
+
+def test_resolver_by_tcp_alone() -> None:
+    """A resolver that answers only by TCP is used."""
+    with internet(shop(f"shop.{TITLE}"), resolver=UdpDead()) as net:
+        assert plan(net, SHOP).problems == ()
+
+
+def test_hostile_names_in_hints() -> None:
+    """Whatever a customer's name holds, problem and hint stay printable, in zone-file form."""
+    start = dns.name.Name([b"_acme-challenge", b"`id`", b"a b;\x1b", b"customer", b"test", b""])
+    with internet("") as net:
+        error = only_problem(plan(net, Challenge("id.customer.test", start, "value")))
+    assert r"_acme-challenge.`id`.a\032b\;\027.customer.test. has no CNAME" in error.problem
+    assert str(error).replace("\n", "").isprintable()
+
+
+# The same against real servers: Unbound, BIND, Knot, PowerDNS.
+
+LAB = [
+    "acme.bind.test.",
+    "single.bind.test.",
+    "signed.bind.test.",
+    "acme.knot.test.",
+    "acme.pdns.test.",
+    "acme.corp.test.",
+]
+LAB_NAMES = {
+    "shop.customer.test": ("shop.acme.bind.test.", "acme.bind.test.", 3),
+    "knot.customer.test": ("knot.acme.knot.test.", "acme.knot.test.", 1),
+    "pdns.customer.test": ("pdns.acme.pdns.test.", "acme.pdns.test.", 1),
+    "signed.customer.test": ("signed.signed.bind.test.", "signed.bind.test.", 1),
+    "corp.customer.test": ("corp.acme.corp.test.", "corp.test.", 1),
+    "apex.customer.test": ("acme.bind.test.", "acme.bind.test.", 1),
+    "x.dname.customer.test": ("_acme-challenge.x.dname.acme.bind.test.", "acme.bind.test.", 0),
+    "x.wildin.customer.test": ("wildin.acme.bind.test.", "acme.bind.test.", 0),
+    "wild.single.bind.test": ("_acme-challenge.wild.single.bind.test.", "single.bind.test.", 0),
+    "eight.customer.test": ("eight.acme.bind.test.", "acme.bind.test.", 0),
+}
+LAB_PROBLEMS = {
+    "nine.customer.test": "more than 8 CNAMEs in a row",
+    "loop.customer.test": "the CNAMEs run in a circle",
+    "self.customer.test": "the CNAMEs run in a circle",
+    "none.customer.test": "has no CNAME, and it is not inside",
+    "outside.customer.test": "the chain ends at target.links.test., which is not inside",
+    "out.single.bind.test": "the chain ends at target.links.test., which is not inside",
+    "x.wildout.customer.test": "has no CNAME of its own; the wildcard of its zone answers",
+    "missing.customer.test": "the chain ends at missing.acme.nosuch.test., which does not exist",
+}
+
+
+def test_real_servers(lab: Lab) -> None:
+    """One order over four kinds of server: every chain, zone and problem, and no early question (rules 1 to 6)."""
+    lab.flush()
+    settings = Settings(Path("delegate.ini"), "dns-delegate", tuple(delegate(title) for title in LAB))
+    router = Router(settings, lambda _: Provider())
+    recursive = Recursive([Resolver(Address(lab.resolver))])
+    zones = Zones(recursive, router.hidden_suffix, Budget(500))
+    with ThreadPoolExecutor(32) as pool:
+        challenges = [challenge(each) for each in (*LAB_NAMES, *LAB_PROBLEMS)]
+        planned = Planner(settings, lambda _: Provider(), recursive, zones, router).plan(challenges, pool)
+    problems = {c.identifier: str(error) for c, error in planned.problems}
+    assert problems.keys() == LAB_PROBLEMS.keys()
+    assert [n for n, words in LAB_PROBLEMS.items() if words not in problems[n]] == []
+    found = {p.challenge.identifier: p for p in planned.planned}
+    for identifier, (owner, apex, links) in LAB_NAMES.items():
+        assert (found[identifier].target.owner, found[identifier].target.zone.apex) == (name(owner), name(apex))
+        assert links in {0, len(found[identifier].chain.aliases)}
+    assert [p.target.zone.is_signed for p in planned.planned if p.target.zone.apex == name("signed.bind.test.")] == [
+        True
+    ]
+    hosts = {server.name for server in found["shop.customer.test"].target.zone.servers}
+    assert hosts == {"ns1.bind.test", "ns2.bind.test", "ns3.bind.test"}
+    early = [q for q, _ in lab.resolver_queries() for title in LAB if name(q).is_subdomain(name(title))]
+    assert early == []

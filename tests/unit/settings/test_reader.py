@@ -1,0 +1,495 @@
+"""The INI file: what it may say, and what each mistake is told."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dns.name
+import pytest
+
+from certbot_dns_delegate import providers
+from certbot_dns_delegate.errors import PlanError, SettingsError
+from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.settings import reader
+from certbot_dns_delegate.settings.delegates import Settings
+from certbot_dns_delegate.timing import Watch
+
+SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0"
+KEY = f"tsig_name = web1\ntsig_secret = {SECRET}\n"
+SECTION = f"provider = rfc2136\nserver = 192.0.2.1\n{KEY}"
+RFC2136 = "dns-delegate-rfc2136"
+
+
+def written(directory: Path, text: str | bytes, name: str = "delegate.ini") -> Path:
+    """A private file."""
+    path = directory / name
+    path.touch(mode=0o600)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def loaded(directory: Path, text: str, authenticator: str = "dns-delegate") -> Settings:
+    """The settings of a file without any warning."""
+    return reader.load(written(directory, text), authenticator, pytest.fail)
+
+
+def problems(directory: Path, text: str, authenticator: str = "dns-delegate") -> str:
+    """What is said about a file, without its path; never with a secret."""
+    path = written(directory, text)
+    with pytest.raises(SettingsError) as caught:
+        reader.load(path, authenticator, lambda _: None)
+    assert SECRET not in repr(caught.value) + str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value).replace(str(directory), "DIR")
+
+
+def test_the_example_of_the_design(tmp_path: Path) -> None:
+    """Sections, comments, quotes, overrides and every common key."""
+    written(tmp_path, f"{SECRET}\n", "secret")
+    result = loaded(
+        tmp_path,
+        f"""# chmod 600
+[acme.example.net]
+provider = rfc2136
+server = ns1.example.net, [2001:db8::1]@5353     # in order
+tsig_name = web1
+tsig_secret = "{SECRET}"
+
+[customers.example.net]
+provider = rfc2136
+server = 192.0.2.1
+tsig_name = web1
+tsig_secret_file = secret
+zone = example.net
+for = *.customer-a.example, Customer-B.example
+targets = {{name}}.customers.example.net
+timeout = 60s
+settle = 0
+watch = server
+watch_servers = 192.0.2.7, 192.0.2.8@54
+
+[overrides]
+intranet.example.com = intranet.acme.example.net
+*.lab.example.com = {{name}}.acme.example.net
+*.example.com = wide.acme.example.net
+""",
+    )
+    first, second = result.delegates
+    assert (first.title, first.suffix, first.zone) == ("acme.example.net", dns.name.from_text(first.title), None)
+    assert first.options["server"] == (("ns1.example.net", 53), ("2001:db8::1", 5353))
+    assert first.options["tsig_algorithm"] == "hmac-sha256"
+    assert first.watch is Watch.AUTHORITATIVE
+    assert [each.options["tsig_secret"].reveal() for each in result.delegates] == [SECRET, SECRET]
+    assert second.zone == dns.name.from_text("example.net")
+    assert second.timeout is not None
+    assert second.settle is not None
+    assert (second.timeout.total_seconds(), second.settle.total_seconds()) == (60, 0)
+    assert (second.watch, second.watch_servers) == (Watch.SERVER, (("192.0.2.7", 53), ("192.0.2.8", 54)))
+    assert [second.serves(name) for name in ("a.customer-a.example", "customer-a.example", "customer-b.example")] == [
+        True,
+        False,
+        True,
+    ]
+    assert second.expected_target("x.example") == dns.name.from_text("x.example.customers.example.net")
+    assert first.serves("anything.example")
+    assert first.expected_target("x.example") is None
+    assert result.delegate("acme.example.net") is first
+    assert result.delegate("other") is None
+    assert SECRET not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "target"),
+    [
+        ("intranet.example.com", "intranet.acme.example.net"),  # exact before any pattern
+        ("a.lab.example.com", "a.lab.example.com.acme.example.net"),  # the longest pattern
+        ("lab.example.com", "wide.acme.example.net"),
+        ("a.b.lab.example.com", "a.b.lab.example.com.acme.example.net"),
+        ("example.com", None),
+        ("myexample.com", None),
+        ("xn--bcher-kva.example", "xn--mller-kva.acme.example.net"),
+    ],
+)
+def test_overrides(tmp_path: Path, identifier: str, target: str | None) -> None:
+    """An exact name wins, then the longest pattern; {name} is the certificate name; IDN may be written as read."""
+    result = loaded(
+        tmp_path,
+        f"""[acme.example.net]
+{SECTION}
+[Overrides]
+*.example.com = wide.acme.example.net
+*.lab.example.com = {{name}}.acme.example.net
+Intranet.Example.com = intranet.acme.example.net.
+bücher.example = müller.acme.example.net
+""",
+    )
+    assert result.override_of(identifier) == (dns.name.from_text(target) if target else None)
+
+
+def test_a_target_too_long_for_a_name_is_a_problem_of_the_plan(tmp_path: Path) -> None:
+    """{name} may make a label or a name too long; that is said, with the certificate name, and no bare error."""
+    result = loaded(
+        tmp_path,
+        f"[acme.example.net]\n{SECTION}targets = {{name}}.{'a' * 60}.acme.example.net\n"
+        f"[overrides]\n*.example.com = x{{name}}.acme.example.net\n",
+    )
+    long = f"{'b' * 63}.{'c' * 63}.{'d' * 63}.example"
+    with pytest.raises(PlanError) as caught:
+        result.delegates[0].expected_target(long)
+    assert str(caught.value).startswith(f"[acme.example.net] targets = {{name}}.{'a' * 60}.acme.example.net gives no")
+    with pytest.raises(PlanError, match=r"\[overrides\] \*.example.com = x\{name\}.acme.example.net gives no name for"):
+        result.override_of(f"{'b' * 63}.example.com")
+
+
+def test_every_problem_of_a_file_in_one_message(tmp_path: Path) -> None:
+    """Syntax, unknown keys and sections, missing and bad values, contradictions: told together, with their lines."""
+    written(tmp_path, "", "empty")
+    text = """stray = 1
+[acme.example.net]
+provider = rfc2136
+sever = 192.0.2.1
+tsig_name = web1
+tsig_secret = not base64!
+tsig_algoritm = hmac-sha256
+timeout = soon
+[ACME.example.net.]
+provider = rfc2136
+server = 192.0.2.1:53
+tsig_name = web1
+tsig_secret = x
+tsig_secret_file = empty
+[b.example.net]
+provider = rfc2137
+[c.example.net]
+server = 192.0.2.1
+[d.example.net]
+provider = rfc2136
+server = 192.0.2.1
+tsig_name = web1
+tsig_secret_file = empty
+[e.example.net]
+provider = rfc2136
+server = 192.0.2.1
+tsig_name = web1
+tsig_secret = "not base64!"
+zone = example.com
+targets = {name}.elsewhere.example
+timeout = 0
+[overides]
+*.x.example = y
+[bad..title]
+[overrides]
+a.example = {nam}.acme.example.net
+w*.example = x.acme.example.net
+nothing
+"""
+    known = " | ".join(providers.names())
+    assert problems(tmp_path, text) == (
+        "DIR/delegate.ini has 20 problems:\n"
+        "* line 38: is neither [title] nor key = value\n"
+        "* line 1: stray stands above the first [section]\n"
+        "* line 4: [acme.example.net] unknown key sever; did you mean server?\n"
+        "* line 7: [acme.example.net] unknown key tsig_algoritm; did you mean tsig_algorithm?\n"
+        "* line 8: [acme.example.net] timeout 'soon' is no duration such as 30s, 5m, 1h or 30d\n"
+        "* line 2: [acme.example.net] server is missing: The primary, as name or address, @port optional; several are"
+        " tried in order.\n"
+        "* line 9: [ACME.example.net.] a second section for this name\n"
+        "* line 11: [ACME.example.net.] server '192.0.2.1:53' is no host name or address; a port is written as in"
+        " 192.0.2.53@5353\n"
+        "* line 13: [ACME.example.net.] both tsig_secret and tsig_secret_file are set\n"
+        "* line 16: [b.example.net] there is no provider 'rfc2137'; did you mean rfc2136?\n"
+        f"* line 17: [c.example.net] provider is missing: {known}\n"
+        "* line 23: [d.example.net] tsig_secret_file is empty\n"
+        "* line 24: [e.example.net] zone = example.com has nothing to do with this title\n"
+        "* line 24: [e.example.net] targets = {name}.elsewhere.example lies outside this delegate\n"
+        "* line 24: [e.example.net] timeout must be more than 0s; watch = none does not look at all\n"
+        "* line 24: [e.example.net] tsig_secret is not base64: copy it whole, with the = at its end\n"
+        f"* line 32: [overides] provider is missing: {known}; did you mean overrides?\n"
+        "* line 34: [bad..title] the title must be a domain name: 'bad..title' is not a domain name: A DNS label is"
+        " empty.\n"
+        "* line 36: [overrides] a.example: '{nam}.acme.example.net': only {name} is filled in, and once\n"
+        "* line 37: [overrides] w*.example: 'w*.example': a * stands only in front, as in *.example.com"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "DIR/delegate.ini: no [section]: each delegate needs one, as in [acme.example.net]"),
+        ("server = x", "DIR/delegate.ini: line 1: server stands above the first [section]"),
+        (f"{SECRET}=\n", "DIR/delegate.ini: line 1: (not shown) stands above the first [section]"),
+        (
+            f"[a.example]\n{SECTION}{SECRET}=\n",
+            "DIR/delegate.ini: line 6: [a.example] unknown key (not shown)",
+        ),
+        (
+            f"[a.example]\n{SECTION}TSIG_NAME = web2\n",
+            "DIR/delegate.ini: line 6: [a.example] unknown key (not shown); did you mean tsig_name?",
+        ),
+        (
+            f"[bücher.example]\n{SECTION}[xn--bcher-kva.example]\n{SECTION}",
+            "DIR/delegate.ini: line 6: [xn--bcher-kva.example] a second section for this name",
+        ),
+        (
+            f"[a.example]\n{SECTION}[overrides]\n[OverRides]\n",
+            "DIR/delegate.ini: line 7: [OverRides] a second section for this name",
+        ),
+        (
+            "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\n",
+            (
+                "DIR/delegate.ini: line 1: [a.example] no TSIG key: set tsig_name and tsig_secret, or tsig_key_file (or"
+                " unsigned = true, if that is meant)"
+            ),
+        ),
+        (
+            "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret_file = no\n",
+            (
+                "DIR/delegate.ini: line 5: [a.example] tsig_secret_file DIR/no: No such file or directory\n"
+                "  hint: ls -l DIR/no"
+            ),
+        ),
+        (
+            "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret_file =\n",
+            "DIR/delegate.ini: line 5: [a.example] tsig_secret_file is empty",
+        ),
+        (
+            "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_key_file = no\n",
+            (
+                "DIR/delegate.ini: line 1: [a.example] tsig_key_file: DIR/no: No such file or directory\n"
+                "  hint: ls -l DIR/no"
+            ),
+        ),
+        (
+            f"[a.example]\n{SECTION}tsig_key_file = no\n",
+            (
+                "DIR/delegate.ini has 2 problems:\n"
+                "* line 1: [a.example] tsig_key_file holds the whole key: take tsig_name and tsig_secret away\n"
+                "* line 1: [a.example] tsig_key_file: DIR/no: No such file or directory\n  hint: ls -l DIR/no"
+            ),
+        ),
+    ],
+)
+def test_one_problem_each(tmp_path: Path, text: str, said: str) -> None:
+    """The exact text of single mistakes; no text holds what may be a secret."""
+    assert problems(tmp_path, text) == said
+
+
+def test_the_same_rules_for_the_file_itself_and_for_every_file_it_names(tmp_path: Path) -> None:
+    """Others may write neither; the problem of a named file names the key that names it."""
+    secret = written(tmp_path, SECRET, "secret")
+    secret.chmod(0o666)
+    text = "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret_file = secret\n"
+    assert "tsig_secret_file DIR/secret: everybody may write it" in problems(tmp_path, text)
+    secret.chmod(0o644)
+    warnings: list[str] = []
+    reader.load(written(tmp_path, text), "dns-delegate", warnings.append)
+    assert warnings == [f"{secret} holds secrets and everybody may read it; hint: chmod 600 {secret}"]
+    (tmp_path / "delegate.ini").chmod(0o620)
+    assert "its group may write it" in problems(tmp_path, text)
+
+
+def test_a_key_file_as_tsig_keygen_prints_it(tmp_path: Path) -> None:
+    """Name, algorithm and secret in one file, beside the INI; no secret in the message about a bad one."""
+    file = written(tmp_path, f'key "web1" {{\n\talgorithm hmac-sha512;\n\tsecret "{SECRET}";\n}};\n', "web1.key")
+    text = "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_key_file = web1.key\n"
+    assert loaded(tmp_path, text).delegates[0].options["tsig_key_file"] == file
+    written(tmp_path, f'key "web1" {{ algorithm hmac-md7; secret "{SECRET}"; }};', "web1.key")
+    assert "algorithm 'hmac-md7' is none of" in problems(tmp_path, text)
+    written(tmp_path, f'secret "{SECRET}";', "web1.key")
+    assert "holds no key statements; it must hold one" in problems(tmp_path, text)
+
+
+def test_a_relative_path_is_relative_to_the_file_and_the_file_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer starts Certbot somewhere else, and the journal's path must still lead here."""
+    written(tmp_path, SECRET, "secret")
+    written(tmp_path, "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret_file = secret\n")
+    monkeypatch.chdir(tmp_path)
+    assert reader.load(Path("delegate.ini"), "dns-delegate", pytest.fail).path == tmp_path / "delegate.ini"
+
+
+def test_a_flat_file_has_prefixed_keys_and_no_title(tmp_path: Path) -> None:
+    """The authenticator's prefix; zone narrows what the service serves."""
+    prefix = "dns_delegate_rfc2136_"
+    keys = "".join(f"{prefix}{line}\n" for line in ("server = 192.0.2.1", *KEY.splitlines()))
+    (delegate,) = loaded(tmp_path, keys, RFC2136).delegates
+    assert (delegate.title, delegate.suffix, delegate.provider) == (RFC2136, None, "rfc2136")
+    (delegate,) = loaded(tmp_path, f"{keys}{prefix}zone = example.net\n", RFC2136).delegates
+    assert delegate.suffix == delegate.zone == dns.name.from_text("example.net")
+
+
+def test_every_problem_of_a_flat_file(tmp_path: Path) -> None:
+    """Keys are told with their prefix; sections and a provider have no place there."""
+    text = f"""server = 192.0.2.1
+dns_delegate_rfc2136_sever = 192.0.2.1
+dns_delegate_rfc2136_provider = powerdns
+dns_delegate_rfc2136_tsig_name = web1
+dns_delegate_rfc2136_tsig_secret = {SECRET}
+dns_delegate_rfc2136_transport = sctp
+[a.example]
+"""
+    assert problems(tmp_path, text, RFC2136) == (
+        "DIR/delegate.ini has 6 problems:\n"
+        "* line 7: [a.example] sections belong to dns-delegate; dns-delegate-rfc2136 has none\n"
+        "* line 1: unknown key server; did you mean dns_delegate_rfc2136_server?\n"
+        "* line 3: dns_delegate_rfc2136_provider: dns-delegate-rfc2136 has but one\n"
+        "* line 2: unknown key dns_delegate_rfc2136_sever; did you mean dns_delegate_rfc2136_server?\n"
+        "* dns_delegate_rfc2136_server is missing: The primary, as name or address, @port optional; several are tried"
+        " in order.\n"
+        "* line 6: dns_delegate_rfc2136_transport 'sctp' is none of tcp, tls, udp"
+    )
+
+
+def test_a_file_of_certbot_dns_rfc2136_works_unchanged(tmp_path: Path) -> None:
+    """Its keys are understood; without an algorithm it means HMAC-MD5, which is warned about."""
+    text = f"""dns_rfc2136_server = 2001:db8::1
+dns_rfc2136_port = 5353
+dns_rfc2136_name = web1.
+dns_rfc2136_secret = {SECRET}
+dns_rfc2136_algorithm = HMAC-SHA512
+dns_rfc2136_sign_query = true
+"""
+    (delegate,) = loaded(tmp_path, text, RFC2136).delegates
+    wanted = {"server": (("2001:db8::1", 5353),), "tsig_name": "web1.", "tsig_algorithm": "hmac-sha512"}
+    assert {key: delegate.options[key] for key in wanted} == wanted
+    assert delegate.options["sign_query"]
+    assert delegate.options["tsig_secret"].reveal() == SECRET
+    warnings: list[str] = []
+    path = written(tmp_path, text.replace("dns_rfc2136_algorithm = HMAC-SHA512\n", ""))
+    (delegate,) = reader.load(path, RFC2136, warnings.append).delegates
+    assert delegate.options["tsig_algorithm"] == "hmac-md5"
+    assert [warning.split(";")[0] for warning in warnings] == ["TSIG key algorithm hmac-md5 is obsolete"]
+    assert problems(tmp_path, text + "dns_rfc2136_propagation = 60\n", RFC2136) == (
+        "DIR/delegate.ini: line 7: unknown key dns_rfc2136_propagation"
+    )
+
+
+PACKAGE = '''
+from certbot_dns_delegate.model import Limits
+from certbot_dns_delegate.schema import Key, SECRET, TEXT
+
+
+class Fine:
+    """Keeps the contract without declaring it."""
+
+    name = "fine"
+    limits = Limits()
+    KEYS = (Key("token", SECRET, "The token.", is_required=True),)
+    REST = "rest"
+
+    @staticmethod
+    def validate(options, warn):
+        if options["rest"].get("raise"):
+            raise RuntimeError("a library's own\\x1b words")
+        return ()
+
+    def __init__(self, options, context): ...
+    def capacity_key(self, owner): ...
+    def zone_of(self, owner): ...
+    def publish(self, zone, values, ttl): ...
+    def withdraw(self, zone, values): ...
+    def probe(self): ...
+
+
+class Later(Fine):
+    """Breaks the contract in its constructor only."""
+
+    def __init__(self, options, context):
+        self.limits = {"values_per_owner": 2}
+        self.publish = None
+
+
+class Bad:
+    KEYS = ["token"]
+
+    def publish(self, zone): ...
+'''
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed distribution "acme-things" with providers of many qualities; the folder for the INI file."""
+    site = tmp_path / "site"
+    info = site / "acme_things-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-things\nVersion: 1.0\n")
+    points = [
+        "fine = acme_things:Fine",
+        "later = acme_things:Later",
+        "bad = acme_things:Bad",
+        "none = acme_things:Nothing",
+        "dict = acme_things:__doc__",
+    ]
+    points += [
+        "raises = acme_raises:X",
+        "leaves = acme_leaves:X",
+        "missing = acme_missing:X",
+        "rfc2136 = acme_things:Bad",
+    ]
+    (info / "entry_points.txt").write_text("[certbot_dns_delegate.providers]\n" + "\n".join(points) + "\n")
+    (site / "acme_things.py").write_text(PACKAGE)
+    (site / "acme_raises.py").write_text("1 / 0\n")
+    (site / "acme_leaves.py").write_text("raise SystemExit('away')\n")
+    monkeypatch.syspath_prepend(str(site))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("none", "provider none of acme-things cannot be loaded: AttributeError: module 'acme_things' has no"),
+        ("raises", "provider raises of acme-things cannot be loaded: ZeroDivisionError: division by zero"),
+        ("leaves", "provider leaves of acme-things cannot be loaded: SystemExit: away"),
+        ("missing", "provider missing of acme-things cannot be loaded: ModuleNotFoundError: No module named"),
+        ("dict", "provider dict of acme-things does not keep the contract: it has no name; it has no limits; KEYS"),
+        (
+            "bad",
+            "provider bad of acme-things does not keep the contract: it has no name; it has no limits; KEYS must be",
+        ),
+    ],
+)
+def test_a_foreign_provider_that_cannot_be_used(foreign: Path, provider: str, said: str) -> None:
+    """Whatever is wrong with a third party's code, its distribution and every violation are named in one problem."""
+    text = problems(foreign, f"[a.example]\nprovider = {provider}\n")
+    assert text.startswith(f"DIR/delegate.ini: line 2: [a.example] {said}")
+    if provider == "bad":
+        assert all(name in text for name in ("capacity_key", "zone_of", "withdraw", "probe", "publish"))
+
+
+def test_a_foreign_provider_that_keeps_the_contract(foreign: Path) -> None:
+    """It need not declare the interface; keys it does not list are passed on as it asks; a built-in name stays ours."""
+    result = loaded(foreign, f"[a.example]\nprovider = fine\ntoken = {SECRET}\nanything = else\n[b.example]\n{SECTION}")
+    assert result.delegates[0].options["rest"] == {"anything": "else"}
+    assert result.delegates[1].provider == "rfc2136"
+    assert problems(foreign, "[a.example]\nprovider = fine\n") == (
+        "DIR/delegate.ini: line 1: [a.example] token (or token_file) is missing: The token."
+    )
+    assert problems(foreign, f"[a.example]\nprovider = fine\ntoken = {SECRET}\nraise = yes\n") == (
+        "DIR/delegate.ini: line 1: [a.example] provider fine: RuntimeError: a library's own\\x1b words"
+    )
+
+
+def test_a_foreign_instance_is_verified_too(foreign: Path) -> None:
+    """What only an instance shows is told before it is used, with its distribution."""
+    context = Context("a.example", lambda *_: (), foreign)
+    with pytest.raises(SettingsError, match=r"provider later of acme-things does not keep the contract: ") as caught:
+        providers.make("later", {}, context)
+    assert "limits" in str(caught.value)
+    assert "publish" in str(caught.value)
+    assert providers.make("fine", {}, context).name == "fine"
+
+
+def test_no_traceback_of_a_bad_file_shows_a_secret(tmp_path: Path) -> None:
+    """Not even a traceback with every local variable's repr, as error reporters print them."""
+    written(tmp_path, f"[a.example]\n{SECTION}transport = sctp\n")
+    program = (
+        "import traceback, pathlib\nfrom certbot_dns_delegate import settings\n"
+        f"try: settings.load(pathlib.Path({str(tmp_path / 'delegate.ini')!r}), 'dns-delegate', print)\n"
+        "except Exception as error:\n"
+        "    print(*traceback.TracebackException.from_exception(error, capture_locals=True).format())\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "'sctp' is none of" in shown
+    assert SECRET not in shown

@@ -1,0 +1,176 @@
+"""The history: there when it can be, never in the way."""
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from certbot_dns_delegate.state.history import KEEP, Event, History
+
+
+def rows(path: Path) -> int:
+    """How many events a database holds."""
+    with closing(sqlite3.connect(path)) as database, database:
+        count = int(database.execute("SELECT count(*) FROM event").fetchone()[0])
+    database.close()
+    return count
+
+
+def withdrawn(owner: str, **fields: object) -> Event:
+    """A withdrawal of ours."""
+    detail = {"ttl": 60} if "detail" not in fields else fields.pop("detail")
+    return Event("run", "withdraw", "ok", owner=owner, detail=detail, **fields)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """A history that does not exist yet."""
+    return History(tmp_path / "dns-delegate/history.sqlite3")
+
+
+def test_the_last_withdrawal_of_each_owner(history: History) -> None:
+    """When it was and which TTL the RRset had; owners never withdrawn are not there."""
+    history.record([withdrawn("a.", at=1e9), Event("run", "publish", "ok", owner="b.")])
+    now = time.time()
+    history.record(
+        [withdrawn("a.", at=now), withdrawn("a.", at=now - 9, detail={"ttl": 7}), withdrawn("c.", detail={})]
+    )
+    found = history.last_withdrawn(["a.", "b.", "c.", "d."])
+    assert found["a."] == (now, 60)
+    assert found["c."][1] == 0
+    assert sorted(found) == ["a.", "c."]
+
+
+def test_it_is_private_from_the_first_moment(history: History) -> None:
+    """File and directory belong to this user alone."""
+    os.umask(0o022)
+    history.record([withdrawn("a.")])
+    assert history.path.stat().st_mode & 0o777 == 0o600
+    assert history.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_old_rows_go(history: History) -> None:
+    """A year is kept."""
+    now = time.time()
+    history.record([withdrawn("a.", at=now - KEEP.total_seconds() - 1), withdrawn("b.", at=now)])
+    assert sorted(history.last_withdrawn(["a.", "b."])) == ["b."]
+
+
+FIRST_OPEN = """
+import sys, pathlib
+from certbot_dns_delegate.state.history import Event, History
+sys.stdin.readline()
+for turn in range(12):
+    History(pathlib.Path(sys.argv[1]) / str(turn) / "history.sqlite3").record([Event("run", "plan", "ok")] * 3)
+"""
+
+
+def test_several_processes_open_it_first_at_once(tmp_path: Path) -> None:
+    """Each of them gets its rows in, into a database that none of them found there; none says a word."""
+    command = [sys.executable, "-W", "error", "-c", FIRST_OPEN, str(tmp_path)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True) for _ in range(6)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [(p.communicate()[1], p.returncode) for p in processes] == [("", 0)] * 6
+    assert [rows(tmp_path / str(turn) / "history.sqlite3") for turn in range(12)] == [18] * 12
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
+
+
+def text(path: Path) -> None:
+    path.write_text("not a database at all, and long enough to be looked at" * 50)
+
+
+def newer(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+def other(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.executescript("CREATE TABLE event (id INTEGER); PRAGMA user_version = 1;")
+    database.close()
+
+
+def directory(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+
+
+def link(path: Path) -> None:
+    path.symlink_to(path.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("spoil", [damaged, text, newer, other, directory, pipe, link])
+def test_a_database_that_cannot_be_used_is_told_and_nothing_more(
+    history: History, spoil: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Damaged, another program's, a newer version's, no file: one warning for each attempt, no exception."""
+    history.path.parent.mkdir(mode=0o700)
+    spoil(history.path)  # type: ignore[operator]  # a parameter
+    history.record([withdrawn("a.")])
+    assert history.last_withdrawn(["a."]) == {}
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert f"history {history.path} could not be written: " in caplog.text
+    assert f"history {history.path} could not be read: " in caplog.text
+
+
+def test_a_place_where_nothing_can_be_made_is_told_and_nothing_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A read-only or shared directory costs the history, not the certificate."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    for path in (Path("/proc/dns-delegate/history.sqlite3"), tmp_path / "shared/history.sqlite3"):
+        History(path).record([withdrawn("a.")])
+        assert f"history {path} could not be written: " in caplog.text
+        assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        withdrawn("a.", detail={"error": object()}),
+        withdrawn("a.", at=10**30),
+        withdrawn("\udcff"),
+        Event("run", None, "ok"),  # type: ignore[arg-type]  # wrong on purpose
+    ],
+)
+def test_an_event_that_cannot_be_stored_is_told_and_nothing_more(
+    history: History, event: Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wrong types and values that no database holds."""
+    history.record([event])
+    assert "could not be written: " in caplog.text
+    history.record([withdrawn("b.")])
+    assert rows(history.path) == 1
+
+
+@pytest.mark.parametrize(
+    "detail", ["", "null", "[]", "{", "[" * 100_000, '{"ttl": "x"}', '{"ttl": Infinity}', '{"ttl":[]}']
+)
+def test_a_hostile_row_is_told_and_nothing_more(
+    history: History, detail: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What somebody put into the database cannot stop a run."""
+    history.record([withdrawn("a.")])
+    with closing(sqlite3.connect(history.path)) as database, database:
+        database.execute("UPDATE event SET detail = ?", (detail,))
+    database.close()
+    assert history.last_withdrawn(["a."]) == {}
+    assert "could not be read: " in caplog.text
