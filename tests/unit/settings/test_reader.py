@@ -485,8 +485,8 @@ def test_no_traceback_of_a_bad_file_shows_a_secret(tmp_path: Path) -> None:
     """Not even a traceback with every local variable's repr, as error reporters print them."""
     written(tmp_path, f"[a.example]\n{SECTION}transport = sctp\n")
     program = (
-        "import traceback, pathlib\nfrom certbot_dns_delegate import settings\n"
-        f"try: settings.load(pathlib.Path({str(tmp_path / 'delegate.ini')!r}), 'dns-delegate', print)\n"
+        "import traceback, pathlib\nfrom certbot_dns_delegate.settings import reader\n"
+        f"try: reader.load(pathlib.Path({str(tmp_path / 'delegate.ini')!r}), 'dns-delegate', print)\n"
         "except Exception as error:\n"
         "    print(*traceback.TracebackException.from_exception(error, capture_locals=True).format())\n"
     )
