@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import parse_name, plain, printable
 
 HOST = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*", re.ASCII)
 """A host name; one whose last label is a number is a mistyped address (RFC 1123 section 2.1)."""
@@ -121,7 +121,7 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
         ip_address(bare)
         return bare, number
     except ValueError:
-        name = parse_name(bare).to_text(omit_final_dot=True)
+        name = plain(parse_name(bare))
     if not HOST.fullmatch(name):
         hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""
         raise ValueError(f"{printable(text, 60)!r} is no host name or address{hint}")
@@ -167,7 +167,7 @@ def parse_pattern(text: str) -> str:
     :raises ValueError: when it is neither.
     """
     below = "*." if text.startswith("*.") else ""
-    name = parse_name(text.removeprefix(below)).to_text(omit_final_dot=True).lower()
+    name = plain(parse_name(text.removeprefix(below)))
     if "*" in name:
         raise ValueError(f"{printable(text, 100)!r}: a * stands only in front, as in *.example.com")
     return below + name

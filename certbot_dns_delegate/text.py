@@ -37,6 +37,20 @@ def show(name: dns.name.Name) -> str:
     return name.to_text()
 
 
+def plain(name: dns.name.Name) -> str:
+    """An absolute name as Certbot, settings files and most APIs write it: lower case, without the final dot."""
+    return name.canonicalize().to_text(omit_final_dot=True)
+
+
+def record(owner: dns.name.Name, rdtype: str, value: dns.name.Name | str, ttl: int = 3600) -> str:
+    """A line for a zone file.
+
+    :param value: a name, or rdata in zone-file form.
+    :param ttl: seconds; an hour suits a record that a person adds, and may want to correct the same day.
+    """
+    return f"{show(owner)} {ttl} IN {rdtype} {show(value) if isinstance(value, dns.name.Name) else value}"
+
+
 def show_all(names: Iterable[dns.name.Name]) -> str:
     """Several names, comma separated, in DNSSEC order so that the text is stable."""
     return ", ".join(show(name) for name in sorted(names))

@@ -15,7 +15,7 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 
-from certbot_dns_delegate.authority.zone import NEGATIVE_TTL, Zones
+from certbot_dns_delegate.authority.zone import NEGATIVE_TTL, ServedZones
 
 UDP = 1232
 """Octets: what passes every path without fragments (DNS flag day 2020), and the payload size we announce."""
@@ -72,7 +72,7 @@ class _Sections(NamedTuple):
     extra: bytes = b""
 
 
-def answer(zones: Zones, query: bytes, limit: int) -> bytes | None:
+def answer(zones: ServedZones, query: bytes, limit: int) -> bytes | None:
     """Answer one query.
 
     :param zones: what is served
@@ -123,7 +123,7 @@ def answer(zones: Zones, query: bytes, limit: int) -> bytes | None:
     return b"".join((header, question, sections.wire, sections.extra, edns.opt))
 
 
-def _look_up(zones: Zones, qname: bytes, qtype: int, qclass: int) -> _Sections:
+def _look_up(zones: ServedZones, qname: bytes, qtype: int, qclass: int) -> _Sections:
     if qclass != _IN or qtype in _TRANSFERS:
         return _Sections(_REFUSED)
     # Lengths are at most 63, below "A", so lower() changes letters alone.

@@ -15,7 +15,7 @@ UNREAD = 65_536
 """Octets of replies the client has not taken, from which on none of its queries is read."""
 
 
-class Connection:
+class TCPConnection:
     """A TCP connection; ``handle`` does what can be done without waiting.
 
     :param reply_to: gives the reply to a query, ``None`` for what is none

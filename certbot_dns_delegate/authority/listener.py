@@ -13,10 +13,10 @@ from typing import Self
 
 from certbot_dns_delegate.authority.answer import TCP, UDP, answer
 from certbot_dns_delegate.authority.binding import ANCILLARY, EVERYWHERE, Sockets, bind, from_where_asked
-from certbot_dns_delegate.authority.connection import Connection
+from certbot_dns_delegate.authority.connection import TCPConnection
 from certbot_dns_delegate.authority.errors import NoIPv6Error, NoSuchAddressError, explain
 from certbot_dns_delegate.authority.limit import Limiter, prefix
-from certbot_dns_delegate.authority.zone import Zones
+from certbot_dns_delegate.authority.zone import ServedZones
 
 PORT = 53
 
@@ -41,18 +41,18 @@ _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class Listener:
     """A server: listening once it is made, answering from ``start`` until ``stop``.
 
-    :ivar zones: what is served; assign other ``Zones`` at any time, from any thread, and every query sent
+    :ivar zones: what is served; assign other ``ServedZones`` at any time, from any thread, and every query sent
         after that is answered from them
     """
 
-    def __init__(self, zones: Zones, addresses: Sequence[str] | None = None, port: int = PORT) -> None:
+    def __init__(self, zones: ServedZones, addresses: Sequence[str] | None = None, port: int = PORT) -> None:
         """
         :param addresses: IPv4 and IPv6 addresses; ``None`` for all that this host has, be they IPv4 alone
         :raises ListenError: when it cannot listen on one of them
         """
         self.zones = zones
         self._limiter = Limiter()
-        self._connections: dict[socket.socket, Connection] = {}
+        self._connections: dict[socket.socket, TCPConnection] = {}
         self._paused: dict[socket.socket, float] = {}
         self._bound: list[Sockets] = []
         wanted = EVERYWHERE if addresses is None else addresses
@@ -167,7 +167,7 @@ class Listener:
             return  # else the client was faster in going away
         if len(self._connections) >= CONNECTIONS:
             self._make_room()
-        self._connections[client] = Connection(client, prefix(source[0]), self._reply_over_tcp, now)
+        self._connections[client] = TCPConnection(client, prefix(source[0]), self._reply_over_tcp, now)
         self._selector.register(client, selectors.EVENT_READ, self._handle)
 
     def _make_room(self) -> None:
@@ -188,7 +188,7 @@ class Listener:
     def _reply_over_tcp(self, query: bytes) -> bytes | None:
         return answer(self.zones, query, TCP)
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: TCPConnection) -> None:
         self._selector.unregister(connection.socket)
         del self._connections[connection.socket]
         connection.socket.close()

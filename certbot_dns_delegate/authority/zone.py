@@ -52,7 +52,7 @@ so that the answer's owner has the letter case of the question."""
 
 
 @dataclass(frozen=True)
-class Zone:
+class ServedZone:
     """A delegate zone.
 
     :param apex: the zone's name
@@ -68,7 +68,7 @@ class Zone:
     serial: int = 1
 
 
-class RRset(NamedTuple):
+class WireRRset(NamedTuple):
     """Records of one owner and type, ready to be sent when that owner is the question's name."""
 
     records: int
@@ -89,17 +89,17 @@ class Node(NamedTuple):
     """A name that exists; without RRsets it is an empty non-terminal."""
 
     apex: Apex
-    rrsets: dict[int, RRset]
+    rrsets: dict[int, WireRRset]
 
 
-class Zones:
+class ServedZones:
     """The zones of a server, as an index that is never changed: to serve something else, make another one.
 
     :raises ValueError: for an owner outside its zone, a zone without servers, a server inside its zone
         without addresses, and an RRset too large for any reply
     """
 
-    def __init__(self, zones: Iterable[Zone] = ()) -> None:
+    def __init__(self, zones: Iterable[ServedZone] = ()) -> None:
         zones = list(zones)
         apexes = {zone.apex.canonicalize(): _apex(zone) for zone in zones}
         self._nodes: dict[bytes, Node] = {}
@@ -112,7 +112,7 @@ class Zones:
                     self._nodes.setdefault(_wire(name), Node(enclosing, {}))
                 self._nodes[_wire(owner.canonicalize())].rrsets[rdtype] = rrset
 
-    def find(self, qname: bytes, qtype: int) -> tuple[Apex, dict[int, RRset] | None] | None:
+    def find(self, qname: bytes, qtype: int) -> tuple[Apex, dict[int, WireRRset] | None] | None:
         """Find the zone of a name, and what exists there.
 
         :param qname: uncompressed, in lower case
@@ -138,7 +138,7 @@ class Zones:
         return None
 
 
-def _apex(zone: Zone) -> Apex:
+def _apex(zone: ServedZone) -> Apex:
     if not zone.servers:
         raise ValueError(f"zone {zone.apex} has no server")
     mname = _wire(next(iter(zone.servers)))
@@ -161,8 +161,8 @@ def _ancestry(owner: Name, apexes: Collection[Name]) -> Iterator[Name]:
     return (name for name in _upwards(owner) if any(name.is_subdomain(apex) for apex in apexes))
 
 
-def _rrsets(zone: Zone) -> Iterator[tuple[Name, int, RRset]]:
-    yield zone.apex, _SOA, RRset(1, _QUESTION + _apex(zone).soa)
+def _rrsets(zone: ServedZone) -> Iterator[tuple[Name, int, WireRRset]]:
+    yield zone.apex, _SOA, WireRRset(1, _QUESTION + _apex(zone).soa)
     servers = [_QUESTION + _record(_NS, SERVER_TTL, _wire(server)) for server in zone.servers]
     glue: list[bytes] = []
     for server, texts in zone.servers.items():
@@ -175,14 +175,14 @@ def _rrsets(zone: Zone) -> Iterator[tuple[Name, int, RRset]]:
             records = [_record(rdtype, SERVER_TTL, a.packed) for a in addresses if a.version == version]
             if records:
                 glue += [_wire(server) + record for record in records]
-                yield server, rdtype, RRset(len(records), b"".join(_QUESTION + record for record in records))
-    yield zone.apex, _NS, RRset(len(servers), b"".join(servers), len(glue), b"".join(glue))
+                yield server, rdtype, WireRRset(len(records), b"".join(_QUESTION + record for record in records))
+    yield zone.apex, _NS, WireRRset(len(servers), b"".join(servers), len(glue), b"".join(glue))
     for owner, values in zone.values.items():
         if not owner.is_subdomain(zone.apex):
             raise ValueError(f"{owner} is not inside zone {zone.apex}")
         if values:
             records = [_QUESTION + _record(_TXT, VALUE_TTL, _strings(value)) for value in sorted(set(values))]
-            yield owner, _TXT, RRset(len(records), b"".join(records))
+            yield owner, _TXT, WireRRset(len(records), b"".join(records))
 
 
 def _wire(name: Name) -> bytes:

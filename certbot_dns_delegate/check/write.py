@@ -19,7 +19,7 @@ from certbot_dns_delegate.model import Challenge, Target
 from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.engine import Engine
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.state.history import Wanted as Rows
+from certbot_dns_delegate.state.history import Selection
 from certbot_dns_delegate.state.journal import Entry, State
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.timing import OUR_TTL
@@ -53,7 +53,7 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
 def _phases(host: Host, run: str, begin: float) -> str:
     """The milliseconds of each phase, which the history has."""
     try:
-        rows = [event for _, event in host.history.page(Rows(since=begin), 100) if event.run == run]
+        rows = [event for _, event in host.history.page(Selection(since=begin), 100) if event.run == run]
     except StateError:
         return "how long it took is not on record"
     took = {event.phase: event.milliseconds for event in rows}

@@ -6,20 +6,20 @@ from typing import Any
 
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
-from certbot_dns_delegate.state.history import Event, Wanted
+from certbot_dns_delegate.state.history import Event, Selection
 from certbot_dns_delegate.text import printable
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether the history could be read; what it tells may be anything."""
-    wanted = Wanted(tuple(arguments.names), arguments.since, arguments.until, arguments.outcome, arguments.before)
+    wanted = Selection(tuple(arguments.names), arguments.since, arguments.until, arguments.outcome, arguments.before)
     rows = host.history.page(wanted, arguments.limit)
     for number, event in rows:
         output.record(_record(number, event), _line(event, output))
         for text in _details(event):
             output.text(f"    {text}")
     if not rows:
-        output.text("nothing is on record" + (" that fits" if wanted != Wanted() else ""))
+        output.text("nothing is on record" + (" that fits" if wanted != Selection() else ""))
     elif len(rows) == arguments.limit:
         output.text(f"older rows: the same with --before {rows[-1][0]}")
     return True

@@ -9,7 +9,7 @@ from certbot_dns_delegate.command import lineages
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed, StateError
-from certbot_dns_delegate.lookup.caa import Found, Record, climb, prohibitions
+from certbot_dns_delegate.lookup.caa import CAASet, Property, climb, prohibitions
 from certbot_dns_delegate.text import parse_name, printable, show
 
 MOST = 120
@@ -75,9 +75,9 @@ class Lock:
             f"is an alias, where no CAA record can stand; at its end, {show(found.at)}, stands " + _told(found.records),
         )
 
-    def _joined(self, found: Found, wanted: Wanted) -> Advice:
+    def _joined(self, found: CAASet, wanted: Wanted) -> Advice:
         """The record is one of a set, of which one that lets is enough."""
-        own = Record(0, "issue", self.value)
+        own = Property(0, "issue", self.value)
         others = [record for record in found.records if record != own]
         is_to_add = own not in found.records
         remarks = [] if is_to_add else ["has this CAA record already"]
@@ -90,6 +90,6 @@ class Lock:
         return Advice(is_to_add, "; ".join(remarks))
 
 
-def _told(records: Iterable[Record]) -> str:
+def _told(records: Iterable[Property]) -> str:
     """Records as text, escaped; in the same order however a server turns them."""
     return " and ".join(sorted(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records))

@@ -35,7 +35,7 @@ COLUMNS = ("name", "owner", "ttl", "type", "value")
 
 
 @dataclass(frozen=True)
-class Record:
+class Line:
     """One line to add to a zone."""
 
     name: str
@@ -125,9 +125,9 @@ def once(given: Iterable[Wanted | Unusable], most: int) -> Iterator[Wanted | Unu
             yield each
 
 
-def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Record:
+def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Line:
     target = _target(arguments, host, _delegate(arguments, host, wanted), wanted)
-    return Record(str(wanted), show(wanted.owner), arguments.ttl, "CNAME", show(target))
+    return Line(str(wanted), show(wanted.owner), arguments.ttl, "CNAME", show(target))
 
 
 def _delegate(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Delegate:
@@ -181,11 +181,11 @@ def label_of(wanted: Wanted) -> str:
     return base64.b32encode(digest).decode().lower()
 
 
-def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: Lock) -> Record:
-    return Record(str(wanted), show(wanted.owner.parent()), arguments.ttl, "CAA", f'0 issue "{lock.value}"')
+def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: Lock) -> Line:
+    return Line(str(wanted), show(wanted.owner.parent()), arguments.ttl, "CAA", f'0 issue "{lock.value}"')
 
 
-def _line(record: Record, form: str) -> str:
+def _line(record: Line, form: str) -> str:
     row = [getattr(record, column) for column in COLUMNS]
     if form == "json":
         return json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n"

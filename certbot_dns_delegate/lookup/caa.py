@@ -23,7 +23,7 @@ CRITICAL = 0b1000_0001
 
 
 @dataclass(frozen=True)
-class Record:
+class Property:
     """One CAA record."""
 
     flags: int
@@ -32,15 +32,15 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Found:
+class CAASet:
     """The CAA set that counts."""
 
     at: Name
     """The name where it stands, at the end of an alias."""
-    records: tuple[Record, ...]
+    records: tuple[Property, ...]
 
 
-def climb(recursive: Recursive, name: Name) -> Found | None:
+def climb(recursive: Recursive, name: Name) -> CAASet | None:
     """The closest CAA set at ``name`` or above it; None when there is none.
 
     :raises LookupFailed: when a nearer name cannot be asked, which a CA takes for a prohibition.
@@ -57,7 +57,7 @@ def climb(recursive: Recursive, name: Name) -> Found | None:
     return None
 
 
-def found_in(reply: Reply, name: Name) -> Found:
+def found_in(reply: Reply, name: Name) -> CAASet:
     """The set at ``name``, or at the end of its alias; empty where there is none."""
     # The resolver follows an alias, and what stands at its end counts.
     end = name
@@ -67,16 +67,16 @@ def found_in(reply: Reply, name: Name) -> Found:
             break
         end = link[0]
     records = tuple(
-        Record(rdata.flags, rdata.tag.decode("ascii", "replace"), rdata.value.decode("latin-1"))
+        Property(rdata.flags, rdata.tag.decode("ascii", "replace"), rdata.value.decode("latin-1"))
         for rrset in reply.message.answer
         if rrset.rdtype == RdataType.CAA and rrset.name == end
         for rdata in rrset
     )
-    return Found(end, records)
+    return CAASet(end, records)
 
 
 def prohibitions(
-    records: Sequence[Record], issuers: Sequence[str], account: str | None, *, is_wildcard: bool
+    records: Sequence[Property], issuers: Sequence[str], account: str | None, *, is_wildcard: bool
 ) -> list[str]:
     """Why a CA must not issue; nothing when one property lets it.
 

@@ -29,7 +29,7 @@ from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import quoted, show
+from certbot_dns_delegate.text import quoted, record, show
 from certbot_dns_delegate.threads import Pool
 
 WORKERS = 32
@@ -205,7 +205,7 @@ class Engine:
             if first and first[0].is_wildcard:
                 self.tell.warn(
                     f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name"
-                    f" beside it; hint: add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
+                    f" beside it; hint: add  {record(first[0].owner, 'CNAME', first[0].target)}"
                 )
             detail = {"chain": str(planned.chain), "zone": show(planned.target.zone.apex)}
             where = {"identifier": planned.challenge.identifier, "owner": show(planned.target.owner)}

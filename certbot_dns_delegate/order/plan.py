@@ -24,7 +24,7 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.order.router import ProviderOf, Router
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.text import show, show_all
+from certbot_dns_delegate.text import plain, record, show, show_all
 from certbot_dns_delegate.threads import settle
 
 FEW = 4
@@ -106,7 +106,7 @@ class Planner:
                 raise PlanError(
                     f"{show(followed.chain.target)} lies in the zone {show(zone.apex)}, which is delegated away from"
                     f" {show(delegate.zone)}: a record written in that would never be seen",
-                    f"[{delegate.title}] zone = {zone.apex.to_text(omit_final_dot=True)}",
+                    f"[{delegate.title}] zone = {plain(zone.apex)}",
                 )
             zone = replace(zone, apex=delegate.zone)
         return zone, txt_in(followed.found.reply.message, followed.chain.target)
@@ -130,7 +130,7 @@ class Planner:
         if expected is not None and expected != chain.target:
             raise TargetNotAllowed(
                 f"{challenge.identifier} may only use {show(expected)}, but its chain leads elsewhere: {chain}",
-                f"let the CNAME be  {show(challenge.owner)} 3600 IN CNAME {show(expected)}",
+                f"let the CNAME be  {record(challenge.owner, 'CNAME', expected)}",
             )
 
     def _outside(self, challenge: Challenge, followed: Followed) -> PlanError:
@@ -167,7 +167,7 @@ class Planner:
                 if target is None:
                     return self._settings.command("register", challenge.identifier)
             if target is not None:
-                return f"add  {show(challenge.owner)} 3600 IN CNAME {show(target)}"
+                return f"add  {record(challenge.owner, 'CNAME', target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"
 
     def _within_capacity(

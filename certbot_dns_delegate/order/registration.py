@@ -22,7 +22,7 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.router import ProviderOf
 from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import record, show
 
 LOOK_S = 5.0
 """Seconds between two looks at servers that are not ours, while somebody edits a zone by hand."""
@@ -65,7 +65,7 @@ def make_accounts(
         return _announced(plan, found), settings
     targets = {name: provider.register(name) for name, provider in found.items()}
     wanted = {challenge.owner: targets[challenge.identifier] for challenge, _ in plan.problems}
-    lines = [_record(owner, target) for owner, target in wanted.items()]
+    lines = [record(owner, "CNAME", target) for owner, target in wanted.items()]
     terminal.tell("\n".join(["Add to your DNS, and leave this running; it goes on when your servers have it:", *lines]))
     wait_until_served(wanted, zones, wait, terminal)
     # A recursive resolver may go on saying that there is no CNAME.
@@ -100,15 +100,11 @@ def _announced(plan: Plan, found: Mapping[str, Any]) -> Plan:
             problem = f"{show(owner)} has no CNAME, and no account was made for {name}: {error.problem}"
             return NotDelegated(problem, error.hint)
         problem = f"{show(owner)} has no CNAME; it belongs to the account of {name}"
-        return NotDelegated(problem, f"add  {_record(owner, target)}")
+        return NotDelegated(problem, f"add  {record(owner, 'CNAME', target)}")
 
     owners = {challenge.identifier: challenge.owner for challenge, _ in plan.problems}  # a wildcard's is the same
     by_name = {name: told(owner, name, found[name]) for name, owner in owners.items()}
     return replace(plan, problems=tuple((challenge, by_name[challenge.identifier]) for challenge, _ in plan.problems))
-
-
-def _record(owner: Name, target: Name) -> str:
-    return f"{show(owner)} 3600 IN CNAME {show(target)}"
 
 
 def wait_until_served(

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.cloudflare_api import Account, codes, result, text
+from certbot_dns_delegate.providers.cloudflare_api import Token, codes, result, text
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.providers.rrset import in_quotes
 from certbot_dns_delegate.schema import SECRET, TEXT, Key, Kind, Secret
@@ -54,7 +54,7 @@ class Cloudflare:
         client = http.Client(
             options, headers=header, secrets=[token], credentials="api_token", wait=context.wait, warn=context.warn
         )
-        self._account = Account(client)
+        self._account = Token(client)
         self._zone_id: str | None = options["zone_id"] and http.segment(options["zone_id"])
 
     @staticmethod

@@ -14,7 +14,7 @@ PAGES = 1000
 BAD_TOKEN = frozenset({6003, 9103, 9109, 10000})
 
 
-class Account:
+class Token:
     """What one token may see and do."""
 
     def __init__(self, client: http.Client) -> None:

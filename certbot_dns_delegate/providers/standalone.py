@@ -18,10 +18,9 @@ from certbot_dns_delegate.authority.binding import EVERYWHERE
 from certbot_dns_delegate.authority.errors import ListenError
 from certbot_dns_delegate.authority.host import outward_addresses
 from certbot_dns_delegate.authority.listener import PORT, Listener
-from certbot_dns_delegate.authority.zone import VALUE_TTL, Zone, Zones
+from certbot_dns_delegate.authority.zone import VALUE_TTL, ServedZone, ServedZones
 from certbot_dns_delegate.errors import PlanError, Refused, SettingsError
-from certbot_dns_delegate.model import Limits, Server, Sighting, Values
-from certbot_dns_delegate.model import Zone as FoundZone
+from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
 from certbot_dns_delegate.text import parse_name, printable, show
@@ -56,7 +55,7 @@ class Desk:
         self._listen: Listen = None
         self._held = ExitStack()
         """What goes with the last user: the listener, and then the turn."""
-        self._zones: dict[Name, Zone] = {}
+        self._zones: dict[Name, ServedZone] = {}
         self._users = 0
 
     def open(self, listen: Listen, context: Context) -> None:
@@ -70,7 +69,7 @@ class Desk:
                     held.enter_context(_take_turn(context))
                     hosts = [host for host, _ in listen] if listen else None
                     try:
-                        listener = Listener(Zones(), hosts, listen[0][1] if listen else PORT)
+                        listener = Listener(ServedZones(), hosts, listen[0][1] if listen else PORT)
                     except ListenError as error:
                         raise Refused(error.problem, error.hint) from None
                     held.callback(listener.stop)
@@ -80,12 +79,12 @@ class Desk:
                 raise _other_addresses(context.title, listen, self._listen)
             self._users += 1
 
-    def serve(self, apex: Name, change: Callable[[Zone], Zone], empty: Zone) -> None:
+    def serve(self, apex: Name, change: Callable[[ServedZone], ServedZone], empty: ServedZone) -> None:
         """Serve ``apex`` as ``change`` makes it of what is served now, or of ``empty``."""
         with self._lock:
             zones = {**self._zones, apex: change(self._zones.get(apex, empty))}
             try:
-                served = Zones(zones.values())
+                served = ServedZones(zones.values())
             except ValueError as error:
                 raise Refused(f"{show(apex)} cannot be served: {printable(str(error))}") from None
             self._zones = zones
@@ -223,7 +222,7 @@ class Standalone:
         DESK.serve(zone, lambda served: _with(served, values), self._empty)
         return ()
 
-    def recognise(self, zone: FoundZone) -> None:
+    def recognise(self, zone: Zone) -> None:
         """Tell, before anything is written, that the way to the zone does not lead to this process."""
         if zone.apex != self._apex:
             raise PlanError(*self._not_delegated(zone.apex))
@@ -262,11 +261,11 @@ class Standalone:
         return parse_name(own)
 
     @cached_property
-    def _empty(self) -> Zone:
+    def _empty(self) -> ServedZone:
         """The zone as it is without values."""
         server = self._server()
         if not server.is_subdomain(self._apex):
-            return Zone(self._apex, {server: ()}, serial=SERIAL)
+            return ServedZone(self._apex, {server: ()}, serial=SERIAL)
         addresses: list[str] = []
         for host in [host for host, _ in self._options["listen"] or ()] or EVERYWHERE:
             known_by = outward_addresses() if host in EVERYWHERE else [host]
@@ -276,16 +275,16 @@ class Standalone:
                 f"{self._context.title}: {show(server)} lies inside the zone, and this host has no address to give it",
                 "listen = the address that the parent zone has for that name",
             )
-        return Zone(self._apex, {server: addresses}, serial=SERIAL)
+        return ServedZone(self._apex, {server: addresses}, serial=SERIAL)
 
 
-def _with(zone: Zone, values: Values) -> Zone:
+def _with(zone: ServedZone, values: Values) -> ServedZone:
     served = {owner: frozenset(texts) for owner, texts in zone.values.items()}
     for owner, texts in values.items():
         served[owner] = served.get(owner, frozenset()) | texts
     return replace(zone, values=served)
 
 
-def _without(zone: Zone, values: Mapping[Name, frozenset[str]]) -> Zone:
+def _without(zone: ServedZone, values: Mapping[Name, frozenset[str]]) -> ServedZone:
     served = {owner: frozenset(texts) - values.get(owner, frozenset()) for owner, texts in zone.values.items()}
     return replace(zone, values={owner: texts for owner, texts in served.items() if texts})

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from dns.name import Name
 
 from certbot_dns_delegate.errors import PlanError
-from certbot_dns_delegate.text import parse_name, printable, quoted
+from certbot_dns_delegate.text import parse_name, plain, printable, quoted
 from certbot_dns_delegate.timing import Watch
 
 
@@ -56,7 +56,7 @@ class Delegate:
         """
         if self.targets is not None or self.suffix is None:
             return self.expected_target(identifier)
-        template = f"{{name}}.{self.suffix.to_text(omit_final_dot=True)}"
+        template = f"{{name}}.{plain(self.suffix)}"
         return _fill_in(template, identifier, f"[{self.title}] targets")
 
 

@@ -14,7 +14,7 @@ ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass
-class Entry:
+class Setting:
     """One ``key = value`` line."""
 
     value: str = field(repr=False)  # it may be a secret
@@ -27,7 +27,7 @@ class Section:
 
     title: str
     line: int
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, Setting] = field(default_factory=dict)
 
 
 def read(text: str) -> tuple[list[Section], list[str]]:
@@ -51,7 +51,7 @@ def read(text: str) -> tuple[list[Section], list[str]]:
                 raise ValueError("is neither [title] nor key = value")  # and may be a secret: not shown
             if key in section.entries:
                 problems.append(f"line {number}: {shown(key)} is set a second time")
-            section.entries[key] = Entry(_value(rest.strip()), number)
+            section.entries[key] = Setting(_value(rest.strip()), number)
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     return sections, problems

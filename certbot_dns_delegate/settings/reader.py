@@ -26,7 +26,7 @@ from certbot_dns_delegate.schema import (
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
 
 OVERRIDES = "overrides"
@@ -117,9 +117,9 @@ class _Reader:
             self._problem(top.entries[key].line, "", f"unknown key {ini.shown(key)}{nearest}")
         if f"{prefix}provider" in own:
             self._problem(own[f"{prefix}provider"].line, "", f"{prefix}provider: {authenticator} has but one")
-        entries = {key: ini.Entry(value, 0) for key, value in translated.items()}
+        entries = {key: ini.Setting(value, 0) for key, value in translated.items()}
         entries |= {key.removeprefix(prefix): entry for key, entry in own.items()}
-        entries["provider"] = ini.Entry(single, 0)
+        entries["provider"] = ini.Setting(single, 0)
         delegate = self._delegate(ini.Section(authenticator, 0, entries), None, prefix)
         return (delegate,) if delegate else ()
 
@@ -173,7 +173,7 @@ class _Reader:
         """What is wrong with several settings together."""
         zone, targets, timeout = options["zone"], options["targets"], options["timeout"]
         if zone and suffix and not (zone.is_subdomain(suffix) or suffix.is_subdomain(zone)):
-            yield f"zone = {zone.to_text(omit_final_dot=True)} has nothing to do with this title"
+            yield f"zone = {plain(zone)} has nothing to do with this title"
         inside = suffix or zone
         if targets and inside and not parse_name(targets.replace("{name}", "name")).is_subdomain(inside):
             yield f"targets = {targets} lies outside this delegate"
@@ -209,13 +209,13 @@ class _Reader:
             elif twin is not None:
                 self._read_secret(options, key, twin, title, prefix)
             elif key.default is not None:
-                self._parse(options, key, ini.Entry(key.default, 0), title, prefix)
+                self._parse(options, key, ini.Setting(key.default, 0), title, prefix)
             elif key.is_required:
                 or_twin = f" (or {prefix}{name}_file)" if key.is_secret else ""
                 self._problem(section.line, title, f"{prefix}{name}{or_twin} is missing: {key.help}")
         return options
 
-    def _parse(self, options: dict[str, Any], key: Key, entry: ini.Entry, title: str, prefix: str) -> None:
+    def _parse(self, options: dict[str, Any], key: Key, entry: ini.Setting, title: str, prefix: str) -> None:
         try:
             parsed = key.kind.parse(entry.value)
         except ValueError as error:
@@ -224,7 +224,7 @@ class _Reader:
         # Relative to the file, not to where certbot was started: a timer starts it elsewhere.
         options[key.name] = self.path.parent / parsed if key.kind is PATH else parsed
 
-    def _read_secret(self, options: dict[str, Any], key: Key, twin: ini.Entry, title: str, prefix: str) -> None:
+    def _read_secret(self, options: dict[str, Any], key: Key, twin: ini.Setting, title: str, prefix: str) -> None:
         try:
             path = self.path.parent / PATH.parse(twin.value)
             options[key.name] = key.kind.parse(read_trusted(path, self.warn).strip())

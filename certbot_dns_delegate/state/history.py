@@ -86,7 +86,7 @@ MOST_TARGETS = 16
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Selection:
     """Which rows to read."""
 
     names: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ class History:
                     found[owner] = (at, int(json.loads(detail).get("ttl", 0)))
         return found
 
-    def page(self, wanted: Wanted, most: int) -> list[tuple[int, Event]]:
+    def page(self, wanted: Selection, most: int) -> list[tuple[int, Event]]:
         """The newest ``most`` rows that are wanted, each with its number, newest first.
 
         Each part of the question walks one index from where the page begins, so a page costs the same in any size.
@@ -208,7 +208,7 @@ def _terms(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[str
     return [*((f"{column} = ?", name) for column, name in columns), *watches]
 
 
-def _select(wanted: Wanted, match: str, name: str, begin: Sequence[float], most: int) -> tuple[str, list[Any]]:
+def _select(wanted: Selection, match: str, name: str, begin: Sequence[float], most: int) -> tuple[str, list[Any]]:
     terms: list[str] = []
     values: list[Any] = []
 

@@ -2,7 +2,7 @@
 
 import dns.name
 
-from certbot_dns_delegate.authority.zone import Zone, Zones
+from certbot_dns_delegate.authority.zone import ServedZone, ServedZones
 
 VALUES = [letter * 43 for letter in "abc"]
 
@@ -11,7 +11,7 @@ def name(text: str) -> dns.name.Name:
     return dns.name.from_text(text)
 
 
-INSIDE = Zone(
+INSIDE = ServedZone(
     name("acme.example.net"),
     {name("ns.acme.example.net"): ["192.0.2.1", "2001:db8::1"]},
     {
@@ -21,14 +21,14 @@ INSIDE = Zone(
         name("some.acme.example.net"): [f"{number:043}" for number in range(12)],
     },
 )
-BELOW = Zone(
+BELOW = ServedZone(
     name("child.gap.acme.example.net"),
     {name("ns.elsewhere.example"): []},
     {name("child.gap.acme.example.net"): VALUES},
 )
-OUTSIDE = Zone(
+OUTSIDE = ServedZone(
     name("Second.Example.ORG"),
     {name("ns1.elsewhere.example"): [], name("ns2.elsewhere.example"): []},
     {name("long.second.example.org"): ["v" * 600]},
 )
-ZONES = Zones([INSIDE, BELOW, OUTSIDE])
+ZONES = ServedZones([INSIDE, BELOW, OUTSIDE])

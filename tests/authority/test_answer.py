@@ -15,7 +15,7 @@ from dns.message import Message
 
 from certbot_dns_delegate.authority.answer import TCP, UDP, answer
 from certbot_dns_delegate.authority.listener import Listener
-from certbot_dns_delegate.authority.zone import Zone, Zones
+from certbot_dns_delegate.authority.zone import ServedZone, ServedZones
 from tests.authority.names import VALUES, ZONES, name
 
 Ask = Callable[..., Message]
@@ -250,8 +250,8 @@ def test_exact_size(edns: dict[str, int] | bool, room: int) -> None:
     query = dns.message.make_query("a.b", "TXT", **options).to_wire()  # type: ignore[arg-type]  # options of make_query
 
     def reply(length: int, limit: int) -> bytes:
-        zone = Zone(name("b"), {name("ns.elsewhere.example"): []}, {name("a.b"): ["v" * length]})
-        wire = answer(Zones([zone]), query, limit)
+        zone = ServedZone(name("b"), {name("ns.elsewhere.example"): []}, {name("a.b"): ["v" * length]})
+        wire = answer(ServedZones([zone]), query, limit)
         assert wire is not None
         return wire
 

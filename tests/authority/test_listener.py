@@ -31,7 +31,7 @@ from certbot_dns_delegate.authority.errors import (
     how_to_be_allowed,
 )
 from certbot_dns_delegate.authority.listener import Listener
-from certbot_dns_delegate.authority.zone import Zone, Zones
+from certbot_dns_delegate.authority.zone import ServedZone, ServedZones
 from tests.authority.names import INSIDE, ZONES
 from tests.authority.ports import quiet_port
 
@@ -98,7 +98,7 @@ def test_default_addresses() -> None:
 def test_zones_are_swapped_while_serving(server: Listener) -> None:
     """Every query sent after other zones were assigned is answered from those."""
     address, port = server.bound[0]
-    without = Zones([Zone(INSIDE.apex, INSIDE.servers)])
+    without = ServedZones([ServedZone(INSIDE.apex, INSIDE.servers)])
     with (
         socket.create_connection((address, port), timeout=5) as stream,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
@@ -149,7 +149,7 @@ def test_an_interrupted_stop_frees_the_port() -> None:
     """A signal that interrupts the waiting in ``stop`` leaves the port bound no longer than the query in hand takes."""
     asked, go_on = threading.Event(), threading.Event()
 
-    class Slow(Zones):
+    class Slow(ServedZones):
         def find(self, qname: bytes, qtype: int) -> None:
             asked.set()
             go_on.wait(10)
@@ -230,9 +230,9 @@ def test_a_running_server_does_not_keep_the_process() -> None:
     """A program that forgets to stop the server ends all the same."""
     program = (
         "from certbot_dns_delegate.authority.listener import Listener\n"
-        "from certbot_dns_delegate.authority.zone import Zones\n"
+        "from certbot_dns_delegate.authority.zone import ServedZones\n"
         "from tests.authority.ports import quiet_port\n"
-        "Listener(Zones(), ['127.0.0.1'], quiet_port()).start()\n"
+        "Listener(ServedZones(), ['127.0.0.1'], quiet_port()).start()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -335,7 +335,7 @@ def test_client_that_does_not_read_is_not_read() -> None:
     with ours, theirs:
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        client = connection.Connection(ours, b"net", reply_over_tcp, 100.0)
+        client = connection.TCPConnection(ours, b"net", reply_over_tcp, 100.0)
         theirs.sendall(framed(MANY) * count)
         for now in [101.0] * count + [102.0] * 10:
             assert client.handle(now)
@@ -365,7 +365,7 @@ def test_client_that_has_said_all(end: bytes) -> None:
     with ours, theirs:
         ours.setblocking(False)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        client = connection.Connection(ours, b"net", reply_over_tcp, 100.0)
+        client = connection.TCPConnection(ours, b"net", reply_over_tcp, 100.0)
         theirs.sendall(framed(MANY) * count + end)
         theirs.shutdown(socket.SHUT_WR)
         theirs.setblocking(False)
@@ -386,7 +386,7 @@ def test_silent_client_is_closed() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        client = connection.Connection(ours, b"net", reply_over_tcp, now)
+        client = connection.TCPConnection(ours, b"net", reply_over_tcp, now)
         theirs.sendall(framed(TXT)[:-1])
         assert client.handle(now + 3)
         assert client.deadline == now + connection.IDLE
@@ -508,12 +508,12 @@ def test_no_permission() -> None:
 import ctypes, struct
 from certbot_dns_delegate.authority.errors import NoPermissionError
 from certbot_dns_delegate.authority.listener import Listener
-from certbot_dns_delegate.authority.zone import Zones
+from certbot_dns_delegate.authority.zone import ServedZones
 # Without any capability (capset(2), version 3), which works in a user namespace too.
 header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
 assert ctypes.CDLL(None).capset(header, ctypes.create_string_buffer(24)) == 0
 try:
-    Listener(Zones(), ["127.0.0.1"], port=53)
+    Listener(ServedZones(), ["127.0.0.1"], port=53)
 except NoPermissionError as error:
     print(error)
 """

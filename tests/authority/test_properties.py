@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from certbot_dns_delegate.authority.answer import TCP, UDP, answer
-from certbot_dns_delegate.authority.connection import Connection
+from certbot_dns_delegate.authority.connection import TCPConnection
 from certbot_dns_delegate.authority.limit import Limiter
-from certbot_dns_delegate.authority.zone import Zone
+from certbot_dns_delegate.authority.zone import ServedZone
 from tests.authority.names import BELOW, INSIDE, OUTSIDE, ZONES
 from tests.authority.test_limit import admit
 from tests.fuzz.authority import check, seeds
@@ -74,7 +74,7 @@ def test_pieces(queries: list[bytes], sizes: list[int], is_cut: bool) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        client = Connection(ours, b"net", lambda query: answer(ZONES, query, TCP), 0.0)
+        client = TCPConnection(ours, b"net", lambda query: answer(ZONES, query, TCP), 0.0)
         for size in sizes:
             theirs.sendall(stream[:size])
             stream = stream[size:]
@@ -98,7 +98,7 @@ def exists(qname: dns.name.Name) -> bool:
     return any(name.is_subdomain(qname) for name in held if zone_of(name))
 
 
-def zone_of(qname: dns.name.Name) -> Zone | None:
+def zone_of(qname: dns.name.Name) -> ServedZone | None:
     """The innermost zone."""
     zones = [zone for zone in (INSIDE, BELOW, OUTSIDE) if qname.is_subdomain(zone.apex)]
     return max(zones, key=lambda zone: len(zone.apex), default=None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from certbot_dns_delegate.authority.zone import Zone, Zones
+from certbot_dns_delegate.authority.zone import ServedZone, ServedZones
 from tests.authority.names import name
 
 APEX = name("acme.example.net")
@@ -12,28 +12,28 @@ ELSEWHERE = {name("ns.example.org"): ["192.0.2.1"]}
 @pytest.mark.parametrize(
     ("zone", "why"),
     [
-        (Zone(APEX, {}), "has no server"),
-        (Zone(APEX, {name("ns.acme.example.net"): []}), "has no address"),
-        (Zone(APEX, {name("ns.acme.example.net"): ["host"]}), "'host' does not appear to be an IP"),
-        (Zone(APEX, ELSEWHERE, {name("shop.example.net"): ["x"]}), "is not inside zone"),
-        (Zone(APEX, ELSEWHERE, {APEX: [f"{number:043}" for number in range(1200)]}), "do not fit"),
+        (ServedZone(APEX, {}), "has no server"),
+        (ServedZone(APEX, {name("ns.acme.example.net"): []}), "has no address"),
+        (ServedZone(APEX, {name("ns.acme.example.net"): ["host"]}), "'host' does not appear to be an IP"),
+        (ServedZone(APEX, ELSEWHERE, {name("shop.example.net"): ["x"]}), "is not inside zone"),
+        (ServedZone(APEX, ELSEWHERE, {APEX: [f"{number:043}" for number in range(1200)]}), "do not fit"),
     ],
 )
-def test_mistakes(zone: Zone, why: str) -> None:
+def test_mistakes(zone: ServedZone, why: str) -> None:
     """A zone that cannot be served raises and says why."""
     with pytest.raises(ValueError, match=why):
-        Zones([zone])
+        ServedZones([zone])
 
 
 def test_nothing_served() -> None:
     """Without zones every name is outside."""
-    assert Zones().find(b"\3net\0", 16) is None
-    assert Zones().find(b"\0", 16) is None
+    assert ServedZones().find(b"\3net\0", 16) is None
+    assert ServedZones().find(b"\0", 16) is None
 
 
 def test_root() -> None:
     """The root can be a zone like any other."""
-    zones = Zones([Zone(name("."), ELSEWHERE, {name("a.b"): ["x"]})])
+    zones = ServedZones([ServedZone(name("."), ELSEWHERE, {name("a.b"): ["x"]})])
     found = zones.find(b"\1b\0", 16)
     assert found
     assert found[1] == {}
@@ -44,7 +44,7 @@ def test_root() -> None:
 
 def test_owner_without_values_does_not_exist() -> None:
     """An owner whose last value is withdrawn is gone, not empty."""
-    found = Zones([Zone(APEX, ELSEWHERE, {name("shop.acme.example.net"): []})]).find(
+    found = ServedZones([ServedZone(APEX, ELSEWHERE, {name("shop.acme.example.net"): []})]).find(
         b"\4shop\4acme\7example\3net\0", 16
     )
     assert found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from certbot_dns_delegate.state.history import FAILED, Event, History, Wanted
+from certbot_dns_delegate.state.history import FAILED, Event, History, Selection
 from tests.bench.table import Row
 from tests.e2e.lab import Lab
 from tests.e2e.lab.unbound import Unbound
@@ -162,9 +162,9 @@ def history() -> Iterator[Row]:
         for first in range(0, ROWS, 50_000):
             filled.record(event(number, begin) for number in range(first, first + 50_000))
         questions = {
-            "all": Wanted(),
-            "one name": Wanted(names=("c000042.customer.test",)),
-            "failed": Wanted(outcome=FAILED),
+            "all": Selection(),
+            "one name": Selection(names=("c000042.customer.test",)),
+            "failed": Selection(outcome=FAILED),
         }
         pages = {}
         for word, wanted in questions.items():

@@ -20,8 +20,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.authority.host import outward_addresses
 from certbot_dns_delegate.errors import DelegateError, PlanError, Refused, SettingsError
-from certbot_dns_delegate.model import RRset, Server
-from certbot_dns_delegate.model import Zone as FoundZone
+from certbot_dns_delegate.model import RRset, Server, Zone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone
@@ -320,7 +319,7 @@ def test_a_zone_that_is_not_delegated_here() -> None:
         provider.publish(parent, {dns.name.from_text("a", ZONE): frozenset({"1" * 43})}, 1)
     provider.end()
     with pytest.raises(PlanError, match="no NS record leads here") as caught:
-        provider.recognise(FoundZone(parent, ()))
+        provider.recognise(Zone(parent, ()))
     assert caught.value.hint == "acme.example.net. 3600 IN NS host.example.net."
 
 
@@ -333,8 +332,8 @@ def test_it_knows_its_own_answers() -> None:
     serial = reply.answer[0][0].serial
     provider.end()
     server = Server("192.0.2.9", name="ns.example.org")
-    provider.recognise(FoundZone(ZONE, (server,), serial=serial))
-    provider.recognise(FoundZone(ZONE, ()))
+    provider.recognise(Zone(ZONE, (server,), serial=serial))
+    provider.recognise(Zone(ZONE, ()))
     with pytest.raises(PlanError, match=r"lead to ns\.example\.org \(192\.0\.2\.9\), and not to") as caught:
-        provider.recognise(FoundZone(ZONE, (server,), serial=serial ^ 1))
+        provider.recognise(Zone(ZONE, (server,), serial=serial ^ 1))
     assert "NS host.example.net." in caught.value.hint

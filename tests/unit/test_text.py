@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from certbot_dns_delegate.text import VALUE, parse_name, printable, quoted, show_all
+from certbot_dns_delegate.text import VALUE, parse_name, plain, printable, quoted, record, show_all
 from tests.unit.internet import name
 
 NAMES = [
@@ -43,6 +43,18 @@ def test_no_names(text: str, sentence: str) -> None:
 def test_names_in_stable_order() -> None:
     """Sorted as DNSSEC sorts, from the right."""
     assert show_all([name("b.test."), name("a.b.test."), name("a.test.")]) == "a.test., b.test., a.b.test."
+
+
+def test_a_name_as_apis_write_it() -> None:
+    """Lower case and no final dot; what has to be escaped in a zone file stays escaped."""
+    assert plain(name(r"a\.b.Example.COM.")) == r"a\.b.example.com"
+
+
+def test_a_record_to_add() -> None:
+    """A name gets its final dot; other rdata stands as it was given."""
+    owner = name("_acme-challenge.a.test.")
+    assert record(owner, "CNAME", name("a.acme.test.")) == "_acme-challenge.a.test. 3600 IN CNAME a.acme.test."
+    assert record(owner, "CAA", '0 issue ";"', 60) == '_acme-challenge.a.test. 60 IN CAA 0 issue ";"'
 
 
 def test_printable() -> None:

@@ -9,7 +9,7 @@ import urllib3
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
 from certbot_dns_delegate.providers.http.answer import Answer, Redactor
-from certbot_dns_delegate.providers.http.wire import UnusableBody, Watch, read_body, watched
+from certbot_dns_delegate.providers.http.wire import Progress, UnusableBody, read_body, watched
 from certbot_dns_delegate.text import quoted
 
 
@@ -85,7 +85,7 @@ class Exchange:
         is_private, credentials = self.is_private, self.channel.credentials
         return Answer(status, headers, body, self._shown, self.is_write, self.redact, is_private, credentials)
 
-    def _failure(self, error: Exception, watch: Watch) -> WriteError:
+    def _failure(self, error: Exception, watch: Progress) -> WriteError:
         cause = _innermost(error)
         hint = ""
         if watch.is_expired:

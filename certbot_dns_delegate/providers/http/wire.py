@@ -23,7 +23,7 @@ class UnusableBody(Exception):
 
 
 @dataclass
-class Watch:
+class Progress:
     """What is known about the exchange that the current thread is in."""
 
     is_sent: bool = False
@@ -63,9 +63,9 @@ _current = threading.local()
 
 
 @contextmanager
-def watched(seconds: float) -> Iterator[Watch]:
+def watched(seconds: float) -> Iterator[Progress]:
     """Watch the exchange made inside: after ``seconds`` its connection is cut, whatever it is doing."""
-    watch = Watch()
+    watch = Progress()
     _current.watch = watch
     timer = threading.Timer(seconds, watch.expire)
     timer.daemon = True
@@ -96,8 +96,8 @@ class _Watched:
         self._talk(is_service=True)
         super().endheaders(*arguments, **keywords)  # type: ignore[misc]  # of the class that this is mixed into
 
-    def _talk(self, *, is_service: bool) -> Watch | None:
-        watch: Watch | None = getattr(_current, "watch", None)
+    def _talk(self, *, is_service: bool) -> Progress | None:
+        watch: Progress | None = getattr(_current, "watch", None)
         if watch is not None:
             watch.starts_talking(self.sock, is_service=is_service)
         return watch

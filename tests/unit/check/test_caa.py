@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from certbot_dns_delegate.check import caa
-from certbot_dns_delegate.lookup.caa import Record, prohibitions
+from certbot_dns_delegate.lookup.caa import Property, prohibitions
 
 OURS = ["letsencrypt.org"]
 ACCOUNT = "https://acme.test/acct/1"
@@ -14,7 +14,7 @@ ACCOUNT = "https://acme.test/acct/1"
 
 def forbidden(*records: tuple[int, str, str], account: str | None = ACCOUNT, is_wildcard: bool = False) -> str:
     """All reasons in one text."""
-    made = [Record(*record) for record in records]
+    made = [Property(*record) for record in records]
     return "; ".join(prohibitions(made, OURS, account, is_wildcard=is_wildcard))
 
 
