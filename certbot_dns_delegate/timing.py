@@ -72,6 +72,8 @@ PROFILES = {
     # Unknown services behind other people's code: lego's longest common limits, Certbot's Linode plugin needed 120 s.
     "certbot-plugin": Profile(timeout=timedelta(seconds=960), is_believed=False),
     "lexicon": Profile(timeout=timedelta(seconds=960), is_believed=False),
+    # Any service behind a hook: acme.sh itself looks for up to 300 s (its _check_dns_entries, 20 rounds).
+    "exec": Profile(timeout=timedelta(seconds=300), is_believed=False),
     # Our own listener in this process.
     "standalone": Profile(timeout=timedelta(seconds=30), from_outside=True),
 }

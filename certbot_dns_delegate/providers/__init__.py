@@ -25,6 +25,7 @@ BUILT_IN = {
     "cloudflare": "certbot_dns_delegate.providers.cloudflare:Cloudflare",
     "certbot-plugin": "certbot_dns_delegate.providers.foreign.certbot_plugin:CertbotPlugin",
     "lexicon": "certbot_dns_delegate.providers.foreign.lexicon:Lexicon",
+    "exec": "certbot_dns_delegate.providers.foreign.program:Program",
     "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 

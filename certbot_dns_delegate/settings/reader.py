@@ -153,11 +153,12 @@ class _Reader:
         if len(self.problems) > before:
             return None
         zone = options["zone"]
+        common, own = ({key.name for key in keys} for keys in (COMMON, provider.KEYS))
         return Delegate(
             title=section.title,
             provider=entry.value,
             suffix=suffix or zone,
-            options={key: value for key, value in options.items() if key not in {k.name for k in COMMON}},
+            options={key: options[key] for key in options if key not in common or key in own},
             zone=zone,
             names=options["for"] or (),
             targets=options["targets"],

@@ -66,6 +66,30 @@ def check_trusted(path: Path, status: os.stat_result) -> None:
         )
 
 
+def check_program(path: Path, *, is_sourced: bool = False) -> None:
+    """Whether nobody but this user and root decides what runs when ``path`` is run.
+
+    :param is_sourced: a shell reads it, so it need not be executable.
+    :raises SettingsError: when it cannot be run, or somebody else could change it or put another in its place.
+    """
+    shown = printable(str(path))
+    try:
+        # A link is as trustworthy as the directories on both ways.
+        real = path.resolve(strict=True)
+        check_trusted(path, real.stat())
+        for directory in dict.fromkeys([*path.parents, *real.parents]):
+            status = directory.stat()
+            is_open = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+            if status.st_uid not in {0, os.geteuid()} or is_open:
+                problem = f"{shown}: others can put another program in its place, as they can write in {directory}"
+                raise SettingsError(problem, f"ls -ld {quoted(directory)}")
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        why = getattr(error, "strerror", None) or "not a usable path"
+        raise SettingsError(f"{shown}: {why}", f"ls -l {quoted(path)}") from None
+    if not (is_sourced or os.access(path, os.X_OK)):
+        raise SettingsError(f"{shown}: is not executable", f"chmod +x {quoted(path)}")
+
+
 def make_private(directory: Path) -> None:
     """Make a directory of our own, for this user alone, and those missing above it.
 

@@ -107,10 +107,10 @@ def ini(block: Block, here: Path) -> None:
         configparser.ConfigParser().read_string(block.text)
         return
     text = block.text
-    for path in re.findall(r"^\w*(?:_file|accounts|credentials) = (\S+)", text, re.MULTILINE):
+    for path in re.findall(r"^\w*(?:_file|accounts|credentials|program) = (\S+)", text, re.MULTILINE):
         own = here / Path(path).name
         text = text.replace(f"= {path}", f"= {own}")
-        own.touch(mode=0o600)
+        own.touch(mode=0o700 if "program = " in text else 0o600)
         own.write_text(KEY_FILE if "key_file = " + str(own) in text and "tsig" in text else stand_in(own))
     file = here / "delegate.ini"
     file.touch(mode=0o600)
