@@ -25,10 +25,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import dns.name
-from certbot_dns_delegate import settings
+from certbot_dns_delegate.settings import reader
 from certbot_dns_delegate.order.engine import Engine
 from certbot_dns_delegate.model import Challenge
-loaded = settings.load(Path(sys.argv[1]), "dns-delegate", print)
+loaded = reader.load(Path(sys.argv[1]), "dns-delegate", print)
 owner = dns.name.from_text(f"_acme-challenge.{sys.argv[3]}.")
 Engine(loaded, Path(sys.argv[2])).perform([Challenge(sys.argv[3], owner, "v" * 43)])
 os.kill(os.getpid(), signal.SIGKILL)
