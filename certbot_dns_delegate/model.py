@@ -129,9 +129,6 @@ class Sighting:
     """The rcode's name, or what happened instead of an answer: ``timeout``, ``lame``, ``malformed`` ..."""
     rrset: RRset = RRset()
     serial: int | None = None
-    is_authoritative: bool = False
-    is_signed: bool = False
-    """An RRSIG over the TXT RRset came with it."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +141,5 @@ class Limits:
     """Exactly one value can be taken away again. False: values stay until they are overwritten."""
     lowest_ttl: int = 1
     """Seconds; the lowest TTL that the service accepts."""
-    replaces_rrset: bool = False
-    """A write replaces the whole RRset, so foreign values have to be carried over."""
-    is_idempotent: bool = True
-    """Publishing a value twice has the effect of publishing it once."""
     has_credentials: bool = True
     """There is a key or an account that could be stolen. False: this host itself is all that it takes."""

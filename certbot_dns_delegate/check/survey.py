@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any
 
 from dns.name import Name
 
@@ -16,6 +15,7 @@ from certbot_dns_delegate.order.engine import QUESTIONS
 from certbot_dns_delegate.order.plan import Plan, Planner
 from certbot_dns_delegate.order.router import Router
 from certbot_dns_delegate.order.serving import Gate
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 
 EACH = 60
@@ -40,7 +40,7 @@ class Survey:
         """As :meth:`.Host.command`."""
         return self._host.command(*words)
 
-    def provider_of(self, delegate: Delegate) -> Any:
+    def provider_of(self, delegate: Delegate) -> Provider:
         return self._writers.of(self.settings, delegate)
 
     def is_inside(self, name: Name) -> bool:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any
 
 import dns.name
 from dns.name import Name
@@ -18,6 +17,7 @@ from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Challenge, Target
 from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.history import Selection
 from certbot_dns_delegate.state.journal import Entry, State
@@ -88,12 +88,13 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
             yield Finding(Verdict.WARN, subject, "key", seen, hint)
         else:
             yield Finding(Verdict.OK, subject, "key", f"{told} at another name of {zone}: it is narrow")
-        if told is Told.DROPPED or not hasattr(provider, "other_type"):
-            why = "says nothing of what it drops" if told is Told.DROPPED else "cannot be asked without writing"
-            seen = f"whether these credentials can write another type than TXT was not tried: the service {why}"
-            yield Finding(Verdict.NOTE, subject, "type", seen)
+        if told is Told.DROPPED:
+            yield _untried(subject, "says nothing of what it drops")
             return
         other = provider.other_type(target.zone.apex, target.owner)
+    except NotImplementedError:
+        yield _untried(subject, "cannot be asked without writing")
+        return
     except DelegateError as error:
         yield Finding.of(error, subject, "key", Verdict.NOTE)
         return
@@ -104,7 +105,12 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
         yield Finding(Verdict.WARN, subject, "type", seen, hint)
 
 
-def _try_sibling(settings: Settings, host: Host, provider: Any, target: Target, sibling: Name) -> Told:
+def _untried(subject: str, why: str) -> Finding:
+    seen = f"whether these credentials can write another type than TXT was not tried: the service {why}"
+    return Finding(Verdict.NOTE, subject, "type", seen)
+
+
+def _try_sibling(settings: Settings, host: Host, provider: Provider, target: Target, sibling: Name) -> Told:
     """Write there, noted down before it is sent as any other write is.
 
     :raises DelegateError: when that could not be found out, or the value could not be taken away again.

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO
@@ -109,8 +108,3 @@ def error_record(error: DelegateError) -> dict[str, str]:
 def count(number: int, noun: str) -> str:
     """``1 value``, ``2 values``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def is_terminal() -> bool:
-    """Whether a person types standard input."""
-    return sys.stdin is not None and sys.stdin.isatty()

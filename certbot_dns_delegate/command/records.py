@@ -157,7 +157,7 @@ def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wante
         )
         if target is None:
             raise PlanError(f"{wanted} has no acme-dns account", host.command("register", str(wanted)))
-        return target  # type: ignore[no-any-return]  # target_of is optional, so not in the interface
+        return target
     if template is None:
         suggested = delegate.suggested_target(wanted.identifier)
         if suggested is None:

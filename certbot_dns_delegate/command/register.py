@@ -10,6 +10,7 @@ from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import printable, show
 
@@ -19,6 +20,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     delegate = registrar_of(arguments, host)
     host.writers.know(host.settings)
     provider = host.writers.of(host.settings, delegate)
+    registrar = IRegistrar(provider)
     is_well = True
     made: dict[Wanted, None] = {}
     for each in names.read(arguments.names, arguments.file, output):
@@ -30,7 +32,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             if not delegate.serves(each.identifier):
                 raise DelegateError(f"[{printable(delegate.title)}] is not for {each} (for)")
             is_new = provider.target_of(each.identifier) is None
-            target = show(provider.register(each.identifier))
+            target = show(registrar.register(each.identifier))
         except DelegateError as error:
             output.say(f"{each}: {error}")
             is_well = False

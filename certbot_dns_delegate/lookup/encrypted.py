@@ -73,14 +73,13 @@ def _outcomes(
         while message.id in asks:
             message = question.message()
         asks[message.id] = (Ask(server, question), message)
-    begin = time.monotonic()
     reason = "malformed"
     with contextlib.closing(converse([message for _, message in asks.values()])) as replies:
         try:
             for reply in replies:
                 if reply.id in asks and asks[reply.id][1].is_response(reply):
                     ask, _ = asks.pop(reply.id)
-                    yield Reply(ask, reply, time.monotonic() - begin, transport)
+                    yield Reply(ask, reply, transport)
         except (dns.exception.Timeout, TimeoutError):
             reason = "timeout"
         except ssl.SSLCertVerificationError as error:

@@ -82,4 +82,4 @@ def _receive(conversation: Conversation, which: socket.socket, mask: int) -> Ite
             pending.use_edns = False
             conversation.send(pending, pending.started)
             continue
-        yield Reply(pending.ask, message, time.monotonic() - pending.started, transport)
+        yield Reply(pending.ask, message, transport)

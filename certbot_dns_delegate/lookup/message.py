@@ -94,7 +94,6 @@ class Reply:
 
     ask: Ask
     message: dns.message.Message
-    elapsed_s: float
     transport: str
 
     @property

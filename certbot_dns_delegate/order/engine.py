@@ -24,6 +24,7 @@ from certbot_dns_delegate.order.router import Router
 from certbot_dns_delegate.order.serving import Gate
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.withdrawal import Leftover, batches, withdraw_all
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
@@ -189,10 +190,9 @@ class Engine:
         """What would be written, and what stands against it; nothing is written."""
         begin = time.monotonic()
         router = Router(self.settings, self._provider_of)
-        if len(self.settings.delegates) == 1 and hasattr(
-            only := self._provider_of(self.settings.delegates[0]), "begin"
-        ):
-            only.begin()  # before anything else; of several delegates only those that a name leads to
+        if len(self.settings.delegates) == 1:
+            # Before anything else; of several delegates only those that a name leads to.
+            self._provider_of(self.settings.delegates[0]).begin()
         recursive = self._recursive()
         zones = Zones(recursive, router.hidden_suffix, _budget(challenges))
         plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
@@ -226,7 +226,7 @@ class Engine:
         self.settings = settings
         return self.plan(challenges, pool)
 
-    def _provider_of(self, delegate: Delegate) -> Any:
+    def _provider_of(self, delegate: Delegate) -> Provider:
         return self._writers.of(self.settings, delegate)
 
     def _recursive(self) -> Recursive:

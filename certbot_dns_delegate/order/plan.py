@@ -93,8 +93,7 @@ class Planner:
         delegate, _ = route
         self._check_allowed(challenge, followed.chain, delegate)
         zone, present = self._zone(delegate, followed)
-        if hasattr(provider := self._provider_of(delegate), "recognise"):
-            provider.recognise(zone)
+        self._provider_of(delegate).recognise(zone)
         return followed.chain, Target(followed.chain.target, zone, delegate.title, present)
 
     def _zone(self, delegate: Delegate, followed: Followed) -> tuple[Zone, RRset]:
@@ -162,10 +161,14 @@ class Planner:
                 target = delegate.suggested_target(challenge.identifier)
             except PlanError:
                 continue
-            if delegate.targets is None and hasattr(provider := self._provider_of(delegate), "target_of"):
-                target = provider.target_of(challenge.identifier)
-                if target is None:
-                    return self._settings.command("register", challenge.identifier)
+            if delegate.targets is None:
+                try:
+                    target = self._provider_of(delegate).target_of(challenge.identifier)
+                except NotImplementedError:
+                    pass
+                else:
+                    if target is None:
+                        return self._settings.command("register", challenge.identifier)
             if target is not None:
                 return f"add  {record(challenge.owner, 'CNAME', target)}"
         return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"

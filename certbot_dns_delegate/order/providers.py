@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from dns.name import Name
 
@@ -15,7 +14,7 @@ from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.providers.interface import Context
+from certbot_dns_delegate.providers.interface import Context, Provider
 from certbot_dns_delegate.settings import reader as settings_file
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.text import parse_name, printable, quoted
@@ -36,13 +35,13 @@ class Writers:
         self._stop = stop
         self._lock = threading.RLock()
         self._settings: dict[tuple[str, Path], Settings] = {}
-        self._providers: dict[tuple[str, Path, str], Any] = {}
+        self._providers: dict[tuple[str, Path, str], Provider] = {}
 
     def know(self, settings: Settings) -> None:
         """Use these settings for their path instead of reading the file again."""
         self._settings[settings.authenticator, settings.path] = settings
 
-    def of(self, settings: Settings, delegate: Delegate) -> Any:
+    def of(self, settings: Settings, delegate: Delegate) -> Provider:
         """The provider of a delegate.
 
         :raises DelegateError: when it cannot be set up.
@@ -57,7 +56,7 @@ class Writers:
                     self._providers[key] = providers.make(delegate.provider, delegate.options, context)
             return self._providers[key]
 
-    def written_with(self, authenticator: str, credentials: Path, title: str) -> Any:
+    def written_with(self, authenticator: str, credentials: Path, title: str) -> Provider:
         """The provider that an entry of a journal was written with.
 
         :raises SettingsError: when its credentials or its delegate are gone.
@@ -77,8 +76,7 @@ class Writers:
     def end(self) -> None:
         """The run is over: providers that hold something (a lock, a socket) let it go."""
         for provider in self._providers.values():
-            if hasattr(provider, "end"):
-                provider.end()
+            provider.end()
 
     def wait(self, seconds: float) -> None:
         """What :attr:`~certbot_dns_delegate.providers.interface.Context.wait` says."""

@@ -3,9 +3,8 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
-from typing import Any
 
 from dns.name import Name
 
@@ -13,7 +12,8 @@ from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteE
 from certbot_dns_delegate.model import Publication, Sighting
 from certbot_dns_delegate.order.evidence import there_before
 from certbot_dns_delegate.order.plan import Plan
-from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.order.router import ProviderOf
+from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.journal import Entry, Journal, State
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
@@ -35,7 +35,7 @@ def written(pending: Pending) -> Written:
 class Publishing:
     """The requests of one order."""
 
-    def __init__(self, settings: Settings, provider_of: Callable[[Delegate], Any], diary: Diary) -> None:
+    def __init__(self, settings: Settings, provider_of: ProviderOf, diary: Diary) -> None:
         self.journal: Journal | None = None
         self._settings = settings
         self._provider_of = provider_of

@@ -7,7 +7,6 @@ was there, and will say for a while that it is not.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -73,12 +72,12 @@ def make_accounts(
     return plan, replace(settings, overrides=(*settings.overrides, *seen))
 
 
-def _registrars(settings: Settings, provider_of: ProviderOf, plan: Plan) -> dict[str, Any]:
+def _registrars(settings: Settings, provider_of: ProviderOf, plan: Plan) -> dict[str, IRegistrar]:
     """The names that lack a CNAME alone, each with the provider that makes an account for it.
 
     Empty when anything else stands against the order: mending that comes first.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, IRegistrar] = {}
     for challenge, error in plan.problems:
         delegate = next((each for each in settings.delegates if each.serves(challenge.identifier)), None)
         if delegate is None or type(error) is not NotDelegated:
@@ -86,14 +85,14 @@ def _registrars(settings: Settings, provider_of: ProviderOf, plan: Plan) -> dict
         provider = provider_of(delegate)
         if not IRegistrar.providedBy(provider):
             return {}
-        found[challenge.identifier] = provider
+        found[challenge.identifier] = IRegistrar(provider)
     return found
 
 
-def _announced(plan: Plan, found: Mapping[str, Any]) -> Plan:
+def _announced(plan: Plan, found: Mapping[str, IRegistrar]) -> Plan:
     """The plan with errors that tell each name's record, or why it can have no account."""
 
-    def told(owner: Name, name: str, registrar: Any) -> NotDelegated:
+    def told(owner: Name, name: str, registrar: IRegistrar) -> NotDelegated:
         try:
             target = registrar.register(name)
         except DelegateError as error:

@@ -1,14 +1,14 @@
 """Route a name to the delegate that it lies in."""
 
 from collections.abc import Callable
-from typing import Any
 
 from dns.name import Name
 
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, Suffixes
 from certbot_dns_delegate.timing import Watch
 
-ProviderOf = Callable[[Delegate], Any]
+ProviderOf = Callable[[Delegate], Provider]
 """The provider instance of a delegate."""
 
 
@@ -38,8 +38,7 @@ class Router:
         if found is None:
             return None
         suffix, delegate = found
-        if hasattr(provider := self._provider_of(delegate), "begin"):
-            provider.begin()
+        self._provider_of(delegate).begin()
         return delegate, suffix
 
     def hidden_suffix(self, name: Name) -> Name | None:

@@ -157,8 +157,6 @@ class Watcher:
             outcome.rcode,
             rrset,
             serial=soa[0].serial if soa is not None else None,
-            is_authoritative=outcome.is_authoritative,
-            is_signed=has_signature,
         )
         if outcome.rcode not in {"NOERROR", "NXDOMAIN"}:
             return State.REFUSING

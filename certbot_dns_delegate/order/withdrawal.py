@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dns.name import Name, from_text
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown
 from certbot_dns_delegate.model import Values
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, Entry, Journal, State
 from certbot_dns_delegate.text import printable, show_all
 
@@ -22,7 +22,7 @@ the others stay on record for a later run."""
 Key = tuple[str, str, str, str]
 """Authenticator, credentials path, delegate's title, zone."""
 
-ProviderFor = Callable[[str, Path, str], Any]
+ProviderFor = Callable[[str, Path, str], Provider]
 """The provider that ``(authenticator, credentials path, delegate's title)`` wrote with."""
 
 

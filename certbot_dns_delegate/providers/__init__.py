@@ -3,16 +3,19 @@
 Third parties add theirs by an entry point of group ``certbot_dns_delegate.providers``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING
 
 from certbot import errors
 
 from certbot_dns_delegate.errors import DelegateError, SettingsError
 from certbot_dns_delegate.text import printable
+
+if TYPE_CHECKING:
+    from certbot_dns_delegate.providers.interface import Context, Options, Provider
 
 GROUP = "certbot_dns_delegate.providers"
 
@@ -35,27 +38,29 @@ def names() -> list[str]:
     return [*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN))]
 
 
-def load(name: str) -> Any:
+def load(name: str) -> "type[Provider]":
     """The provider class called ``name``.
 
     :raises SettingsError: when there is none, or it cannot be imported, or does not keep the contract.
     """
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
-        return getattr(import_module(module), attribute)
-    return _load_foreign(_point(name))
+        return getattr(import_module(module), attribute)  # type: ignore[no-any-return]  # tests look at each of them
+    from certbot_dns_delegate.providers.foreign import package
+
+    return package.load(_point(name))
 
 
-def make(name: str, options: Any, context: Any) -> Any:
+def make(name: str, options: "Options", context: "Context") -> "Provider":
     """An instance of the provider called ``name``.
 
-    :param options: :data:`~certbot_dns_delegate.providers.interface.Options`.
-    :param context: :class:`~certbot_dns_delegate.providers.interface.Context`.
     :raises SettingsError: as :func:`load`, or when the instance does not keep the contract.
     """
     provider = load(name)(options, context)
     if name not in BUILT_IN:
-        _verify_foreign(_point(name), provider)
+        from certbot_dns_delegate.providers.foreign import package
+
+        package.verify(_point(name), provider)
     return provider
 
 
@@ -63,56 +68,6 @@ def _point(name: str) -> EntryPoint:
     for point in entry_points(group=GROUP, name=name):
         return point
     raise SettingsError(f"there is no provider {printable(name, 60)!r}", f"provider = {' | '.join(names())}")
-
-
-def _load_foreign(point: EntryPoint) -> Any:
-    from zope.interface.verify import verifyClass
-
-    from certbot_dns_delegate.schema import Key
-
-    with speaking(f"{_origin(point)} cannot be loaded"):
-        provider = point.load()
-    violations = [f"it has no {name}" for name in ("name", "limits") if not hasattr(provider, name)]
-    keys = getattr(provider, "KEYS", None)
-    if not isinstance(keys, tuple) or not all(isinstance(key, Key) for key in keys):
-        violations.append("KEYS must be a tuple of certbot_dns_delegate.schema.Key")
-    _refuse(point, [*violations, *_violations(verifyClass, provider)])
-    return provider
-
-
-def _verify_foreign(point: EntryPoint, provider: Any) -> None:
-    from zope.interface.verify import verifyObject
-
-    from certbot_dns_delegate.model import Limits
-
-    violations = list(_violations(verifyObject, provider))
-    if not isinstance(getattr(provider, "limits", None), Limits):
-        violations.append("limits must be a certbot_dns_delegate.model.Limits")
-    _refuse(point, violations)
-
-
-def _violations(verify: Callable[..., Any], provider: Any) -> Iterator[str]:
-    from zope.interface.exceptions import Invalid, MultipleInvalid  # type: ignore[attr-defined]  # its stubs are older
-
-    from certbot_dns_delegate.providers.interface import IProvider
-
-    try:
-        verify(IProvider, provider, tentative=True)
-    except MultipleInvalid as error:
-        # "The object ... has failed to implement interface ...: " is said once already.
-        yield from (" ".join(str(each).split()).partition(": ")[2] for each in error.exceptions)
-    except (Invalid, AttributeError, TypeError) as error:  # the last two: it is no class at all
-        yield " ".join(str(error).split())
-
-
-def _refuse(point: EntryPoint, violations: Sequence[str]) -> None:
-    if violations:
-        shown = printable("; ".join(violations), 1000)
-        raise SettingsError(f"{_origin(point)} does not keep the contract: {shown}")
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"provider {printable(point.name, 60)} of {point.dist.name if point.dist else 'an unknown package'}"
 
 
 @contextmanager

@@ -5,13 +5,12 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from typing import Any
 
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.cloudflare_api import Token, codes, result, text
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import in_quotes
 from certbot_dns_delegate.schema import SECRET, TEXT, Key, Kind, Secret
 from certbot_dns_delegate.text import printable, show
@@ -34,8 +33,7 @@ def _refuse(_: str) -> Any:
 LEGACY = Kind("refused", _refuse)
 
 
-@implementer(IProvider)
-class Cloudflare:
+class Cloudflare(Provider):
     """Writes and deletes records by their ids, so that hosts never touch each other's."""
 
     name = "cloudflare"

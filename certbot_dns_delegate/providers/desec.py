@@ -6,12 +6,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import Refused
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import Change, Contended, Held, Record, edit, lock_file
 from certbot_dns_delegate.schema import SECRET, Key, Secret
 from certbot_dns_delegate.text import parse_name, show
@@ -23,12 +22,11 @@ PAGES = 200
 """Of 500 items: no list of ours is longer, whatever a cursor says."""
 
 
-@implementer(IProvider)
-class Desec:
+class Desec(Provider):
     """Changes all targets of a zone by one atomic request: two writes in a second are all that a domain may have."""
 
     name = "desec"
-    limits = Limits(replaces_rrset=True)  # 64,000 bytes an RRset: more values than a certificate has names
+    limits = Limits()  # 64,000 bytes an RRset: more values than a certificate has names
     KEYS = (
         *http.keys(url="https://desec.io/api/v1"),
         Key("token", SECRET, "An API token, best with a policy for one RRset.", is_required=True),

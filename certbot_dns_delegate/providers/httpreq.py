@@ -7,22 +7,20 @@ what else may stand at the owner: that is the server's, so the least is assumed.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, raise_all
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import BOOLEAN, SECRET, TEXT, Key
 from certbot_dns_delegate.text import show
 
 
-@implementer(IProvider)
-class HTTPReq:
+class HTTPReq(Provider):
     """Writes TXT values through an httpreq server."""
 
     name = "httpreq"
-    limits = Limits(is_idempotent=False)
+    limits = Limits()
     KEYS = (
         # An acme.sh script behind acmeproxy.pl, which serves one request at a time, takes tens of seconds.
         *http.keys(read_timeout="120s", request_timeout="180s"),
@@ -33,7 +31,7 @@ class HTTPReq:
 
     def __init__(self, options: Options, context: Context) -> None:
         if options["single_value"]:
-            self.limits = Limits(values_per_owner=1, replaces_rrset=True, is_idempotent=True)
+            self.limits = Limits(values_per_owner=1)
         basic = (options["username"], options["password"]) if options["username"] is not None else None
         self._client = http.Client(
             options, basic=basic, credentials="username and password", wait=context.wait, warn=context.warn

@@ -4,40 +4,27 @@ A provider is the code that writes TXT values for one kind of service. One insta
 from several threads, one zone's calls in order. It keeps nothing on disk and never sleeps for propagation: reading
 back at the authoritative servers, waiting, journal and retry at the end of a run belong to the engine.
 
-A provider class may also have, beside what :class:`IProvider` asks for:
-
-``validate(options, warn)``
-    a static method that yields one sentence for each problem that shows only in several settings together;
-``translate(entries)``
-    a static method for its flat file: takes the keys without our prefix, returns ``(ours, unknown)`` by key, so that a
-    file written for another plugin can be used unchanged;
-``begin()`` and ``end()``
-    called before the first question about a name inside the delegate, and when the run is over, whatever became of it:
-    what is held (a lock, a socket) goes; each may be called several times;
-``recognise(zone)``
-    called in the plan with the :class:`~certbot_dns_delegate.model.Zone` that the way to a target leads to; raises
-    :exc:`~certbot_dns_delegate.errors.PlanError` where that is none the provider can write in;
-``target_of(name)``
-    the only target that the service has for a certificate name, or None when it has none yet: where targets are not
-    the operator's to choose, the record to add is told by it;
-``other_type(zone, owner)``
-    a type of records beside TXT that the credentials can change at ``owner``, or None when the service refuses; for
-    ``check --write``, so it must change nothing, not even where it is interrupted: a service that offers no such
-    question goes without this method;
-``REST``
-    a name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text under that option.
+A provider inherits :class:`Provider`, which has the parts of the contract that few services need, each doing nothing. A
+class of another package that does not inherit it is given these when it is loaded.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dns.name import Name
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, implementer
 
-from certbot_dns_delegate.model import Limits, Server, Sighting, Values
+from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
+
+if TYPE_CHECKING:
+    from certbot_dns_delegate.schema import Key
+
+Options = Mapping[str, Any]
+"""A provider's settings by key, typed by its ``KEYS``; every key is there, None where it was not set."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +114,92 @@ class IRegistrar(Interface):
         """
 
 
-Options = Mapping[str, Any]
-"""A provider's settings by key, typed by its ``KEYS``; every key is there, None where it was not set."""
+@implementer(IProvider)
+class Provider(ABC):
+    """The contract as the engine sees it: what :class:`IProvider` asks for, and hooks, which do nothing by default."""
 
-__all__ = ["Context", "IProvider", "IRegistrar", "Limits", "Name", "Options", "Server", "Sighting", "Values"]
+    name: str
+    limits: Limits
+    KEYS: "tuple[Key, ...]"
+    REST: str | None = None
+    """A name: keys of the section that are not in ``KEYS`` are no error but a mapping of text to text by that name."""
+
+    def __init__(self, options: Options, context: Context) -> None:  # noqa: B027  many need to keep neither
+        """Settings that :meth:`validate` found no fault with."""
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterable[str]:  # noqa: ARG004  a hook
+        """One sentence for each problem that shows only in several settings together."""
+        return ()
+
+    @staticmethod
+    def translate(entries: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Take the keys of a flat file without our prefix, so that a file of another plugin can be used unchanged.
+
+        :returns: our keys with their values, and the keys that are unknown.
+        """
+        return {}, dict(entries)
+
+    @abstractmethod
+    def capacity_key(self, owner: Name) -> Hashable:
+        """As :meth:`IProvider.capacity_key`."""
+
+    @abstractmethod
+    def zone_of(self, owner: Name) -> Name | None:
+        """As :meth:`IProvider.zone_of`."""
+
+    @abstractmethod
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        """As :meth:`IProvider.publish`."""
+
+    @abstractmethod
+    def withdraw(self, zone: Name, values: Values) -> None:
+        """As :meth:`IProvider.withdraw`."""
+
+    @abstractmethod
+    def probe(self) -> str:
+        """As :meth:`IProvider.probe`."""
+
+    def begin(self) -> None:  # noqa: B027  a hook
+        """Called before the first question about a name inside the delegate; maybe several times."""
+
+    def end(self) -> None:  # noqa: B027  a hook
+        """Called when the run is over, however it ended, maybe several times: let go of locks and sockets."""
+
+    def recognise(self, zone: Zone) -> None:  # noqa: B027  a hook
+        """Called in the plan with the zone that the way to a target leads to.
+
+        :raises PlanError: where the provider cannot write in it.
+        """
+
+    def target_of(self, name: str) -> Name | None:
+        """The only target that the service has for a certificate name, for services that choose targets themselves.
+
+        :returns: None: it has none yet.
+        :raises NotImplementedError: the operator chooses the targets, as with most services.
+        """
+        raise NotImplementedError
+
+    def other_type(self, zone: Name, owner: Name) -> str | None:
+        """A type of records beside TXT that the credentials can change at ``owner``, for ``check --write``.
+
+        It changes nothing, not even where it is interrupted.
+
+        :returns: None: the service refuses.
+        :raises NotImplementedError: the service offers no such question.
+        """
+        raise NotImplementedError
+
+
+__all__ = [
+    "Context",
+    "IProvider",
+    "IRegistrar",
+    "Limits",
+    "Name",
+    "Options",
+    "Provider",
+    "Server",
+    "Sighting",
+    "Values",
+]

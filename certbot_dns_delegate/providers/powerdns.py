@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dns.name import Name, root
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, Refused, WriteError
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import Change, Contended, Held, Record, edit, lock_file
 from certbot_dns_delegate.schema import SECRET, TEXT, Key
 from certbot_dns_delegate.text import parse_name, printable, quoted, show
@@ -20,12 +19,11 @@ PRIMARIES = frozenset({"Master", "Primary", "Producer"})
 SECONDARIES = frozenset({"Slave", "Secondary", "Consumer"})
 
 
-@implementer(IProvider)
-class PowerDns:
+class PowerDns(Provider):
     """Writes single records (EXTEND, PRUNE) where the server can (4.9.12, 5.0.2 and later), else whole RRsets."""
 
     name = "powerdns"
-    limits = Limits(replaces_rrset=True)
+    limits = Limits()
     KEYS = (
         *http.keys(),
         Key("api_key", SECRET, "The api-key of the server.", is_required=True),

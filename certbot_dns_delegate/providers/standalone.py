@@ -12,7 +12,6 @@ from functools import cached_property
 from ipaddress import ip_address
 
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.authority.binding import EVERYWHERE
 from certbot_dns_delegate.authority.errors import ListenError
@@ -21,7 +20,7 @@ from certbot_dns_delegate.authority.listener import PORT, Listener
 from certbot_dns_delegate.authority.zone import VALUE_TTL, ServedZone, ServedZones
 from certbot_dns_delegate.errors import PlanError, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
 from certbot_dns_delegate.text import parse_name, printable, show
 
@@ -149,8 +148,7 @@ def _shown(listen: Listen) -> str:
 DESK = Desk()
 
 
-@implementer(IProvider)
-class Standalone:
+class Standalone(Provider):
     """Serves the values itself; they are gone when the process ends, however it ends."""
 
     name = "standalone"

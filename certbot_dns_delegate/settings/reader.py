@@ -9,6 +9,7 @@ from dns.name import Name
 
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import DelegateError, SettingsError
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.schema import (
     DURATION,
     HOSTS,
@@ -110,7 +111,7 @@ class _Reader:
         own = {key: entry for key, entry in top.entries.items() if key.startswith(prefix)}
         foreign = {key: entry.value for key, entry in top.entries.items() if key not in own}
         translated: dict[str, str] = {}
-        if foreign and hasattr(provider, "translate"):
+        if foreign:
             translated, foreign = provider.translate(foreign)
         for key in foreign:
             nearest = _nearest(key, (each.name for each in (*COMMON[1:], *provider.KEYS)), prefix)
@@ -146,7 +147,7 @@ class _Reader:
             self._problem(entry.line, title, f"{error.problem}{_nearest(entry.value, providers.names())}")
             return None
         before = len(self.problems)
-        options = self._options(section, (*COMMON, *provider.KEYS), title, prefix, getattr(provider, "REST", None))
+        options = self._options(section, (*COMMON, *provider.KEYS), title, prefix, provider.REST)
         if len(self.problems) == before:
             for problem in self._contradictions(provider, options, suffix):
                 self._problem(section.line, title, problem)
@@ -170,7 +171,9 @@ class _Reader:
             serving_grace=options["serving_grace"],
         )
 
-    def _contradictions(self, provider: Any, options: Mapping[str, Any], suffix: Name | None) -> Iterable[str]:
+    def _contradictions(
+        self, provider: type[Provider], options: Mapping[str, Any], suffix: Name | None
+    ) -> Iterable[str]:
         """What is wrong with several settings together."""
         zone, targets, timeout = options["zone"], options["targets"], options["timeout"]
         if zone and suffix and not (zone.is_subdomain(suffix) or suffix.is_subdomain(zone)):
@@ -180,12 +183,11 @@ class _Reader:
             yield f"targets = {targets} lies outside this delegate"
         if timeout is not None and not timeout:
             yield "timeout must be more than 0s; watch = none does not look at all"
-        if hasattr(provider, "validate"):
-            try:
-                with providers.speaking(f"provider {provider.name}"):
-                    yield from provider.validate(options, self.warn)
-            except DelegateError as error:
-                yield str(error)
+        try:
+            with providers.speaking(f"provider {provider.name}"):
+                yield from provider.validate(options, self.warn)
+        except DelegateError as error:
+            yield str(error)
 
     def _options(
         self, section: ini.Section, keys: Iterable[Key], title: str, prefix: str, rest: str | None

@@ -19,7 +19,7 @@ GROUND = {"errors", "model", "schema", "text", "threads", "timing"}
 BELOW: dict[str, set[str]] = {
     "__main__": {"command"},
     "authenticators": {"order", "settings", "lookup"},
-    "check": {"command", "order", "settings", "lookup", "state"},
+    "check": {"command", "order", "settings", "providers", "lookup", "state"},
     "monitor": {"command", "settings", "lookup", "state"},
     "command": {"check", "monitor", "order", "settings", "providers", "lookup", "state"},
     "order": {"settings", "providers", "lookup", "state"},

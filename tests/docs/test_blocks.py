@@ -26,6 +26,7 @@ from zope.interface.verify import verifyClass
 
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.providers.acme_dns.accounts import AccountFile
+from certbot_dns_delegate.providers.interface import IProvider
 from certbot_dns_delegate.settings import reader
 from tests.docs.pages import CHECKOUT, Block, Built
 
@@ -178,8 +179,8 @@ def python(block: Block, here: Path) -> None:
     """Python runs it, and a provider in it has all that the contract asks for."""
     defined: dict[str, Any] = {}
     exec(compile(block.text, str(block), "exec"), defined)
-    if "IProvider" in defined:
-        assert verifyClass(defined["IProvider"], defined["Example"])
+    if "Provider" in defined:
+        assert verifyClass(IProvider, defined["Example"])
 
 
 def nginx(block: Block, here: Path) -> None:
@@ -312,7 +313,7 @@ HANDLERS: dict[str, Handler] = {
         ("nginx", "server { listen 443 }"),
         ("python", "import nothing_of_this_name"),
         ("python", "zone = dns.name.root"),
-        ("python", "from certbot_dns_delegate.providers.interface import IProvider\n\nclass Example: ...\n"),
+        ("python", "from certbot_dns_delegate.providers.interface import Provider\n\nclass Example: ...\n"),
         ("klingon", "qapla'"),
     ],
 )

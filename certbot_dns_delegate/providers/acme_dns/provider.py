@@ -18,7 +18,7 @@ from certbot_dns_delegate.providers.acme_dns import api
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, beside, is_getlocalcert
 from certbot_dns_delegate.providers.acme_dns.holds import Hold, Holds
 from certbot_dns_delegate.providers.acme_dns.service import AT_ONCE, REGISTER, Service
-from certbot_dns_delegate.providers.interface import Context, IProvider, IRegistrar, Options
+from certbot_dns_delegate.providers.interface import Context, IRegistrar, Options, Provider
 from certbot_dns_delegate.schema import NETWORKS, PATH, Key
 from certbot_dns_delegate.text import VALUE, printable, show, show_all
 from certbot_dns_delegate.threads import Pool
@@ -29,12 +29,12 @@ TICK = 1.1
 """Seconds after which an update certainly has a newer timestamp: they have a resolution of one second."""
 
 
-@implementer(IProvider, IRegistrar)
-class AcmeDNS:
+@implementer(IRegistrar)
+class AcmeDNS(Provider):
     """Writes TXT values to acme-dns accounts, chosen by target; registers new ones."""
 
     name = "acme-dns"
-    limits = Limits(values_per_owner=SLOTS, deletes_one_value=False, is_idempotent=False)
+    limits = Limits(values_per_owner=SLOTS, deletes_one_value=False)
     KEYS = (
         *http.keys(is_optional=True),
         Key("accounts", PATH, "The file of accounts; goacmedns', lego's and others are read.", is_required=True),

@@ -16,13 +16,12 @@ from typing import Any
 from certbot.errors import PluginError, SignalExit
 from certbot.plugins.dns_common import DNSAuthenticator
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, raise_all
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers.foreign import installed, route53
 from certbot_dns_delegate.providers.foreign.guard import Guard, hiding, message_of, secrets_in, without_proof
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import PATH, TEXT, Key
 from certbot_dns_delegate.state.files import read_trusted
@@ -32,30 +31,15 @@ Texts = Mapping[str, frozenset[str]]
 """TXT values by target, as text without the final dot."""
 USUAL_TTL = 120
 """Seconds; what most of Certbot's own plugins write, for one that does not say."""
-UNKNOWN = Limits(
-    # A plugin tells nothing about its service, so each answer is the one that is safe where it is wrong.
-    replaces_rrset=True,
-    is_idempotent=False,
-    lowest_ttl=USUAL_TTL,
-)
-KNOWN = {
-    # (replaces_rrset, is_idempotent), read in the plugins' sources, release 5.8.
-    "dns-rfc2136": (False, True),
-    "dns-google": (True, True),  # with the old RRset as a precondition: a race is an error, never a loss
-    "dns-cloudflare": (False, False),  # a duplicate is an error before 5.8
-    "dns-digitalocean": (False, False),  # a duplicate becomes a second record
-    "dns-route53": (True, True),
-}
 _one_at_a_time = threading.RLock()
 """Certbot calls one plugin, from one thread: none is known to bear more, and several keep state in their process."""
 
 
-@implementer(IProvider)
-class CertbotPlugin:
+class CertbotPlugin(Provider):
     """One installed plugin with one set of credentials."""
 
     name = "certbot-plugin"
-    limits = UNKNOWN
+    limits = Limits(lowest_ttl=USUAL_TTL)
     REST = "options"
     KEYS = (
         Key("plugin", TEXT, "The plugin as Certbot calls it, such as dns-google.", is_required=True),
@@ -78,10 +62,7 @@ class CertbotPlugin:
             plugin = installed.construct(self._plugin, found, given, context.state, self._redact)
             with self._guarded(SettingsError, "does not accept its settings"):
                 self._writer = route53.Upserter(plugin) if is_route53 else _Teller(plugin)
-        replaces_rrset, is_idempotent = KNOWN.get(self._plugin, (UNKNOWN.replaces_rrset, UNKNOWN.is_idempotent))
-        self.limits = Limits(
-            replaces_rrset=replaces_rrset, is_idempotent=is_idempotent, lowest_ttl=self._writer.lowest_ttl
-        )
+        self.limits = Limits(lowest_ttl=self._writer.lowest_ttl)
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:

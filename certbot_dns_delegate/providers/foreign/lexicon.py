@@ -12,33 +12,25 @@ from typing import Any
 
 from certbot import errors
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers.foreign.guard import PUBLIC, Guard, hiding, without_proof
 from certbot_dns_delegate.providers.foreign.lexicon_library import PLACEHOLDER, declared, library, service_of
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import DURATION, TEXT, Key, Secret
 from certbot_dns_delegate.text import printable, show
 
-UNKNOWN = Limits(
-    # dns-lexicon tells nothing about a service, so each answer is the one that is safe where it is wrong.
-    replaces_rrset=True,
-    is_idempotent=False,
-    lowest_ttl=60,
-)
 ONE_VALUE = frozenset({"duckdns"})
 """Services that hold one TXT value per name (dns-lexicon's own documentation of them)."""
 
 
-@implementer(IProvider)
-class Lexicon:
+class Lexicon(Provider):
     """One service through dns-lexicon, with one set of credentials."""
 
     name = "lexicon"
-    limits = UNKNOWN
+    limits = Limits(lowest_ttl=60)
     REST = "options"
     KEYS = (
         Key("service", TEXT, "What dns-lexicon calls the service, such as hetzner.", is_required=True),
@@ -52,8 +44,6 @@ class Lexicon:
         self._redact = hiding(value.reveal() for key, value in self._options.items() if not PUBLIC.search(key))
         self.limits = Limits(
             values_per_owner=1 if self._service in ONE_VALUE else None,
-            replaces_rrset=UNKNOWN.replaces_rrset,
-            is_idempotent=UNKNOWN.is_idempotent,
             lowest_ttl=max(1, int(options["lowest_ttl"].total_seconds())),
         )
 

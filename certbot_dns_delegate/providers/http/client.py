@@ -56,7 +56,7 @@ def keys(
 KEYS = keys()
 
 
-def validate(options: Options, _warn: Callable[[str], None]) -> Iterator[str]:
+def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:  # noqa: ARG001  nothing to warn of
     """The problems that show only in several settings together; for use as, or in, a provider's ``validate``."""
     parts = urlsplit(options["url"])
     if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not options["allow_http"]:

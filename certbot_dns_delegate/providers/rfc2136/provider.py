@@ -13,11 +13,10 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TXT
 import dns.update
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rfc2136 import tsig
 from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, Connection, read
 from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS, explain, hint_for
@@ -30,8 +29,7 @@ class Broken(OutcomeUnknown):
     """The connection broke between request and answer."""
 
 
-@implementer(IProvider)
-class RFC2136:
+class RFC2136(Provider):
     """Dynamic update with TSIG, over TCP unless told otherwise: PowerDNS drops larger UDP updates in silence."""
 
     name = "rfc2136"

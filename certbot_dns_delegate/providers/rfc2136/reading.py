@@ -137,4 +137,4 @@ def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None
 
 
 def _sighting(server: Server, owner: Name, message: dns.message.Message) -> Sighting:
-    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner), is_authoritative=True)
+    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner))

@@ -22,10 +22,11 @@ from certbot_dns_delegate.errors import (
 from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from certbot_dns_delegate.lookup.zone import Zones
-from certbot_dns_delegate.model import Challenge, Limits, RRset
+from certbot_dns_delegate.model import Challenge, Limits, RRset, Sighting, Values
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.order.plan import Plan, Planner
 from certbot_dns_delegate.order.router import Router
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.timing import Watch
 from tests.e2e.lab.lab import Lab
@@ -36,8 +37,11 @@ TITLE = "acme.example.test."
 OTHER = "auth.links.test."
 
 
-class Provider:
+class Stub(Provider):
     """What the plan needs of a provider."""
+
+    name = "stub"
+    KEYS = ()
 
     def __init__(self, zone: str | None = None, limits: Limits = Limits(), shared: bool = False) -> None:  # noqa: B008  never changed
         self.zone, self.limits, self.shared = zone, limits, shared
@@ -49,6 +53,18 @@ class Provider:
     def capacity_key(self, owner: Name) -> Hashable:
         """Owners that share their room have one key."""
         return "account" if self.shared else owner
+
+    def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
+        """A plan writes nothing."""
+        raise AssertionError
+
+    def withdraw(self, zone: Name, values: Values) -> None:
+        """Nor does it withdraw."""
+        raise AssertionError
+
+    def probe(self) -> str:
+        """Nor is it tried."""
+        raise AssertionError
 
 
 def delegate(title: str = TITLE, **settings) -> Delegate:  # type: ignore[no-untyped-def]  # any field of Delegate
@@ -76,7 +92,7 @@ def plan(
     net: Internet,
     *challenges: Challenge,
     delegates: Sequence[Delegate] = (),
-    provider: Provider = Provider(),  # noqa: B008  never changed
+    provider: Stub = Stub(),  # noqa: B008  never changed
     overrides: Sequence[tuple[str, str]] = (),
     recursive: Recursive | None = None,
 ) -> Plan:
@@ -168,17 +184,17 @@ def test_flat_settings_ask_the_service() -> None:
     """Without a title the service says what it serves, and that is the delegate."""
     flat = Delegate("dns-delegate-rfc2136", "rfc2136", None, {})
     with internet(shop(f"shop.{TITLE}")) as net:
-        planned = plan(net, SHOP, delegates=[flat], provider=Provider(TITLE))
+        planned = plan(net, SHOP, delegates=[flat], provider=Stub(TITLE))
         assert [p.zone.apex for p in planned.publications] == [name(TITLE)]
         assert len(net["ns.acme.example.test."].asked(f"shop.{TITLE}", "TXT")) == 1
-        error = only_problem(plan(net, challenge("none.customer.test"), delegates=[flat], provider=Provider(TITLE)))
+        error = only_problem(plan(net, challenge("none.customer.test"), delegates=[flat], provider=Stub(TITLE)))
     assert (
         error.problem == "_acme-challenge.none.customer.test. has no CNAME, and it is not inside one of your delegates"
     )
     assert error.hint == "add a CNAME at _acme-challenge.none.customer.test. that leads to a name your service serves"
 
 
-class Counting(Provider):
+class Counting(Stub):
     """A service that remembers what it was asked."""
 
     def __init__(self, zone: str) -> None:
@@ -199,7 +215,7 @@ def test_flat_settings_ask_the_service_once_about_a_name() -> None:
     assert SHOP.owner in service.asked
 
 
-class Accounts(Provider):
+class Accounts(Stub):
     """A provider that says itself where a name's values go."""
 
     def target_of(self, identifier: str) -> Name | None:
@@ -391,7 +407,7 @@ def test_all_problems_together() -> None:
 def test_capacity(shared: bool) -> None:
     """More values than the service holds at one place are refused before anything is written, others are not."""
     aliases = [f"_acme-challenge.{n} CNAME {'twin' if n != 'c' else 'c'}.{TITLE}" for n in "abc"]
-    provider = Provider(limits=Limits(values_per_owner=1), shared=shared)
+    provider = Stub(limits=Limits(values_per_owner=1), shared=shared)
     with internet("\n".join(aliases)) as net:
         planned = plan(net, *(challenge(f"{n}.customer.test") for n in "abc"), provider=provider)
     assert len(planned.planned) == (0 if shared else 1)
@@ -523,12 +539,12 @@ def test_real_servers(lab: Lab) -> None:
     """One order over four kinds of server: every chain, zone and problem, and no early question (rules 1 to 6)."""
     lab.flush()
     settings = Settings(Path("delegate.ini"), "dns-delegate", tuple(delegate(title) for title in LAB))
-    router = Router(settings, lambda _: Provider())
+    router = Router(settings, lambda _: Stub())
     recursive = Recursive([Resolver(Address(lab.resolver))])
     zones = Zones(recursive, router.hidden_suffix, Budget(500))
     with ThreadPoolExecutor(32) as pool:
         challenges = [challenge(each) for each in (*LAB_NAMES, *LAB_PROBLEMS)]
-        planned = Planner(settings, lambda _: Provider(), recursive, zones, router).plan(challenges, pool)
+        planned = Planner(settings, lambda _: Stub(), recursive, zones, router).plan(challenges, pool)
     problems = {c.identifier: str(error) for c, error in planned.problems}
     assert problems.keys() == LAB_PROBLEMS.keys()
     assert [n for n, words in LAB_PROBLEMS.items() if words not in problems[n]] == []

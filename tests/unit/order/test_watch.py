@@ -293,8 +293,8 @@ def sighted(host: str, state: State, sighting: Sighting | None) -> Watcher:
 
 def test_table_of_a_secondary_that_never_serves() -> None:
     """Server, zone, state, serial, answer and values, and how to compare the serials."""
-    seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7, True)
-    old = Sighting(ServerAddress("192.0.2.2"), WEB, "NOERROR", RRset(frozenset({*"abc", "\x1b"}), 1), 6, True)
+    seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7)
+    old = Sighting(ServerAddress("192.0.2.2"), WEB, "NOERROR", RRset(frozenset({*"abc", "\x1b"}), 1), 6)
     watchers = (
         sighted("ns1.test", State.READY, seen),
         sighted("ns2.test", State.LAGGING, old),
@@ -328,7 +328,7 @@ def test_words_where_no_server_answers() -> None:
 
 def test_words_for_missing_signatures() -> None:
     """The hint asks for the signatures."""
-    seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7, True)
+    seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7)
     error = not_served(WatchReport(False, 60, (sighted("ns1.test", State.UNSIGNED, seen),)), {})
     assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec acme.test. SOA @192.0.2.1"
 

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dns.name
 import pytest
 
 from certbot_dns_delegate import providers
-from certbot_dns_delegate.errors import PlanError, SettingsError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, PlanError, SettingsError
+from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import reader
 from certbot_dns_delegate.settings.delegates import Settings
@@ -18,6 +20,7 @@ SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0"
 KEY = f"tsig_name = web1\ntsig_secret = {SECRET}\n"
 SECTION = f"provider = rfc2136\nserver = 192.0.2.1\n{KEY}"
 RFC2136 = "dns-delegate-rfc2136"
+ZONE = dns.name.from_text("acme.example.")
 
 
 def written(directory: Path, text: str | bytes, name: str = "delegate.ini") -> Path:
@@ -386,10 +389,10 @@ class Fine:
         return ()
 
     def __init__(self, options, context): ...
-    def capacity_key(self, owner): ...
+    def capacity_key(self, owner): return owner
     def zone_of(self, owner): ...
     def publish(self, zone, values, ttl): ...
-    def withdraw(self, zone, values): ...
+    def withdraw(self, zone, values): 1 / 0
     def probe(self): ...
 
 
@@ -479,6 +482,39 @@ def test_a_foreign_instance_is_verified_too(foreign: Path) -> None:
     assert "limits" in str(caught.value)
     assert "publish" in str(caught.value)
     assert providers.make("fine", {}, context).name == "fine"
+
+
+def test_a_foreign_provider_has_the_hooks_that_it_lacks(foreign: Path) -> None:
+    """A class that knows nothing of them works as one of ours does."""
+    provider = providers.make("fine", {}, Context("a.example", lambda *_: (), foreign))
+    provider.begin()
+    provider.end()
+    provider.recognise(Zone(ZONE, ()))
+    for question in (lambda: provider.target_of("a.test"), lambda: provider.other_type(ZONE, ZONE)):
+        with pytest.raises(NotImplementedError):
+            question()
+    assert list(providers.load("rfc2136").translate({"x": "y"})[1]) == ["x"]
+
+
+SKELETON = "provider fine of acme-things does not keep the contract: "
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        (lambda it: it.probe(), DelegateError, "probe(): returned None"),
+        (lambda it: it.publish(ZONE, {}, 1), OutcomeUnknown, "publish(): returned None"),
+        (lambda it: it.capacity_key([]), DelegateError, "capacity_key(): TypeError: unhashable type: 'list'"),
+        (lambda it: it.withdraw(ZONE, None), OutcomeUnknown, "withdraw(): ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_foreign_fault_is_one_sentence(foreign: Path, call: Any, kind: type[DelegateError], said: str) -> None:
+    """What a foreign method raises or returns against the contract names its package; a write may have been done."""
+    provider = providers.make("fine", {}, Context("a.example", lambda *_: (), foreign))
+    with pytest.raises(DelegateError) as caught:
+        call(provider)
+    assert type(caught.value) is kind
+    assert str(caught.value) == SKELETON + said
 
 
 def test_no_traceback_of_a_bad_file_shows_a_secret(tmp_path: Path) -> None:
