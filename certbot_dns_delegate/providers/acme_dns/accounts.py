@@ -3,21 +3,20 @@
 The form written is goacmedns': an object of accounts by certificate name, each with ``server_url``.
 """
 
-import base64
 import json
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dns.name import Name
 
 from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.providers.acme_dns import acme_sh
 from certbot_dns_delegate.schema import URL, Secret
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.state.locks import FileLock
@@ -76,7 +75,8 @@ def parse(text: str) -> list[Account]:
     :raises ValueError: with one sentence that lists every problem and shows no secret.
     """
     if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
-        return [account_of(*_shell(text))]
+        accounts = [account_of(name, fields) for name, fields in acme_sh.read(text)]
+        return [replace(each, server_url=each.server_url or acme_sh.DEFAULT_SERVER) for each in accounts]
     try:
         content = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
@@ -123,27 +123,6 @@ def account_of(name: str, record: object) -> Account:
     server_url = URL.parse(values["server_url"]) if values["server_url"] else ""
     secret = Secret(values["password"])
     return Account(normalise(name), values["username"], secret, values["subdomain"], fulldomain, server_url, fields)
-
-
-def _shell(text: str) -> tuple[str, dict[str, str]]:
-    known = {"BASE_URL": "server_url", "USERNAME": "username", "PASSWORD": "password", "SUBDOMAIN": "subdomain"}
-    values: dict[str, str] = {}
-    for line in text.splitlines():
-        key, equals, value = line.strip().partition("=")
-        key = key.removeprefix("SAVED_")
-        if equals and (key == "Le_Domain" or key.removeprefix("ACMEDNS_") in known):
-            values[key.removeprefix("ACMEDNS_")] = _unquoted(value)
-    if not {"USERNAME", "PASSWORD"} <= set(values):
-        raise ValueError("holds no acme-dns account: neither JSON nor acme.sh's ACMEDNS_ lines")
-    record = {field_name: values[key] for key, field_name in known.items() if key in values}
-    return values.get("Le_Domain", ""), {"server_url": "https://auth.acme-dns.io"} | record
-
-
-def _unquoted(value: str) -> str:
-    with suppress(ValueError):
-        value = "".join(shlex.split(value))
-    coded = re.fullmatch(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", value)
-    return base64.b64decode(coded[1]).decode("utf-8", "replace") if coded else value
 
 
 class AccountFile:
