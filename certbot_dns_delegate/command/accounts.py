@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from certbot_dns_delegate.monitor import standing
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, normalise, parse
 from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import printable, record, show
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
@@ -38,10 +39,34 @@ def _list(store: AccountFile, url: str, output: Output) -> bool:
     for account in accounts:
         target = show(account.fulldomain) if account.fulldomain else f"{printable(account.subdomain)}.?"
         server = printable(bare(url or account.server_url))
-        record = {"name": account.name, "target": target, "server": server}
-        output.record(record, f"{printable(account.name) or '?'}  {target}  {server}")
+        listed = {"name": account.name, "target": target, "server": server}
+        output.record(listed, f"{printable(account.name) or '?'}  {target}  {server}")
     output.text(f"{count(len(accounts), 'account')} in {printable(str(store.path))}")
     return True
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One account of a file, and what is known of the name that it is for."""
+
+    account: Account
+    name: str
+    """The certificate name; empty where nobody says it."""
+    wanted: Wanted | Unusable
+    server: str
+    """Where it is: as its file says, else as the command line or the section says."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What becomes of an offer."""
+
+    what: str
+    seen: str
+    is_well: bool
+    fields: Mapping[str, Any] | None = None
+    """What is to be stored."""
+    remark: str = ""
 
 
 def _import(arguments: argparse.Namespace, store: AccountFile, url: str | None, host: Host, output: Output) -> bool:
@@ -50,52 +75,61 @@ def _import(arguments: argparse.Namespace, store: AccountFile, url: str | None, 
         found = parse(read_trusted(path, output.warn))
     except ValueError as error:
         raise SettingsError(f"{printable(str(path))}: {error}") from None
-    if arguments.name and len(found) != 1:
-        raise UsageError(f"--name is for a file with one account; {printable(str(path))} has {len(found)}")
-    offered = [(account, normalise(arguments.name or "") or account.name) for account in found]
-    ends = _ends(offered, host)
+    if arguments.name:
+        _check_renamed(normalise(arguments.name), found, printable(str(path)))
+    offers = [_offer(account, arguments, url) for account in found]
+    ends = _ends(offers, host)
+    is_well = True
     with store.locked(host.stop.wait):
         held = {account.name: account for account in (store.read() if store.exists() else [])}
-        results = [_take(account, name, arguments.url, store, held, url, ends, output) for account, name in offered]
-    return all(results)
+        for offer in offers:
+            judgement = _judged(offer, held.get(offer.name), url, ends)
+            if judgement.fields is not None:
+                held[offer.name] = store.add(offer.name, judgement.fields)
+            if judgement.remark:
+                output.warn(judgement.remark)
+            told = {"name": offer.name, "what": judgement.what, "seen": judgement.seen}
+            output.record(told, f"{judgement.what:10} {printable(offer.name) or '?'}  {judgement.seen}")
+            is_well = is_well and judgement.is_well
+    return is_well
 
 
-def _take(
-    account: Account,
-    name: str,
-    default_url: str | None,
-    store: AccountFile,
-    held: dict[str, Account],
-    url: str | None,
-    ends: Mapping[Name, Followed | DelegateError],
-    output: Output,
-) -> bool:
-    """Store one account; whether it is there now.
+def _check_renamed(name: str, found: Sequence[Account], shown: str) -> None:
+    """``--name`` says what a file does not say, and nothing else."""
+    if len(found) != 1:
+        raise UsageError(f"--name is for a file with one account; {shown} has {len(found)}")
+    if found[0].name not in {"", name}:
+        raise UsageError(f"{shown} says that its account is for {printable(found[0].name)}; leave out --name")
 
-    :param name: the certificate name it is for; empty where nobody says it.
-    :param default_url: the server of an account whose file does not name it.
-    :param held: the accounts that are stored, by their names; this one is added.
+
+def _offer(account: Account, arguments: argparse.Namespace, url: str | None) -> Offer:
+    name = account.name or normalise(arguments.name or "")
+    unnamed = Unusable("", "", "the file does not say for which name; hint: --name")
+    # acme.sh's default server is no more than a guess: whoever names one knows better.
+    said = account.server_url if "server_url" in account.fields else ""
+    server = said or bare(arguments.url or url or account.server_url)
+    return Offer(account, name, names.usable(name, "") if name else unnamed, server)
+
+
+def _judged(
+    offer: Offer, there: Account | None, url: str | None, ends: Mapping[Name, Followed | DelegateError]
+) -> Judgement:
+    """What becomes of an offer.
+
+    :param there: the account that is stored for its name.
     :param url: the server of the section, which wins over any other.
     :param ends: where the chains of all names lead.
     """
-
-    def tell(what: str, seen: str, is_well: bool) -> bool:
-        output.record({"name": name, "what": what, "seen": seen}, f"{what:10} {name or '?'}  {seen}")
-        return is_well
-
-    wanted = names.usable(name, "") if name else Unusable("", "", "the file does not say for which name; hint: --name")
-    if isinstance(wanted, Unusable):
-        return tell("left out", wanted.problem, False)
-    there = held.get(name)
+    account, server = offer.account, offer.server
+    if isinstance(offer.wanted, Unusable):
+        return Judgement("left out", offer.wanted.problem, False)
     if there is not None:
-        same = (there.username, there.subdomain) == (account.username, account.subdomain)
-        seen = "is stored already" if same else f"another account is stored for it: {printable(there.subdomain)}"
-        return tell("kept" if same else "conflict", seen, same)
-    server = account.server_url or bare(default_url or url or "")
+        problem = _conflict(there, account, server, url)
+        return Judgement("conflict" if problem else "kept", problem or "is stored already", not problem)
     if not server:
-        return tell("left out", "the file does not name its server; hint: --url https://auth.example.org", False)
-    owner = show(wanted.owner)
-    end = ends[wanted.owner]
+        return Judgement("left out", "the file does not name its server; hint: --url https://auth.example.org", False)
+    owner = show(offer.wanted.owner)
+    end = ends[offer.wanted.owner]
     if isinstance(end, DelegateError):
         alias, shown = None, f"was not looked up: {end.problem}"
     else:
@@ -105,27 +139,40 @@ def _take(
     # What DNS says is believed where it carries this account's own label, which nobody else has.
     target = alias if is_its_own else account.fulldomain
     if target is None:
-        return tell("left out", f"the file does not say its target, and {owner} {shown}", False)
-    fields: dict[str, Any] = {**account.fields, "server_url": server, "fulldomain": target.to_text(True)}
-    held[name] = store.add(name, fields)
+        return Judgement("left out", f"the file does not say its target, and {owner} {shown}", False)
+    remark = ""
     if alias != target:
-        output.warn(f"{owner} {shown}; hint: it has to be  {owner} 3600 IN CNAME {show(target)}")
+        remark = f"{owner} {shown}; hint: it has to be  {record(offer.wanted.owner, 'CNAME', target)}"
     elif account.fulldomain not in {None, target}:
-        output.warn(f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored")
-    where = bare(url or server)
-    said = "" if where == server else f" (the file says {printable(server)})"
-    return tell("taken over", f"{show(target)} at {printable(where)}{said}", True)
+        remark = f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored"
+    fields = {**account.fields, "server_url": server, "fulldomain": target.to_text(omit_final_dot=True)}
+    where, said = bare(url or server), bare(server)
+    besides = "" if where == said else f" (the file says {printable(said)})"
+    if server == account.server_url and "server_url" not in account.fields:
+        besides = " (acme.sh's default: the file names no server)"
+    return Judgement("taken over", f"{show(target)} at {printable(where)}{besides}", True, fields, remark)
 
 
-def _ends(offered: Sequence[tuple[Account, str]], host: Host) -> dict[Name, Followed | DelegateError]:
+def _conflict(there: Account, offered: Account, server: str, url: str | None) -> str:
+    """How an account differs from the stored one of the same name; empty where it is the same."""
+    if (there.username, there.subdomain) != (offered.username, offered.subdomain):
+        return f"another account is stored for it: {printable(there.subdomain)}"
+    if there.password != offered.password:
+        return "this account is stored with another password; which one is accepted, certbot-dns-delegate check shows"
+    stored = bare(there.server_url)
+    if not url and offered.fields.get("server_url") and stored and stored != bare(server):
+        return f"this account is stored for another server: {printable(stored)}"
+    return ""
+
+
+def _ends(offers: Sequence[Offer], host: Host) -> dict[Name, Followed | DelegateError]:
     """Where the chain of each name leads, without asking a resolver about the accounts' own names."""
     route = standing.router(host.settings)
-    targets = {account.fulldomain for account, _ in offered}
-    labels = {account.subdomain.lower() for account, _ in offered}
+    targets = {offer.account.fulldomain for offer in offers}
+    labels = {offer.account.subdomain.lower() for offer in offers}
 
     def is_inside(name: Name) -> bool:
         return name in targets or name.labels[0].decode("ascii", "replace").lower() in labels or route(name) is not None
 
-    usable = [names.usable(name, "") for _, name in offered if name]
-    owners = [each.owner for each in usable if isinstance(each, Wanted)]
+    owners = [offer.wanted.owner for offer in offers if isinstance(offer.wanted, Wanted)]
     return follow_all(host.recursive, owners, is_inside, lambda *_: True)

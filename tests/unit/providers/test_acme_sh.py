@@ -77,11 +77,11 @@ def test_one_account_serves_every_name_of_its_certificate() -> None:
 
 def test_a_file_that_points_to_a_storage_says_which() -> None:
     """Since 2026 acme.sh can read lego's form of file."""
-    with pytest.raises(ValueError, match="acme.sh's accounts are in /root/.acme-dns.json"):
+    with pytest.raises(ValueError, match=r"acme\.sh's accounts are in /root/\.acme-dns\.json"):
         parse("Le_Domain='a.example'\nACMEDNS_BASE_URL='https://x.example'\nACMEDNS_STORAGE='/root/.acme-dns.json'\n")
 
 
 def test_a_certificate_of_the_first_releases_says_where_the_account_is() -> None:
     """Until 2022 ``<domain>.conf`` had no account in it."""
-    with pytest.raises(ValueError, match="acme.sh keeps this account in account.conf"):
+    with pytest.raises(ValueError, match=r"acme\.sh keeps this account in account\.conf"):
         parse("Le_Domain='a.example'\nLe_Alt='no'\nLe_Webroot='dns_acmedns'\n")
