@@ -16,8 +16,10 @@
         │   └── NotServing      the name has not led to our servers for longer than the grace
         ├── WriteError          a provider did not do what it was asked
         │   ├── Refused         ... and certainly wrote nothing
+        │   │   └── Unreachable     no request left for it
         │   ├── NoEffect        ... said that it did, and serves nothing of it
         │   └── OutcomeUnknown  ... and may have written
+        │       └── Denied          it said no, which proves nothing
         ├── NotServed           the values are not served everywhere in time
         └── SeveralProblems     more than one of the above
 
@@ -124,9 +126,18 @@ class WriteError(DelegateError):
 
 
 class Refused(WriteError):
-    """The service said no: nothing was written.
+    """The service said no, and nothing was written.
 
-    The server's own words are in the message; key, policy, zone or quota, as the hint says.
+    Certain only where the answer proves it: an rcode other than SERVFAIL under a good TSIG signature; over HTTPS a
+    status 4xx other than 408, 409 and 429. The server's own words are in the message; the hint says whether to look at
+    the key, its policy, the zone or a quota.
+    """
+
+
+class Unreachable(Refused):
+    """No connection was made, or not one octet of the request was sent: nothing was written.
+
+    Every address that was tried is in the message. Check that the service runs, and that a firewall lets this host in.
     """
 
 
@@ -139,9 +150,18 @@ class NoEffect(WriteError):
 
 
 class OutcomeUnknown(WriteError):
-    """The request left and no answer came back, or one that proves nothing: it may have been done.
+    """The request left, and no answer came back that proves what became of it: it may have been carried out.
 
-    It is taken for done: the values are withdrawn at the end of the run, and later again. Look at the service.
+    The values are withdrawn at the end of the run, and looked for again later, until it is certain that they are gone.
+    Nothing is left to do but what the hint says.
+    """
+
+
+class Denied(OutcomeUnknown):
+    """The service said no in a way that proves nothing: SERVFAIL, an answer without a good signature, a status 5xx.
+
+    What it said is nearly always true, so follow the hint. Since it may be false, the values count as written, as with
+    ``OutcomeUnknown``.
     """
 
 

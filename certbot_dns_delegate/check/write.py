@@ -12,7 +12,7 @@ from dns.name import Name
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, StateError, WriteError
+from certbot_dns_delegate.errors import DelegateError, Denied, NoEffect, Refused, StateError, WriteError
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Challenge, Target
 from certbot_dns_delegate.order.console import Tell
@@ -126,6 +126,10 @@ def _try_sibling(settings: Settings, host: Host, provider: Provider, target: Tar
             provider.publish(apex, values, max(OUR_TTL, provider.limits.lowest_ttl))
         except Refused:
             journal.mark(numbers, State.STRUCK)
+            return Told.REFUSED
+        except Denied:
+            with suppress(DelegateError):  # the entry stays on record, and is looked at again
+                provider.withdraw(apex, values)
             return Told.REFUSED
         except NoEffect:
             told = Told.DROPPED

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dns.name import Name, from_text
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown
+from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Unreachable
 from certbot_dns_delegate.model import Values
 from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, Entry, Journal, State
@@ -111,8 +111,7 @@ def _withdraw(provider_for: ProviderFor, key: Key, values: Values) -> dict[Name,
     failed = attempt(values)
     if failed is None:
         return {}
-    # One that was not answered may have been carried out, and the next would not be answered either.
-    if len(values) == 1 or isinstance(failed, OutcomeUnknown):
+    if len(values) == 1 or _says_all(failed):
         return dict.fromkeys(values, failed)
     left: dict[Name, DelegateError] = {}
     give_up_at = time.monotonic() + SINGLY_S
@@ -121,3 +120,8 @@ def _withdraw(provider_for: ProviderFor, key: Key, values: Values) -> dict[Name,
         if error is not None:
             left[owner] = error
     return left
+
+
+def _says_all(error: DelegateError) -> bool:
+    """Whether a request for one owner alone would fare no better: nobody answered, or nobody could be asked."""
+    return isinstance(error, Unreachable) or (isinstance(error, OutcomeUnknown) and not isinstance(error, Denied))

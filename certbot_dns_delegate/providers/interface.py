@@ -54,9 +54,16 @@ class IProvider(Interface):
     """Writes TXT values for one kind of service.
 
     *Must*: publish and withdraw by exact value; succeed when a value to publish is there already and when one to
-    withdraw is not; leave foreign values, their TTL and their comments alone; raise
-    :exc:`~certbot_dns_delegate.errors.Refused` only when certainly nothing was written, and
-    :exc:`~certbot_dns_delegate.errors.OutcomeUnknown` when it may have been; be safe for calls from several threads.
+    withdraw is not; leave foreign values, their TTL and their comments alone; be safe for calls from several
+    threads. What a failed write raises decides whether the values are withdrawn:
+
+    * :exc:`~certbot_dns_delegate.errors.Refused` only when certainly nothing was written: no connection was made or no
+      octet of the request left (its subclass :exc:`~certbot_dns_delegate.errors.Unreachable`); a verified signed rcode
+      other than NOERROR and SERVFAIL; over HTTPS a 4xx other than 408, 409 and 429, and answers of which the service's
+      documentation says it.
+    * :exc:`~certbot_dns_delegate.errors.OutcomeUnknown` in all other cases: silence, a broken connection; or its
+      subclass :exc:`~certbot_dns_delegate.errors.Denied` when the service said no and that proves nothing: SERVFAIL,
+      an rcode without a good signature, 5xx, a program's exit with an error.
 
     *May*: raise any other :exc:`~certbot_dns_delegate.errors.DelegateError` before the first request.
 

@@ -16,7 +16,15 @@ import dns.tsig
 import dns.update
 import pytest
 
-from certbot_dns_delegate.errors import DelegateError, NoEffect, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.errors import (
+    DelegateError,
+    Denied,
+    NoEffect,
+    OutcomeUnknown,
+    Refused,
+    SettingsError,
+    Unreachable,
+)
 from certbot_dns_delegate.lookup.answer import txt_in
 from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import RRset
@@ -30,19 +38,24 @@ from tests.e2e.lab.knot import is_terse
 from tests.e2e.lab.powerdns import denies_aloud
 from tests.servers import (
     AcceptsUpdatesWithoutEffect,
+    AppliesAndSays,
+    BadSig,
     BadTime,
     Behaviour,
     DropsUpdate,
     DropsUpdateReply,
+    Echoing,
     First,
     FormErring,
     HangingUp,
+    KnotDenied,
     NotImplementing,
     OnQueries,
     OnUpdates,
     Refusing,
     Replying,
     Server,
+    ServFailing,
     Silent,
     SlowBy,
     UnsignedRefused,
@@ -184,9 +197,9 @@ MATRIX = [
         ("acme.pdns.test", change, "acme.pdns.test.", "m.acme.pdns.test.", "REFUSED, unsigned", "REFUSED unsigned")
         for change in ({"tsig_name": "nobody"}, {"tsig_secret": WRONG}, {"tsig_algorithm": "hmac-sha512"})
     ),
-    ("acme.bind.test", UNSIGNED, "acme.bind.test.", "m.acme.bind.test.", "REFUSED", "REFUSED unsigned"),
+    ("acme.bind.test", UNSIGNED, "acme.bind.test.", "m.acme.bind.test.", "REFUSED", "REFUSED without key"),
     ("acme.knot.test", UNSIGNED, "acme.knot.test.", "m.acme.knot.test.", "NOTAUTH", "NOTAUTH unsigned"),
-    ("acme.pdns.test", UNSIGNED, "acme.pdns.test.", "m.acme.pdns.test.", "REFUSED", "REFUSED unsigned"),
+    ("acme.pdns.test", UNSIGNED, "acme.pdns.test.", "m.acme.pdns.test.", "REFUSED", "REFUSED without key"),
     ("narrow.bind.test", {}, "narrow.bind.test.", "web2.narrow.bind.test.", "REFUSED", "REFUSED"),
     ("acme.bind.test", {}, "nosuch.test.", "m.nosuch.test.", "NOTAUTH", "NOTAUTH"),
     ("acme.knot.test", {}, "nosuch.test.", "m.nosuch.test.", "NOTAUTH, unsigned", "NOTAUTH unsigned"),
@@ -200,13 +213,14 @@ MATRIX = [
 
 @pytest.mark.parametrize(("title", "change", "zone", "owner", "said", "hint"), MATRIX)
 def test_refusals(lab: Lab, title: str, change: dict[str, str], zone: str, owner: str, said: str, hint: str) -> None:
-    """What each server says is told with what it means there; nothing was written."""
+    """What each server says is told with what it means there; only a signature makes it certain."""
     if title == "acme.knot.test" and hint == "BADKEY" and is_terse():
         said, hint = TERSE
     provider = make(lab, title, **change)
     server = lab.delegates[title].server
+    is_signed = change is not UNSIGNED and "unsigned" not in said and "BADKEY" not in said and "BADSIG" not in said
     for call in (publish, withdraw):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Refused if is_signed else Denied) as caught:
             call(provider, zone, owner)
         assert caught.value.problem == f"UPDATE of {zone}: {server} said {said}"
         assert caught.value.hint == HINTS[hint]
@@ -216,7 +230,7 @@ def test_knot_denies_without_its_reason(lab: Lab) -> None:
     """Knot says BADKEY, and since 3.4 even less, also where its ACL denies the name; the hint says so."""
     key = lab.knot_web1
     provider = make(lab, "acme.knot.test", tsig_name=key.name, tsig_secret=key.secret)
-    with pytest.raises(Refused, match=TERSE[0] if is_terse() else "NOTAUTH with BADKEY") as caught:
+    with pytest.raises(Denied, match=TERSE[0] if is_terse() else "NOTAUTH with BADKEY") as caught:
         publish(provider, "acme.knot.test.", "web2.acme.knot.test.")
     assert "not allow this name or type" in caught.value.hint
     assert "knotc conf-read acl" in caught.value.hint
@@ -264,7 +278,7 @@ def test_cname_at_the_target(lab: Lab, title: str) -> None:
 def test_too_many_records(lab: Lab) -> None:
     """BIND fails beyond 100 records at one name; Knot and PowerDNS take them."""
     texts = [value(f"record {number}") for number in range(101)]
-    with pytest.raises(Refused, match="said SERVFAIL") as caught:
+    with pytest.raises(Denied, match="said SERVFAIL") as caught:
         publish(make(lab, "single.bind.test"), "single.bind.test.", "many.single.bind.test.", *texts)
     assert "too many records (max-records-per-type)" in caught.value.hint
     for title in ("acme.knot.test", "acme.pdns.test"):
@@ -312,18 +326,60 @@ def double(lab: Lab, behaviour: Behaviour, **change: str) -> Iterator[tuple[Serv
     ("behaviour", "said", "hint"),
     [
         (OnUpdates(BadTime()), "NOTAUTH with BADTIME, clocks differ by", "BADTIME"),
-        (OnUpdates(UnsignedRefused()), "REFUSED, unsigned", "REFUSED unsigned"),
         (OnUpdates(FormErring()), "FORMERR", "FORMERR"),
         (OnUpdates(NotImplementing()), "NOTIMP", "NOTIMP"),
         (OnUpdates(Replying(dns.rcode.YXDOMAIN)), "YXDOMAIN", "YXDOMAIN"),
     ],
 )
 def test_further_refusals(lab: Lab, behaviour: Behaviour, said: str, hint: str) -> None:
-    """A clock an hour off, PowerDNS's unsigned REFUSED, no dynamic update, another writer who is always faster."""
+    """A clock an hour off, no dynamic update, another writer who is always faster."""
     with double(lab, behaviour) as (server, provider, _), pytest.raises(Refused) as caught:
         publish(provider, ZONE, OWNER)
     assert f"{server.address}@{server.port} said {said}" in caught.value.problem
     assert caught.value.hint == HINTS[hint]
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        ServFailing(),
+        UnsignedRefused(),
+        *(UnsignedReply() | Replying(dns.rcode.from_text(rcode)) for rcode in ("SERVFAIL", "NOTAUTH", "NOTIMP")),
+        Echoing() | Refusing(),
+        BadSig(),
+        KnotDenied(),
+    ],
+)
+def test_a_no_that_is_not_true(lab: Lab, instead: Behaviour) -> None:
+    """What proves nothing leaves the write in doubt, with the diagnosis; withdrawing takes away what was written."""
+    with double(lab, AppliesAndSays(instead)) as (server, provider, _):
+        with pytest.raises(Denied) as caught:
+            publish(provider, ZONE, OWNER)
+        assert caught.value.hint
+        assert server.zone(ZONE).texts(OWNER) == [TEXT]
+        server.behaviour = Behaviour()
+        withdraw(provider, ZONE, OWNER)
+        assert server.zone(ZONE).texts(OWNER) == []
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.YXDOMAIN, dns.rcode.YXRRSET])
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_second_form(lab: Lab, rcode: dns.rcode.Rcode, signed: bool) -> None:
+    """Whoever says that something stands there, the second form of the update follows."""
+    says = Replying(rcode) if signed else UnsignedReply() | Replying(rcode)
+    with double(lab, OnUpdates(First(1, says))) as (server, provider, _):
+        publish(provider, ZONE, OWNER)
+        assert server.zone(ZONE).texts(OWNER) == [TEXT]
+
+
+@pytest.mark.parametrize(("signed", "kind"), [(True, Refused), (False, OutcomeUnknown)])
+def test_the_first_form_in_doubt(lab: Lab, signed: bool, kind: type[DelegateError]) -> None:
+    """A refusal of the second form speaks for the first only where that was answered under a signature."""
+    says = Replying(dns.rcode.YXDOMAIN) if signed else UnsignedReply() | Replying(dns.rcode.YXDOMAIN)
+    with double(lab, OnUpdates(First(1, says) | Refusing())) as (_, provider, _):
+        with pytest.raises(kind, match="said REFUSED") as caught:
+            publish(provider, ZONE, OWNER)
+        assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize(
@@ -485,7 +541,7 @@ def test_source_address(lab: Lab) -> None:
 def test_no_server(lab: Lab) -> None:
     """Where no server takes a connection, each is named with its reason; nothing was sent."""
     provider = make(lab, "single.bind.test", server=f"{network.DEAD}, {network.CA}@53, nosuch.customer.test")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Unreachable) as caught:
         publish(provider, "single.bind.test.", "dead.single.bind.test.")
     problem = caught.value.problem
     assert problem.startswith("no server for updates can be reached: 127.0.53.99: Connection refused; 127.0.53.80: ")

@@ -23,6 +23,7 @@ from certbot_dns_delegate.errors import (
     ChainLoop,
     ChainTooLong,
     DelegateError,
+    Denied,
     LookupFailed,
     NoEffect,
     NotDelegated,
@@ -38,6 +39,7 @@ from tests.rules.conftest import Runs, challenge
 from tests.servers import (
     AcceptsUpdatesWithoutEffect,
     Alternating,
+    AppliesAndSays,
     Behaviour,
     BogusEde,
     DropsUpdateReply,
@@ -45,6 +47,8 @@ from tests.servers import (
     OnUpdates,
     Refusing,
     Server,
+    ServFailing,
+    UnsignedRefused,
 )
 from tests.servers.exchange import Handler, Reply, Request
 
@@ -417,7 +421,7 @@ def test_what_a_dead_run_left_goes_with_the_next(lab: Lab, runs: Runs) -> None:
     assert runs.journals() == []
 
 
-def test_a_refused_write_is_struck_out(lab: Lab, runs: Runs) -> None:
+def test_a_write_refused_under_a_signature_is_struck_out(lab: Lab, runs: Runs) -> None:
     """Rule 11: nothing was written, so nothing is withdrawn: the value may be somebody else's."""
     with primary(lab, OnUpdates(Refusing())) as (server, keys):
         engine = runs.new(ZONE, **keys)
@@ -439,6 +443,22 @@ def test_a_write_of_unknown_outcome_is_withdrawn_and_stays_on_record(lab: Lab, r
         assert engine.cleanup() == []
         assert [q.opcode.name for q in server.questions].count("UPDATE") >= 2
         assert len(runs.journals()) == 1
+
+
+# 20. No single answer is proof (a server seen without the values: rule 10)
+
+
+@pytest.mark.parametrize("instead", [UnsignedRefused(), ServFailing()])
+def test_an_unproven_refusal_leaves_the_write_in_doubt(lab: Lab, runs: Runs, instead: Behaviour) -> None:
+    """Rule 20: somebody in front of the server passes the UPDATE on and says no; the value goes all the same."""
+    with primary(lab, AppliesAndSays(instead)) as (server, keys):
+        engine = runs.new(ZONE, **keys)
+        with pytest.raises(Denied):
+            engine.perform([challenge("single")])
+        assert server.zone(f"{ZONE}.").texts(f"{OWNER}.") == ["v" * 43]
+        server.behaviour = Behaviour()
+        assert engine.cleanup() == []
+        assert server.zone(f"{ZONE}.").texts(f"{OWNER}.") == []
 
 
 # 12. Cleanup attempts everything

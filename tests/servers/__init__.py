@@ -15,6 +15,7 @@ from .denials import (
     BadSig,
     BadTime,
     BogusEde,
+    Echoing,
     ForgedReply,
     FormErring,
     KnotDenied,
@@ -42,6 +43,7 @@ from .server import Server
 from .states import (
     AcceptsUpdatesWithoutEffect,
     Alternating,
+    AppliesAndSays,
     DropsUpdate,
     DropsUpdateReply,
     HugeTxt,
@@ -69,6 +71,7 @@ from .zones import Zone
 __all__ = [
     "AcceptsUpdatesWithoutEffect",
     "Alternating",
+    "AppliesAndSays",
     "BadSig",
     "BadTime",
     "Behaviour",
@@ -77,6 +80,7 @@ __all__ = [
     "CnameLoop",
     "DropsUpdate",
     "DropsUpdateReply",
+    "Echoing",
     "First",
     "ForgedReply",
     "FormErring",

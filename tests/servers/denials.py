@@ -16,6 +16,7 @@ from dns.rdatatype import NS
 
 from .behaviour import Behaviour
 from .exchange import Handler, Reply, Request
+from .signatures import attach
 
 
 class Replying(Behaviour):
@@ -109,6 +110,17 @@ class UnsignedReply(Behaviour):
 
     def answer(self, request: Request, honest: Handler) -> Reply:
         return _unsigned(honest(request))
+
+
+class Echoing(Behaviour):
+    """What stands in front of a server and says no by itself: the request's own TSIG record goes back (dnsdist)."""
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        reply = honest(request)
+        if request.signature is None or not isinstance(reply, dns.message.Message):
+            return reply
+        _unsigned(reply)
+        return attach(reply, request.signature)
 
 
 class ForgedReply(Behaviour):

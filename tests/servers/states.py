@@ -74,6 +74,17 @@ class AcceptsUpdatesWithoutEffect(Behaviour):
         return honest(replace(request, zones=_copies(request.zones)) if request.is_update else request)
 
 
+class AppliesAndSays(Behaviour):
+    """Something in front of a server that passes UPDATEs on, and says something of its own instead of the answer."""
+
+    def __init__(self, instead: Behaviour) -> None:
+        self.instead = instead
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        reply = honest(request)
+        return self.instead.answer(request, honest) if request.is_update else reply
+
+
 class DropsUpdate(Behaviour):
     """Closes the connection (is silent on UDP) before an UPDATE is applied."""
 

@@ -1,4 +1,4 @@
-"""One connection to a server that takes UPDATEs: messages out, verified replies in, several at once (RFC 7766)."""
+"""One connection to a server that takes UPDATEs: messages out, replies in, several at once (RFC 7766)."""
 
 import socket
 import ssl
@@ -7,10 +7,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-import dns.exception
 import dns.message
-import dns.query
-import dns.tsig
 
 from certbot_dns_delegate.model import Server
 
@@ -22,6 +19,10 @@ AGAIN_S = 5.0
 """The same for a server that has kept silent so long just now: who has pressed Ctrl-C waits for it."""
 RESEND_S = 2.0
 """Until a datagram without an answer is sent once more."""
+
+
+class NotSent(OSError):
+    """Not one octet of the message left this host."""
 
 
 class Connection:
@@ -73,12 +74,20 @@ class Connection:
     def exchange(self, message: dns.message.Message) -> bytes:
         """One message out, the answer's bytes back, unverified; all that we send may safely arrive twice.
 
+        :raises NotSent: when the connection turned out to be closed already.
         :raises OSError: when the connection breaks or stays silent; the message may have arrived.
         """
         wire = message.to_wire()
         until = time.monotonic() + self._patience_s
+        is_sent = False
         while True:
-            self._send([wire], until)
+            try:
+                self._send([wire], until)
+            except NotSent as error:
+                if is_sent:
+                    raise ConnectionError(str(error)) from None
+                raise
+            is_sent = True
             try:
                 return self._receive(message.id, until if self.is_stream else min(until, time.monotonic() + RESEND_S))
             except TimeoutError:
@@ -106,12 +115,21 @@ class Connection:
         return answers
 
     def _send(self, wires: Sequence[bytes], until: float) -> None:
-        self._wait_until(until)
-        if self.is_stream:
-            self._socket.sendall(b"".join(struct.pack("!H", len(wire)) + wire for wire in wires))
-        else:
-            for wire in wires:
-                self._socket.send(wire)
+        """:raises NotSent: when the first octets could not be handed to the network."""
+        parts = [b"".join(struct.pack("!H", len(wire)) + wire for wire in wires)] if self.is_stream else wires
+        is_begun = False
+        for part in parts:
+            left = memoryview(part)
+            while left:
+                self._wait_until(until)
+                try:
+                    left = left[self._socket.send(left) :]
+                except OSError as error:
+                    # TLS may have sent a part of its record.
+                    if is_begun or isinstance(self._socket, ssl.SSLSocket):
+                        raise
+                    raise NotSent(error.strerror or type(error).__name__) from None
+                is_begun = True
 
     def _receive(self, identifier: int, until: float) -> bytes:
         while True:
@@ -145,21 +163,3 @@ class Connection:
 
 PIPELINE = 50
 """Queries on their way at once on one connection: BIND allows 23 clients per TCP pipeline and queues the rest."""
-
-
-class Unsigned(dns.exception.FormError):
-    """The reply to a signed request carries no TSIG."""
-
-
-def read(wire: bytes, request: dns.message.Message) -> dns.message.Message:
-    """The reply in ``wire``, its TSIG verified when the request was signed.
-
-    :raises dns.exception.DNSException: when it is none, or not signed as it must be.
-    """
-    keyring = request.keyring if request.had_tsig or request.keyring else None
-    message = dns.message.from_wire(wire, keyring=keyring, request_mac=request.mac, ignore_trailing=True)
-    if not request.is_response(message):
-        raise dns.query.BadResponse
-    if keyring and not message.had_tsig:
-        raise Unsigned
-    return message

@@ -4,24 +4,13 @@ What each server says for what was measured with BIND 9.18 and 9.20, Knot 3.2 to
 names alone mislead.
 """
 
-import struct
-import time
-
-import dns.exception
-import dns.flags
-import dns.message
-import dns.name
 import dns.rcode
-import dns.rdata
-import dns.rdatatype
-import dns.rdtypes.ANY.TSIG
-import dns.tsig
-import dns.wire
 
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.errors import Denied, OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.providers.rfc2136.reply import BADTIME, Response, Signature
 
-BADSIG, BADKEY, BADTIME, BADTRUNC = 16, 17, 18, 22
+TSIG_ERRORS = {16: "BADSIG", 17: "BADKEY", BADTIME: "BADTIME", 22: "BADTRUNC"}
+"""RFC 8945 section 3."""
 
 HINTS = {
     "BADKEY": "the server does not know this key's name or algorithm: compare both with the server's key; on Knot"
@@ -38,6 +27,10 @@ HINTS = {
     "NOERROR unsigned": "is it the right server, or does something on the way answer for it?",
     "REFUSED unsigned": "no permission: check key name, secret, algorithm and clock (PowerDNS says only this for each"
     " of them), then whether the zone allows updates at all",
+    "echoed": "what stands in front of the server answers for it (dnsdist and Windows DNS send our own signature back):"
+    " let UPDATEs pass there, or name the primary itself in server =",
+    "REFUSED without key": "the server takes no updates from this address without a TSIG key: allow the address there"
+    " (BIND: allow-update { ADDRESS; }), or set tsig_name and tsig_secret instead of unsigned = true",
     "NOTZONE": "the name lies outside this zone: check zone =",
     "SERVFAIL": "the server failed: the zone did not load, an owner has too many records (max-records-per-type), or its"
     " storage is full: read the server's log",
@@ -48,71 +41,39 @@ HINTS = {
 }
 
 
-def explain(wire: bytes, what: str, server: str, error: Exception) -> WriteError:
-    """The failure to raise for a reply that could not be verified.
+def explain(reply: Response, what: str, server: str, *, has_key: bool = True) -> WriteError:
+    """The failure to raise for a reply that is no success.
+
+    Only the server's own word shows that nothing was written, and SERVFAIL is no such word: a secondary that forwards
+    says it whatever its primary has done (RFC 2136 section 6).
 
     :param what: "UPDATE of zone.", as the sentence begins.
-    :param error: what dnspython raised while reading it.
+    :param has_key: the request was signed, so its reply should be.
     """
-    told = _tsig_error(wire)
-    if told is not None:
-        rcode, name, skew_s = told
-        detail = f", clocks differ by {skew_s} s" if skew_s is not None else ""
-        return Refused(f"{what}: {server} said {rcode} with {name}{detail}", HINTS[name])
-    if isinstance(error, dns.tsig.BadSignature | dns.tsig.BadTime):
+    said = dns.rcode.to_text(reply.rcode)
+    if name := TSIG_ERRORS.get(reply.error):
+        detail = f", clocks differ by {reply.skew_s} s" if reply.skew_s is not None else ""
+        kind = Refused if reply.signature is Signature.VERIFIED else Denied
+        return kind(f"{what}: {server} said {said} with {name}{detail}", HINTS[name])
+    if reply.signature is Signature.FALSE:
         return OutcomeUnknown(f"{what}: the signature on the answer of {server} does not verify", HINTS["BADSIG"])
-    said = _unsigned_rcode(wire)
-    if said is None:
-        kind = printable(type(error).__name__)
-        return OutcomeUnknown(f"{what}: {server} sent an answer that cannot be read ({kind})")
-    if said == "NOERROR":
+    if reply.signature is Signature.VERIFIED:
+        kind = Denied if reply.rcode == dns.rcode.SERVFAIL else Refused
+        return kind(f"{what}: {server} said {said}", hint_for(said))
+    if not has_key:
+        return Denied(f"{what}: {server} said {said}", hint_for(said, "without key", "unsigned"))
+    if reply.rcode == dns.rcode.NOERROR:
         problem = f"{what}: {server} said NOERROR, unsigned, which proves nothing"
         return OutcomeUnknown(problem, HINTS["NOERROR unsigned"])
-    # An unsigned answer to a signed request: only a diagnosis, since anybody could have sent it.
-    return Refused(f"{what}: {server} said {said}, unsigned", hint_for(said, signed=False))
+    if reply.signature is Signature.ECHOED:
+        return Denied(f"{what}: {server} said {said}, unsigned: it sent our own signature back", HINTS["echoed"])
+    return Denied(f"{what}: {server} said {said}, unsigned", hint_for(said, "unsigned"))
 
 
-def hint_for(rcode: str, *, signed: bool) -> str:
-    """What to do about an rcode; signed says whether the answer carried a good TSIG."""
-    return HINTS.get(rcode if signed else f"{rcode} unsigned") or HINTS.get(rcode, "read the server's log")
+def hint_for(rcode: str, *how: str) -> str:
+    """What to do about an rcode.
 
-
-def _unsigned_rcode(wire: bytes) -> str | None:
-    """The rcode of a well-formed reply without a signature; None of anything else."""
-    try:
-        message = dns.message.from_wire(wire, ignore_trailing=True)
-    except dns.exception.DNSException:
-        return None
-    return dns.rcode.to_text(message.rcode()) if message.flags & dns.flags.QR else None
-
-
-def _tsig_error(wire: bytes) -> tuple[str, str, int | None] | None:
-    """The rcode, the error field of the reply's TSIG and, for BADTIME, by how many seconds the clocks differ."""
-    try:
-        tsig = _unverified(wire)
-    except (dns.exception.DNSException, struct.error):
-        return None
-    names = {BADSIG: "BADSIG", BADKEY: "BADKEY", BADTIME: "BADTIME", BADTRUNC: "BADTRUNC"}
-    if tsig is None or tsig.error not in names or not wire[2] & 0x80:
-        return None
-    is_clock = tsig.error == BADTIME and len(tsig.other) == 6
-    rcode = dns.rcode.to_text(dns.rcode.Rcode(wire[3] & 0x0F))
-    return rcode, names[tsig.error], round(int.from_bytes(tsig.other, "big") - time.time()) if is_clock else None
-
-
-def _unverified(wire: bytes) -> dns.rdtypes.ANY.TSIG.TSIG | None:
-    """The TSIG record of a message whose signature cannot be checked: dnspython 2.6 offers no way to skip the check."""
-    parser = dns.wire.Parser(wire)
-    _, _, *counts = parser.get_struct("!HHHHHH")
-    for section, count in enumerate(counts):
-        for _ in range(count):
-            dns.name.from_wire_parser(parser)
-            rdtype, rdclass = parser.get_struct("!HH")
-            if section == 0:
-                continue
-            _, length = parser.get_struct("!IH")
-            if rdtype == dns.rdatatype.TSIG:
-                rdata = dns.rdata.from_wire(rdclass, rdtype, wire, parser.current, length)
-                return rdata if isinstance(rdata, dns.rdtypes.ANY.TSIG.TSIG) else None
-            parser.get_bytes(length)
-    return None
+    :param how: "without key", "unsigned": what the answer came without, the more telling first.
+    """
+    names = (*(f"{rcode} {each}" for each in how), rcode)
+    return next((HINTS[name] for name in names if name in HINTS), "read the server's log")

@@ -4,7 +4,6 @@ import secrets
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -14,13 +13,14 @@ import dns.rdtypes.ANY.TXT
 import dns.update
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Refused, SettingsError, Unreachable
 from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rfc2136 import tsig
-from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, Connection, read
-from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS, explain, hint_for
+from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, Connection, NotSent
+from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS, explain
 from certbot_dns_delegate.providers.rfc2136.reading import Reader, answered
+from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Response, Signature, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
 from certbot_dns_delegate.text import printable, quoted, show
 
@@ -100,7 +100,10 @@ class RFC2136(Provider):
         zone = None if suffix is None else self.zone_of(suffix)
         with self._connect() as connection:
             if zone is not None:
-                self._send(connection, self._update(zone), zone)
+                try:
+                    self._send(connection, self._update(zone), zone)
+                except OutcomeUnknown as error:  # of an UPDATE that changes nothing
+                    raise Refused(error.problem, error.hint) from None
                 return f"{connection.server} takes updates of {show(zone)}"
             if suffix is not None:
                 raise Refused(f"{connection.server} serves no zone that holds {show(suffix)}", HINTS["NOTAUTH"])
@@ -109,12 +112,15 @@ class RFC2136(Provider):
             with answered(connection):
                 wire = connection.exchange(query)
             try:
-                read(wire, query)
-            except dns.exception.DNSException as error:
-                if len(wire) > 3 and wire[3] & 0x0F == dns.rcode.NOTAUTH:
-                    raise explain(wire, "a signed query", str(connection.server), error) from None
-                return f"{connection.server} answers; the key will be checked with the first zone"  # Knot
-            return f"{connection.server} knows the key"
+                reply = read(wire, query)
+            except Malformed:
+                raise Refused(f"a signed query: {connection.server} sent an answer that cannot be read") from None
+            if reply.signature is Signature.VERIFIED and not reply.error:
+                return f"{connection.server} knows the key"
+            if reply.rcode == dns.rcode.NOTAUTH:
+                denial = explain(reply, "a signed query", str(connection.server))
+                raise Refused(denial.problem, denial.hint)
+            return f"{connection.server} answers; the key will be checked with the first zone"  # Knot
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         sightings: list[Sighting] = []
@@ -147,7 +153,7 @@ class RFC2136(Provider):
         with self._connect() as connection:
             try:
                 self._send(connection, update, zone)
-            except Refused:
+            except (Refused, Denied):
                 return None
         return "AAAA"
 
@@ -167,9 +173,17 @@ class RFC2136(Provider):
         with self._connect() as connection:
             # First it is assumed that nothing stands there, as it nearly always is, and the server checks that; only
             # when it says no are the owners read, for the TTL to keep.
-            if self._send(connection, self._addition(zone, values, ttl), zone, may_exist=True) != dns.rcode.NOERROR:
-                standing = self._reader.standing(connection, values)
-                self._send(connection, self._addition(zone, values, ttl, standing), zone)
+            reply = self._send(connection, self._addition(zone, values, ttl), zone, may_exist=True)
+            if reply.rcode != dns.rcode.NOERROR:
+                try:
+                    standing = self._reader.standing(connection, values)
+                    self._send(connection, self._addition(zone, values, ttl, standing), zone)
+                except Refused as error:
+                    if (
+                        reply.signature is not Signature.VERIFIED
+                    ):  # the first form may have been carried out all the same
+                        raise OutcomeUnknown(error.problem, error.hint) from None
+                    raise
             return self._reader.read_back(connection, values)
 
     def _addition(
@@ -194,37 +208,45 @@ class RFC2136(Provider):
 
     def _send(
         self, connection: Connection, update: dns.update.UpdateMessage, zone: Name, *, may_exist: bool = False
-    ) -> dns.rcode.Rcode:
-        """Send an UPDATE; NOERROR, or YXDOMAIN where the caller can deal with it.
+    ) -> Response:
+        """Send an UPDATE, and return the reply that says NOERROR.
 
+        :param may_exist: return one too that says that a prerequisite was not met: whoever says so, the caller sends
+            the other form, which does no harm where that was a lie.
         :raises Refused, OutcomeUnknown: with the diagnosis.
         """
         what = f"UPDATE of {show(zone)}"
+        server = str(connection.server)
         try:
             wire = connection.exchange(update)
+        except NotSent as error:
+            at = connection.server
+            hint = f"nc -vz {at.address} {at.port}"
+            raise Unreachable(f"{what}: {server} closed the connection before a request left: {error}", hint) from None
         except OSError as error:
             hint = "the values are withdrawn as soon as the server answers, in case it was carried out"
             if isinstance(error, TimeoutError):
                 self._silent.add(connection.server)
                 hint += f"; on Knot 3.4 and later the zone may be frozen: knotc zone-thaw {quoted(show(zone))}"
-                raise OutcomeUnknown(f"{what}: {connection.server} did not answer in time", hint) from None
-            raise Broken(f"{what}: {connection.server} broke the connection before it answered", hint) from None
+                raise OutcomeUnknown(f"{what}: {server} did not answer in time", hint) from None
+            raise Broken(f"{what}: {server} broke the connection before it answered", hint) from None
         try:
             reply = read(wire, update)
-        except dns.exception.DNSException as error:
-            raise explain(wire, what, str(connection.server), error) from None
-        rcode = reply.rcode()
-        if rcode == dns.rcode.NOERROR or (may_exist and rcode == dns.rcode.YXDOMAIN):
-            return rcode
-        told = dns.rcode.to_text(rcode)
-        raise Refused(f"{what}: {connection.server} said {told}", hint_for(told, signed=self._key is not None))
+        except Malformed:
+            raise OutcomeUnknown(f"{what}: {server} sent an answer that cannot be read") from None
+        is_certain = reply.signature is Signature.VERIFIED or self._key is None
+        if reply.rcode == dns.rcode.NOERROR and is_certain and not reply.error:
+            return reply
+        if may_exist and reply.rcode in {dns.rcode.YXDOMAIN, dns.rcode.YXRRSET}:
+            return reply
+        raise explain(reply, what, server, has_key=self._key is not None)
 
     # Where to
 
     def _connect(self) -> Connection:
         """A connection to the first configured server that takes one.
 
-        :raises Refused: when none does; nothing was sent.
+        :raises Unreachable: when none does; nothing was sent.
         """
         seen = []
         for host, port in self._options["server"]:
@@ -239,7 +261,7 @@ class RFC2136(Provider):
                 except OSError as error:
                     seen.append(f"{server}: {_why(error)}")
         hint = f"nc -vz {quoted(host)} {port}, and look whether the server takes updates on that port"
-        raise Refused(f"no server for updates can be reached: {'; '.join(seen)}", hint)
+        raise Unreachable(f"no server for updates can be reached: {'; '.join(seen)}", hint)
 
     def _open(self, server: Server) -> Connection:
         options = self._options

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -18,8 +17,9 @@ from certbot_dns_delegate.lookup.message import Question, dig, read
 from certbot_dns_delegate.model import RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
-from certbot_dns_delegate.providers.rfc2136.connection import read as read_signed
 from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
+from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Signature
+from certbot_dns_delegate.providers.rfc2136.reply import read as read_reply
 from certbot_dns_delegate.text import printable, show, show_all
 
 LOOK_AGAIN_S = (0.1, 0.3, 0.6, 1.0, 2.0, 3.0)
@@ -122,17 +122,19 @@ def answered(connection: Connection) -> Iterator[None]:
 
 
 def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
-    message: dns.message.Message | None
+    """The answer; None where it is none, or is not signed as the query was."""
     if query.keyring:
         try:
-            message = read_signed(wire, query)
-        except dns.exception.DNSException:
+            reply = read_reply(wire, query)
+        except Malformed:
             return None
-    else:
-        message = read(wire, answer_is_enough=True)
-        asked = query.question[0]
-        if message is None or not Question(asked.name, asked.rdtype).is_answered_by(message):
+        if reply.signature is not Signature.VERIFIED:
             return None
+        wire = reply.content
+    message = read(wire, answer_is_enough=True)
+    asked = query.question[0]
+    if message is None or not Question(asked.name, asked.rdtype).is_answered_by(message):
+        return None
     return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError
+from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Refused, SettingsError, Unreachable
 from certbot_dns_delegate.model import Values
 from certbot_dns_delegate.order.engine import Engine
 from certbot_dns_delegate.order.withdrawal import Leftover, ProviderFor, batches, withdraw_all
@@ -106,11 +106,23 @@ def test_a_refused_bulk_request_is_tried_again_owner_by_owner(journal: Journal) 
     assert journal.state(0) is State.PUBLISHED
 
 
-def test_an_unanswered_bulk_request_is_left_to_a_later_run(journal: Journal) -> None:
-    """It may have been carried out; a hundred more questions to a server that does not answer would cost minutes."""
+def test_a_denial_that_proves_nothing_is_tried_again_owner_by_owner(journal: Journal) -> None:
+    """Knot says BADKEY, unsigned, of one name that its ACL does not allow, and to the whole request with it."""
 
     def deny(values: Values) -> None:
-        raise OutcomeUnknown("no answer")
+        if any(owner.to_text().startswith("bad.") for owner in values):
+            raise Denied("BADKEY")
+
+    published(journal, entry("bad", "1"), entry("y", "2"))
+    assert [left.owners for left in withdraw(journal, Service(deny))] == ["bad.a.test."]
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("no answer"), Unreachable("no connection")])
+def test_an_unanswered_bulk_request_is_left_to_a_later_run(journal: Journal, error: DelegateError) -> None:
+    """A hundred more questions to a server that does not answer, or cannot be reached, would cost minutes."""
+
+    def deny(values: Values) -> None:
+        raise error
 
     published(journal, entry("x", "1"), entry("y", "2"))
     service = Service(deny)
