@@ -13,12 +13,12 @@ from certbot_dns_delegate.check import aliases, caa, port53, servers, targets, w
 from certbot_dns_delegate.check import resolvers as views
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
-from certbot_dns_delegate.check.waiting import until_agreed
 from certbot_dns_delegate.command import lineages, names
 from certbot_dns_delegate.command.environment import Host
-from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
 from certbot_dns_delegate.order.engine import WORKERS
@@ -137,7 +137,7 @@ def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
         ]
         for wanted in order.wanted
     }
-    plan = survey.plan(order.wanted, pool)
+    plan = survey.plan([challenge_of(each) for each in order.wanted], pool)
     planned = {each.challenge.value: each for each in plan.planned}
     problems = {challenge.value: error for challenge, error in plan.problems}
     links = {

@@ -18,6 +18,7 @@ from certbot_dns_delegate.text import printable, quoted
 if TYPE_CHECKING:
     from certbot_dns_delegate.command.output import Output
     from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
+    from certbot_dns_delegate.order.planning import Planning, Surroundings
     from certbot_dns_delegate.order.providers import Writers
     from certbot_dns_delegate.settings.delegates import Settings
     from certbot_dns_delegate.state.pending import Pending
@@ -136,6 +137,18 @@ class Host:
         from certbot_dns_delegate.lookup.recursive import Recursive
 
         return Recursive(self.resolvers)
+
+    def surroundings(self, recursive: "Recursive") -> "Surroundings":
+        """What a plan needs of this host."""
+        from certbot_dns_delegate.order.planning import Surroundings
+
+        return Surroundings(self.writers, recursive, self.fleet, self.output.warn)
+
+    def planning(self, names: int) -> "Planning":
+        """A planning of so many names under the chosen settings, which remembers nothing yet."""
+        from certbot_dns_delegate.order.planning import AROUND, QUESTIONS, Planning
+
+        return Planning(self.settings, self.surroundings(self.recursive), names, QUESTIONS[1] + AROUND)
 
     @cached_property
     def writers(self) -> "Writers":

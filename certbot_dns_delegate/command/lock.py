@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from certbot_dns_delegate.check import caa
-from certbot_dns_delegate.check.survey import Survey
-from certbot_dns_delegate.command import lineages
+from certbot_dns_delegate.command import issuers, lineages
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.lookup.caa import CAASet, Property, climb, prohibitions
+from certbot_dns_delegate.order.planning import Planning
 from certbot_dns_delegate.text import parse_name, printable, show
 
 MOST = 120
@@ -45,22 +44,22 @@ class Lock:
             raise StateError(
                 f"{where} has no account, or several, for {printable(server)}", "certbot register, or --server"
             )
-        issuers = caa.identities(server)
-        if not issuers:
+        known = issuers.identities(server)
+        if not known:
             raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
-        return cls(issuers[0], account)
+        return cls(known[0], account)
 
     @property
     def value(self) -> str:
-        return caa.value(self.issuer, self.account)
+        return issuers.value(self.issuer, self.account)
 
-    def beside(self, survey: Survey, wanted: Wanted) -> Advice:
+    def beside(self, planning: Planning, wanted: Wanted) -> Advice:
         """Whether the record is to be added to what stands at the name, and what to know about that."""
         name = parse_name(wanted.identifier)
-        if survey.is_inside(name):
+        if planning.is_inside(name):
             return Advice(True)  # where no resolver is asked before a value is there
         try:
-            found = climb(survey.recursive, name)
+            found = climb(planning.recursive, name)
         except LookupFailed as error:
             return Advice(True, f"it is not known which CAA record stands there: {error.problem}")
         if found is None:

@@ -14,6 +14,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.text import parse_name, printable
 
 PREFIX = "_acme-challenge"
@@ -74,6 +75,11 @@ def parse(text: str) -> Wanted:
     except dns.name.NameTooLong:
         raise ValueError(f"{printable(text, 60)!r} is too long: {PREFIX} does not fit in front of it") from None
     return Wanted(name.to_text(omit_final_dot=True), is_wildcard, owner)
+
+
+def challenge_of(wanted: Wanted) -> Challenge:
+    """The challenge of a name, with the name itself for the value that only the CA could give."""
+    return Challenge(wanted.identifier, wanted.owner, str(wanted))
 
 
 def read(words: Iterable[str], file: str | None, output: Output) -> Iterator[Wanted | Unusable]:

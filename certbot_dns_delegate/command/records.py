@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from dns.name import Name
 
-from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.lock import Advice, Lock
@@ -80,10 +79,10 @@ def _advised(
     if lock is None:
         yield from ((each, Advice(False)) for each in given)
         return
-    survey = Survey(host.settings, host, host.recursive, 0)
+    planning = host.planning(0)
 
     def advise(each: Wanted | Unusable) -> Advice:
-        return lock.beside(survey, each) if isinstance(each, Wanted) else Advice(False)
+        return lock.beside(planning, each) if isinstance(each, Wanted) else Advice(False)
 
     with Pool(WORKERS, "caa") as pool:
         while batch := list(itertools.islice(given, TOGETHER)):
@@ -99,7 +98,7 @@ def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterat
     with Pool(WORKERS, "records") as pool:
         while batch := list(itertools.islice(given, TOGETHER)):
             wanted = [each for each in batch if isinstance(each, Wanted)]
-            plan = Survey(host.settings, host, host.recursive, len(wanted)).plan(wanted, pool)
+            plan = host.planning(len(wanted)).plan([names.challenge_of(each) for each in wanted], pool)
             problems = {challenge.value: error for challenge, error in plan.problems}
             for each in batch:
                 error = problems.get(str(each)) if isinstance(each, Wanted) else None

@@ -2,13 +2,12 @@
 
 import argparse
 
-from certbot_dns_delegate.check.survey import Survey
-from certbot_dns_delegate.check.waiting import until_agreed
 from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings.delegates import Delegate
@@ -45,9 +44,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         output.flush()
     if arguments.wait is None or not made:
         return is_well
-    late = until_agreed(
-        lambda: Survey(host.settings, host, host.recursive, len(made)), list(made), host, arguments.wait.total_seconds()
-    )
+    late = until_agreed(lambda: host.planning(len(made)), list(made), host, arguments.wait.total_seconds())
     for each in late:
         hint = host.command("check", str(each), "--wait")
         output.say(f"{each}: its servers do not all give the CNAME yet; hint: {hint}")

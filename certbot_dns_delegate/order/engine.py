@@ -3,25 +3,20 @@
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from certbot_dns_delegate.errors import DelegateError, raise_all
-from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
-from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.console import Tell, once
-from certbot_dns_delegate.order.plan import Plan, Planner
+from certbot_dns_delegate.order.plan import Plan
+from certbot_dns_delegate.order.planning import Planning, Surroundings
 from certbot_dns_delegate.order.proof import Proof
 from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.order.publishing import Publishing, written
-from certbot_dns_delegate.order.registration import make_accounts
-from certbot_dns_delegate.order.router import Router
-from certbot_dns_delegate.order.serving import Gate
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.withdrawal import Leftover, batches, withdraw_all
 from certbot_dns_delegate.providers.interface import Provider
@@ -35,8 +30,6 @@ from certbot_dns_delegate.threads import Pool
 
 WORKERS = 32
 """Threads: they mostly wait; more did not measure faster on 2 cores."""
-QUESTIONS = (200, 12)
-"""What an order may ask while it is planned: so many, and so many for each name; a healthy name costs two to six."""
 MOST_WORDS = 2000
 """Characters of what a CA says that are kept."""
 OUTSTANDING_S = 20.0
@@ -186,20 +179,15 @@ class Engine:
             self._diary.note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
         return leftovers
 
-    def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
-        """What would be written, and what stands against it; nothing is written."""
+    def _plan(self, challenges: Sequence[Challenge], pool: Pool) -> Plan:
         begin = time.monotonic()
-        router = Router(self.settings, self._provider_of)
-        if len(self.settings.delegates) == 1:
-            # Before anything else; of several delegates only those that a name leads to.
-            self._provider_of(self.settings.delegates[0]).begin()
-        recursive = self._recursive()
-        zones = Zones(recursive, router.hidden_suffix, _budget(challenges))
-        plan = Planner(self.settings, self._provider_of, recursive, zones, router).plan(challenges, pool)
-        gate = Gate(
-            self.settings, recursive, lambda name: router.hidden_suffix(name) is not None, self._fleet, self.tell.warn
-        )
-        plan = gate.apply(plan)
+        around = Surroundings(self._writers, self._recursive(), self._fleet, self.tell.warn)
+        planning = Planning(self.settings, around, len(challenges))
+        plan, self.settings = planning.plan_and_register(challenges, pool, self.tell.terminal)
+        self._note_plan(plan, begin)
+        return plan
+
+    def _note_plan(self, plan: Plan, begin: float) -> None:
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
             if first and first[0].is_wildcard:
@@ -213,18 +201,6 @@ class Engine:
         for challenge, error in plan.problems:
             where = {"identifier": challenge.identifier, "owner": show(challenge.owner)}
             self._diary.note("plan", type(error).__name__, begin, detail={"error": str(error)}, **where)
-        return plan
-
-    def _plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
-        """A plan to be carried out; accounts that names lack are made."""
-        plan = self.plan(challenges, pool)
-        zones = Zones(self._recursive(), Router(self.settings, self._provider_of).hidden_suffix, _budget(challenges))
-        wait_s, terminal = self._writers.wait, self.tell.terminal
-        plan, settings = make_accounts(plan, self.settings, self._provider_of, zones, wait_s, terminal)
-        if settings is self.settings:
-            return plan
-        self.settings = settings
-        return self.plan(challenges, pool)
 
     def _provider_of(self, delegate: Delegate) -> Provider:
         return self._writers.of(self.settings, delegate)
@@ -235,7 +211,3 @@ class Engine:
                 option = self.tell.resolvers_option
                 self._recursive_asker = Recursive(self._resolvers or system_resolvers(option), option)
             return self._recursive_asker
-
-
-def _budget(challenges: Sequence[Challenge]) -> Budget:
-    return Budget(QUESTIONS[0] + QUESTIONS[1] * len(challenges))

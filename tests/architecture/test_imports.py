@@ -21,7 +21,7 @@ BELOW: dict[str, set[str]] = {
     "authenticators": {"order", "settings", "lookup"},
     "check": {"command", "order", "settings", "providers", "lookup", "state"},
     "monitor": {"command", "settings", "lookup", "state"},
-    "command": {"check", "monitor", "order", "settings", "providers", "lookup", "state"},
+    "command": {"monitor", "order", "settings", "providers", "lookup", "state"},
     "order": {"settings", "providers", "lookup", "state"},
     "settings": {"providers", "state"},
     "providers": {"lookup", "authority", "state"},

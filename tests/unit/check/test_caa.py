@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from certbot_dns_delegate.check import caa
+from certbot_dns_delegate.command.issuers import identities
 from certbot_dns_delegate.lookup.caa import Property, prohibitions
 
 OURS = ["letsencrypt.org"]
@@ -93,5 +93,5 @@ def test_a_directory_that_is_none(reply: bytes) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert caa.identities(f"http://127.0.0.1:{server.getsockname()[1]}/directory") == ()
+        assert identities(f"http://127.0.0.1:{server.getsockname()[1]}/directory") == ()
         thread.join()

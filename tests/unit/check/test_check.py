@@ -9,6 +9,7 @@ from certbot_dns_delegate.check import aliases
 from certbot_dns_delegate.check import servers as authorities
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.command.names import parse
+from certbot_dns_delegate.lookup.everywhere import ask_each
 from certbot_dns_delegate.model import Server as At
 from certbot_dns_delegate.model import Target, Zone
 from tests import servers
@@ -74,7 +75,7 @@ def alias_finding(*zones: str, behaviour: Behaviour | None = None) -> Finding:
         started = [stack.enter_context(Server({"acme.test.": text})) for text in zones]
         if behaviour is not None:
             started.append(stack.enter_context(Server({"acme.test.": zones[0]}, behaviour=behaviour)))
-        seen = aliases.ask(asked(*started), OWNER)
+        seen = ask_each(asked(*started), OWNER)
     return aliases.judge(parse("shop.test"), OWNER, APEX, seen, Verdict.OK, "check shop.test --wait")
 
 
@@ -107,7 +108,7 @@ def test_one_server_is_broken(behaviour: Behaviour, told: str) -> None:
 def test_port_53_blocked() -> None:
     """No answer from any server points at the network here, and at the setting that works without it."""
     with Server({"acme.test.": ALIAS}, behaviour=servers.Silent()) as silent:
-        seen = aliases.ask(asked(silent), OWNER)
+        seen = ask_each(asked(silent), OWNER)
     finding = aliases.judge(parse("shop.test"), OWNER, APEX, seen, Verdict.OK, "check shop.test --wait")
     assert "watch = resolvers" in finding.do
 

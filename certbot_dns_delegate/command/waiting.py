@@ -3,30 +3,32 @@
 import time
 from collections.abc import Callable, Sequence
 
-from certbot_dns_delegate.check import aliases
-from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.output import count
 from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.lookup.everywhere import ask_each
+from certbot_dns_delegate.order.planning import Planning
 
 FIRST_STEP_S, LONGEST_STEP_S = 2.0, 30.0
 """Between two looks; each step is 1.5 times the one before."""
 
 
-def until_agreed(survey_of: Callable[[], Survey], wanted: Sequence[Wanted], host: Host, limit_s: float) -> list[Wanted]:
+def until_agreed(
+    planning_of: Callable[[], Planning], wanted: Sequence[Wanted], host: Host, limit_s: float
+) -> list[Wanted]:
     """Look until every authoritative server gives the same CNAME for every name, or time is up.
 
     Only these servers are asked, and no resolver, so that none remembers "no such name" meanwhile.
 
-    :param survey_of: makes new eyes, which remember nothing.
+    :param planning_of: makes one that remembers nothing.
     :returns: the names that are still waited for.
     """
     begin, step_s = time.monotonic(), FIRST_STEP_S
     waiting = list(wanted)
     while True:
-        survey = survey_of()
-        waiting = [each for each in waiting if not _agree(survey, each)]
+        planning = planning_of()
+        waiting = [each for each in waiting if not _agree(planning, each)]
         left_s = begin + limit_s - time.monotonic()
         if not waiting or left_s <= 0:
             host.output.progress("")
@@ -38,9 +40,9 @@ def until_agreed(survey_of: Callable[[], Survey], wanted: Sequence[Wanted], host
         step_s = min(step_s * 1.5, LONGEST_STEP_S)
 
 
-def _agree(survey: Survey, wanted: Wanted) -> bool:
+def _agree(planning: Planning, wanted: Wanted) -> bool:
     try:
-        seen = aliases.ask(survey.zone_around(wanted.owner).servers, wanted.owner).values()
+        seen = ask_each(planning.zone_around(wanted.owner).servers, wanted.owner).values()
     except DelegateError:
         return False
     given = {each.alias for each in seen if not each.failure}
