@@ -133,13 +133,17 @@ class Recursive:
 
         :param beside: questions worth one try at one resolver; their answers may be missing.
         """
-        answers: dict[Key, Reply | LookupFailed] = {}
+        return dict(self.answers(keys, beside))
+
+    def answers(self, keys: Sequence[Key], beside: Sequence[Key] = ()) -> Iterator[tuple[Key, Reply | LookupFailed]]:
+        """As :meth:`ask_all`, each answer as soon as it is there."""
+        answered: set[Key] = set()
         seen: dict[Key, dict[int, str]] = defaultdict(dict)
         first = self._first
         for patience_s in PATIENCE_S:
             for index in [*range(first, len(self.resolvers)), *range(first)]:
                 # An answer, if only a refusal, will be the same in the second round; silence may not.
-                wanted = [k for k in keys if k not in answers and seen[k].get(index, SILENT) == SILENT]
+                wanted = [k for k in keys if k not in answered and seen[k].get(index, SILENT) == SILENT]
                 if not wanted and not beside:
                     continue
                 questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
@@ -148,14 +152,17 @@ class Recursive:
                     key = (outcome.ask.question.name, outcome.ask.question.rdtype)
                     problem = _problem(outcome)
                     if isinstance(outcome, Reply) and not problem:
-                        answers[key] = outcome
+                        answered.add(key)
                         self._first = index
+                        yield key, outcome
                     else:
                         seen[key][index] = problem
                 for key in wanted:
-                    if key not in answers:
+                    if key not in answered:
                         seen[key].setdefault(index, problem)  # not asked any more, for what the last one met
-        return answers | {key: self._failure(key, seen[key]) for key in keys if key not in answers}
+        for key in keys:
+            if key not in answered:
+                yield key, self._failure(key, seen[key])
 
     def _failure(self, key: Key, seen: dict[int, str]) -> LookupFailed:
         question = Question(*key, recursion_desired=True)
