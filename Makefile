@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m tests.e2e.lab
 
-.PHONY: test lint types unit demo rules bench fuzz docs dist snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules bench fuzz faults docs dist snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -36,6 +36,10 @@ bench: $(VENV)/ready
 fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.fuzz.authority
 	$(BIN)/python -m tests.fuzz.replies
+
+# What goes wrong around the command, many times over.
+faults: $(VENV)/ready
+	$(BIN)/python -m tests.faults.endings
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist
