@@ -9,6 +9,8 @@ from ipaddress import ip_address
 
 from dns.name import Name
 
+from certbot_dns_delegate.text import show
+
 Values = Mapping[Name, frozenset[str]]
 """TXT values by owner name."""
 
@@ -83,10 +85,10 @@ class Chain:
         return self.aliases[-1].target if self.aliases else self.start
 
     def __str__(self) -> str:
-        links = [self.start.to_text()]
+        links = [show(self.start)]
         for alias in self.aliases:
             how = " (DNAME)" if alias.is_dname else " (wildcard)" if alias.is_wildcard else ""
-            links.append(f"-> {alias.target.to_text()}{how}")
+            links.append(f"-> {show(alias.target)}{how}")
         return " ".join(links)
 
 

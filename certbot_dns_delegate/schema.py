@@ -167,10 +167,10 @@ def parse_pattern(text: str) -> str:
     :raises ValueError: when it is neither.
     """
     below = "*." if text.startswith("*.") else ""
-    name = plain(parse_name(text.removeprefix(below)))
-    if "*" in name:
+    name = parse_name(text.removeprefix(below))
+    if any(b"*" in label for label in name.labels):
         raise ValueError(f"{printable(text, 100)!r}: a * stands only in front, as in *.example.com")
-    return below + name
+    return below + plain(name)
 
 
 def parse_template(text: str) -> str:

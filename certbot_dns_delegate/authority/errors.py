@@ -11,12 +11,12 @@
 
 import errno
 import os
-import shlex
 import sys
 from ipaddress import ip_address
 from pathlib import Path
 
 from certbot_dns_delegate.authority.host import Holder, holders, may_bind, outward_addresses
+from certbot_dns_delegate.text import command_line
 
 _STUBS = {"127.0.0.53", "127.0.0.54"}
 """systemd-resolved's listeners (systemd-resolved.service(8)), for those who may not see its name."""
@@ -94,7 +94,7 @@ def how_to_be_allowed(*, is_root: bool, is_capable: bool) -> str:
     return (
         "run Certbot as root; or, where systemd runs it, add  AmbientCapabilities=CAP_NET_BIND_SERVICE  "
         "below [Service] with  systemctl edit certbot.service ; or let everything that this Python runs "
-        f"use such ports:  setcap cap_net_bind_service=+ep {shlex.quote(str(Path(sys.executable).resolve()))}"
+        f"use such ports:  {command_line('setcap', 'cap_net_bind_service=+ep', Path(sys.executable).resolve())}"
     )
 
 

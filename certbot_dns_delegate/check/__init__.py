@@ -24,7 +24,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_res
 from certbot_dns_delegate.order.engine import WORKERS
 from certbot_dns_delegate.order.plan import Plan, Planned
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import printable, record, show
 from certbot_dns_delegate.threads import Pool
 
 TOGETHER = 100
@@ -170,7 +170,7 @@ def _chain(planned: Planned) -> Iterator[Finding]:
         seen = (
             f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name beside it"
         )
-        hint = f"add  {show(first[0].owner)} 3600 IN CNAME {show(first[0].target)}"
+        hint = f"add  {record(first[0].owner, 'CNAME', first[0].target)}"
         yield Finding(Verdict.WARN, name, "wildcard", seen, hint)
 
 

@@ -4,18 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from dns.name import Name
+from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.everywhere import Seen, ask_each
+from certbot_dns_delegate.lookup.message import Question, dig
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.order.plan import Planned
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import listed, show
 from certbot_dns_delegate.timing import Watch
 
 TOPIC = "alias"
+MOST = 8
+"""Servers that are named with one answer; the rest are counted."""
 OVERRIDES = "[overrides]"
 """What a plan says of a CNAME that was set by hand."""
 
@@ -57,7 +61,7 @@ def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], 
     answers: dict[str, list[Server]] = defaultdict(list)
     for server, answer in seen.items():
         answers[str(answer)].append(server)
-    told = "; ".join(f"{', '.join(map(str, servers))}: {answer}" for answer, servers in answers.items())
+    told = listed([f"{listed([*map(str, by)], most=MOST)}: {answer}" for answer, by in answers.items()], "; ")
     heard = {answer for answer in seen.values() if not answer.failure}
     where = f"{show(owner)} in {show(apex)}"
     if not heard:
@@ -84,12 +88,14 @@ def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], 
             f"TXT records stand at {where}, beside a CNAME or instead of one: {told}",
             f"remove the TXT records at {show(owner)}; a provider that flattens CNAMEs must leave this name alone",
         )
-    if any(answer.failure for answer in seen.values()):
+    ill = next((server for server, answer in seen.items() if answer.failure), None)
+    if ill is not None:
+        question = dig(Question(owner, RdataType.CNAME), "+norec", server=ill)
         return Finding(
             Verdict.WARN,
             name,
             TOPIC,
             f"not every server of {where} answers: {told}",
-            f"resolvers route around it; its operator should look: dig +norec {show(owner)} CNAME @ADDRESS",
+            f"resolvers route around it; its operator should look: {question}",
         )
     return Finding(healthy, name, TOPIC, told)

@@ -8,7 +8,7 @@ from certbot_dns_delegate.command.issuers import identities, value
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.caa import climb, prohibitions
-from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.text import character_string, parse_name, printable, record, show
 
 TOPIC = "CAA"
 
@@ -41,5 +41,5 @@ def look(survey: Survey, wanted: Wanted, server: str, account: str | None) -> Fi
         return Finding(Verdict.OK, str(wanted), TOPIC, f"{show(found.at)} lets {issuers[0]} issue")
     seen = f"the CAA record of {show(found.at)} forbids {issuers[0]} to issue: {'; '.join(reasons)}"
     tag = "issuewild" if wanted.is_wildcard and any(r.tag == "issuewild" for r in found.records) else "issue"
-    hint = f'add  {show(found.at)} 3600 IN CAA 0 {tag} "{value(issuers[0], account)}"'
+    hint = f"add  {record(found.at, 'CAA', f'0 {tag} {character_string(value(issuers[0], account))}')}"
     return Finding(Verdict.WARN, str(wanted), TOPIC, seen, hint)

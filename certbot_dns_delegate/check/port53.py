@@ -13,7 +13,7 @@ from certbot_dns_delegate.lookup.message import Ask, Question, Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.text import parse_name, plain, printable, show
 from certbot_dns_delegate.timing import PATIENCE, Watch
 
 MOST = 3
@@ -55,7 +55,7 @@ def addresses(recursive: Recursive, top: Name) -> list[Server]:
     ][:MOST]
     replies = recursive.ask_all([(host, RdataType.A) for host in hosts])
     return [
-        Server(rdata.address, name=host.to_text(omit_final_dot=True).lower())
+        Server(rdata.address, name=plain(host))
         for (host, _), reply in replies.items()
         if isinstance(reply, Reply)
         for rrset in reply.message.answer

@@ -14,11 +14,11 @@ from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.answer import is_signed, rdatas_in, soa_in, txt_in
 from certbot_dns_delegate.lookup.cut import Cut
 from certbot_dns_delegate.lookup.exchange import exchange
-from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, dig
 from certbot_dns_delegate.lookup.signatures import verify
 from certbot_dns_delegate.model import Server, Target
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.text import show, show_all
+from certbot_dns_delegate.text import listed, plain, show, show_all
 from certbot_dns_delegate.timing import PATIENCE, Watch
 
 LONG_NEGATIVE_S = 60
@@ -161,7 +161,7 @@ def _hosts(survey: Survey, cut: Cut, apex: Name) -> set[str]:
     """The NS set of ``apex`` by the servers of one side of its zone cut: the parent's stands in a referral."""
     message = survey.asker.ask(cut, Question(apex, RdataType.NS)).message
     rdatas = rdatas_in([*message.answer, *message.authority], apex, RdataType.NS)
-    return {rdata.target.to_text(omit_final_dot=True).lower() for rdata in rdatas}
+    return {plain(rdata.target) for rdata in rdatas}
 
 
 def _lives_where_configured(delegate: Delegate, target: Target, looks: dict[Server, Look]) -> Iterator[Finding]:
@@ -174,7 +174,7 @@ def _lives_where_configured(delegate: Delegate, target: Target, looks: dict[Serv
             f"[{delegate.title}]",
             "zone",
             f"zone = {show(delegate.zone)}, but the servers have {show(target.owner)} in {show_all(real)}",
-            f"[{delegate.title}] zone = {min(real).to_text(omit_final_dot=True)}, or leave it out",
+            f"[{delegate.title}] zone = {plain(min(real))}, or leave it out",
         )
 
 
@@ -188,13 +188,14 @@ def _negative(apex: str, seconds: int) -> Finding:
 def _signed(survey: Survey, target: Target, cut: Cut, looks: dict[Server, Look]) -> Finding:
     zone, apex = target.zone, show(target.zone.apex)
     unsigned = [
-        str(server)
+        server
         for server, each in looks.items()
         if isinstance(each.udp, Reply) and not is_signed(each.udp.message, zone.apex, RdataType.SOA)
     ]
     if unsigned:
-        seen = f"the parent has a DS, but no signature comes from {', '.join(unsigned)}"
-        hint = f"sign the zone on every server, or take the DS away: dig +dnssec {apex} SOA @ADDRESS"
+        seen = f"the parent has a DS, but no signature comes from {listed([str(server) for server in unsigned])}"
+        soa = Question(zone.apex, RdataType.SOA)
+        hint = "sign the zone on every server, or take the DS away: " + dig(soa, "+dnssec", server=min(unsigned))
         return Finding(Verdict.FAIL, apex, "DNSSEC", seen, hint)
     parent = cut.parent if cut.apex == zone.apex else cut
     try:

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         is_well = verb.run(arguments, host, output)
         output.flush()
     except UsageError as error:
-        parser.exit(2, f"certbot-dns-delegate {verb.name}: {error}\n")
+        parser.exit(2, f"{parser.prog} {verb.name}: {error}\n")
     except OutputLost as lost:
         return _give_up(out, output, str(lost))
     except DelegateError as error:

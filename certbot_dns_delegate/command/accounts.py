@@ -20,7 +20,7 @@ from certbot_dns_delegate.monitor import standing
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, normalise, parse
 from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import printable, record, show
+from certbot_dns_delegate.text import plain, printable, record, show
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
@@ -145,7 +145,7 @@ def _judged(
         remark = f"{owner} {shown}; hint: it has to be  {record(offer.wanted.owner, 'CNAME', target)}"
     elif account.fulldomain not in {None, target}:
         remark = f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored"
-    fields = {**account.fields, "server_url": server, "fulldomain": target.to_text(omit_final_dot=True)}
+    fields = {**account.fields, "server_url": server, "fulldomain": plain(target)}
     where, said = bare(url or server), bare(server)
     besides = "" if where == said else f" (the file says {printable(said)})"
     if server == account.server_url and "server_url" not in account.fields:

@@ -13,7 +13,7 @@ from certbot_dns_delegate.command.arguments import PROGRAM, add_common
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.command.output import Output
@@ -56,7 +56,7 @@ class Host:
 
     def command(self, *words: str) -> str:
         """A command line to be pasted that means the same names, files and directories as this one."""
-        return " ".join(map(quoted, (PROGRAM, *words, *self.given)))
+        return command_line(PROGRAM, *words, *self.given)
 
     @property
     def state(self) -> Path:

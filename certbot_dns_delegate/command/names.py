@@ -15,7 +15,7 @@ from dns.name import Name
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import parse_name, plain, printable
 
 PREFIX = "_acme-challenge"
 HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
@@ -62,19 +62,19 @@ def parse(text: str) -> Wanted:
     else:
         raise ValueError(f"{bare} is an IP address, which has no name in DNS to put a challenge at")
     name = parse_name(bare).canonicalize()
-    if not HOST.fullmatch(name.to_text(omit_final_dot=True).replace("*", "")):
+    if any(b"*" in label for label in name.labels):
+        raise ValueError(f"{printable(text, 100)!r} has a * that is not its first label")
+    if not HOST.fullmatch(plain(name)):
         raise ValueError(f"{printable(text, 100)!r} has characters or hyphens where no certificate's name can")
     if name.labels[0] == PREFIX.encode():
         name = name.parent()
-    if any(b"*" in label for label in name.labels):
-        raise ValueError(f"{printable(text, 100)!r} has a * that is not its first label")
     if len(name) < 3:  # with the root's
         raise ValueError(f"{printable(text, 100)!r} has a single label, for which no public CA issues")
     try:
         owner = dns.name.from_text(PREFIX, name)
     except dns.name.NameTooLong:
         raise ValueError(f"{printable(text, 60)!r} is too long: {PREFIX} does not fit in front of it") from None
-    return Wanted(name.to_text(omit_final_dot=True), is_wildcard, owner)
+    return Wanted(plain(name), is_wildcard, owner)
 
 
 def challenge_of(wanted: Wanted) -> Challenge:

@@ -2,9 +2,7 @@
 
 import argparse
 import base64
-import csv
 import hashlib
-import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator
@@ -21,7 +19,7 @@ from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError
 from certbot_dns_delegate.order.engine import WORKERS
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.text import character_string, csv_line, parse_name, printable, record, show
 from certbot_dns_delegate.threads import Pool
 
 TOGETHER = 100
@@ -38,10 +36,16 @@ class Line:
     """One line to add to a zone."""
 
     name: str
-    owner: str
+    owner: Name
     ttl: int
     type: str
     value: str
+    """As a zone file has it."""
+
+    @property
+    def row(self) -> tuple[str, str, int, str, str]:
+        """As :data:`COLUMNS`."""
+        return (self.name, show(self.owner), self.ttl, self.type, self.value)
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
@@ -50,7 +54,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     is_well = True
     form = "json" if arguments.json else arguments.format
     if form == "csv":
-        output.write(_row(COLUMNS))
+        output.write(csv_line(COLUMNS))
     lock = Lock.of(host) if arguments.caa else None
     for wanted, advice in _advised(_wanted(arguments, host, output), lock, host):
         if isinstance(wanted, Unusable):
@@ -67,8 +71,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             records.append(_caa(arguments, wanted, lock))
         if advice.remark:
             output.warn(f"{wanted}: {advice.remark}")
-        for record in records:
-            output.write(_line(record, form))
+        for each in records:
+            output.write(_line(each, form))
     return is_well
 
 
@@ -126,7 +130,7 @@ def once(given: Iterable[Wanted | Unusable], most: int) -> Iterator[Wanted | Unu
 
 def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Line:
     target = _target(arguments, host, _delegate(arguments, host, wanted), wanted)
-    return Line(str(wanted), show(wanted.owner), arguments.ttl, "CNAME", show(target))
+    return Line(str(wanted), wanted.owner, arguments.ttl, "CNAME", show(target))
 
 
 def _delegate(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Delegate:
@@ -181,19 +185,13 @@ def label_of(wanted: Wanted) -> str:
 
 
 def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: Lock) -> Line:
-    return Line(str(wanted), show(wanted.owner.parent()), arguments.ttl, "CAA", f'0 issue "{lock.value}"')
+    value = f"0 issue {character_string(lock.value)}"
+    return Line(str(wanted), wanted.owner.parent(), arguments.ttl, "CAA", value)
 
 
-def _line(record: Line, form: str) -> str:
-    row = [getattr(record, column) for column in COLUMNS]
+def _line(line: Line, form: str) -> str:
     if form == "json":
-        return json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n"
+        return json.dumps(dict(zip(COLUMNS, line.row, strict=True))) + "\n"
     if form == "csv":
-        return _row(row)
-    return f"{record.owner} {record.ttl} IN {record.type} {record.value}\n"
-
-
-def _row(cells: "list[object] | tuple[str, ...]") -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
+        return csv_line(line.row)
+    return record(line.owner, line.type, line.value, line.ttl) + "\n"

@@ -11,7 +11,7 @@ from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import printable, record, show
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             if not delegate.serves(each.identifier):
                 raise DelegateError(f"[{printable(delegate.title)}] is not for {each} (for)")
             is_new = provider.target_of(each.identifier) is None
-            target = show(registrar.register(each.identifier))
+            target = registrar.register(each.identifier)
         except DelegateError as error:
             output.say(f"{each}: {error}")
             is_well = False
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         if each.owner in {other.owner for other in made}:
             continue  # a name and its wildcard share the CNAME
         made[each] = None
-        record = {"name": str(each), "owner": show(each.owner), "target": target, "new": is_new}
-        output.record(record, f"{show(each.owner)} 3600 IN CNAME {target}")
+        shown = {"name": str(each), "owner": show(each.owner), "target": show(target), "new": is_new}
+        output.record(shown, record(each.owner, "CNAME", target))
         output.flush()
     if arguments.wait is None or not made:
         return is_well

@@ -11,7 +11,7 @@ from certbot_dns_delegate.order.withdrawal import batches, withdraw_all
 from certbot_dns_delegate.state.history import Event, new_run
 from certbot_dns_delegate.state.journal import Entry, Journal
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, listed, printable
 from certbot_dns_delegate.threads import Pool
 
 WORKERS = 8
@@ -24,7 +24,9 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     journals = _dead(pending)
     unread = [printable(str(path)) for path in pending.left_alone]
     if unread:
-        output.warn(f"what stands in {', '.join(unread)} is not known; hint: ls -l {quoted(pending.directory)}")
+        output.warn(
+            f"what stands in {listed(unread)} is not known; hint: {command_line('ls', '-l', pending.directory)}"
+        )
     if arguments.older_than is not None:
         before = time.time() - arguments.older_than.total_seconds()
         young = [j for j in journals if max(e.written for e in j.open_entries.values()) > before]
@@ -49,7 +51,7 @@ def _dead(pending: Pending) -> list[Journal]:
         return pending.adopt_dead() if pending.directory.is_dir() else []
     except OSError as error:
         where = printable(str(pending.directory))
-        raise StateError(f"{where}: {error.strerror}", f"ls -la {quoted(pending.directory)}") from None
+        raise StateError(f"{where}: {error.strerror}", command_line("ls", "-la", pending.directory)) from None
 
 
 def _withdraw(journals: list[Journal], entries: list[Entry], host: Host, output: Output) -> bool:

@@ -39,7 +39,7 @@ def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | N
         return None
     if len(targets) > 1:
         raise LookupFailed(
-            f"{show(owner)} has several CNAMEs: {show_all(targets)}", "leave one; a name can have but one"
+            f"{show(owner)} has several CNAMEs: {show_all(targets)}", "leave one: a name can have only one CNAME"
         )
     by_dname = any(
         r.rdtype == RdataType.DNAME and owner != r.name and owner.is_subdomain(r.name) for r in message.answer

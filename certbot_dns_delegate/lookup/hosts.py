@@ -13,7 +13,7 @@ from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import plain, show
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Hosts:
 
 def host_name(name: Name) -> str:
     """A host name as people write it."""
-    return name.to_text(omit_final_dot=True).lower()
+    return plain(name)
 
 
 def _at(host: Name, addresses: Sequence[str]) -> list[Server]:

@@ -16,7 +16,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable, show
 
 PAYLOAD = 1232
 """Bytes of a UDP reply that no common path fragments (DNS flag day 2020)."""
@@ -59,7 +59,7 @@ class Question:
         return same and len(message.question) == 1
 
     def __str__(self) -> str:
-        return f"{self.name} {dns.rdatatype.to_text(self.rdtype)}"
+        return f"{show(self.name)} {dns.rdatatype.to_text(self.rdtype)}"
 
 
 @lru_cache(maxsize=4096)
@@ -127,11 +127,7 @@ def dig(question: Question, *options: str, server: Server | None = None, program
     """The command that asks the same, for hints: whatever the name holds, a shell and dig take it as a name."""
     port = ["-p", str(server.port)] if server and server.port != 53 else []
     at = [f"@{server.address}", *port] if server else []
-    name = question.name.to_text()
-    # The only sign that dig would take for something else; "@" is escaped by to_text.
-    flag = ["-q"] if name.startswith(("-", "+")) else []
-    words = [program, *options, *at, *flag, name, dns.rdatatype.to_text(question.rdtype)]
-    return " ".join(quoted(word) for word in words)
+    return command_line(program, *options, *at, question.name, dns.rdatatype.to_text(question.rdtype))
 
 
 def _extended_errors(message: dns.message.Message) -> str:

@@ -21,7 +21,7 @@ from certbot_dns_delegate.monitor.letter import letter
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.workers import UNUSABLE, Batch, crew
 from certbot_dns_delegate.state.fleet import UNDELEGATED, Fleet, Known, Networks
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 TOGETHER = 500
 """Names in one batch: enough that its slowest name costs little of the whole."""
@@ -195,5 +195,5 @@ def _write_metrics(path: Path, tally: Counter[str], took_s: float) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise StateError(
-            f"--prometheus {printable(str(path))}: {error.strerror}", f"ls -ld {quoted(path.parent)}"
+            f"--prometheus {printable(str(path))}: {error.strerror}", command_line("ls", "-ld", path.parent)
         ) from None

@@ -12,7 +12,7 @@ from certbot_dns_delegate.lookup.chain import Followed, follow_all, is_made_for
 from certbot_dns_delegate.lookup.recursive import Recursive, addresses_of_all
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, Suffixes
 from certbot_dns_delegate.state.fleet import Networks, is_here
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import printable, record, show
 
 OK, MISSING, ELSEWHERE, DANGLING = "ok", "missing", "elsewhere", "dangling"
 LOOP, BROKEN, WILDCARD = "loop", "broken server", "wildcard only"
@@ -88,7 +88,7 @@ def _standing(wanted: Wanted, ended: Followed | DelegateError, route: Route) -> 
     if problem:
         return Standing(name, ELSEWHERE, f"{problem}: {chain}", "", delegate.title)
     if chain.aliases and chain.aliases[0].is_wildcard:
-        hint = f"add  {show(wanted.owner)} 3600 IN CNAME {show(chain.aliases[0].target)}"
+        hint = f"add  {record(wanted.owner, 'CNAME', chain.aliases[0].target)}"
         return Standing(name, WILDCARD, f"only a wildcard answers: {chain}", hint, delegate.title)
     return Standing(name, OK, str(chain), "", delegate.title)
 

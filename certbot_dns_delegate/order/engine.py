@@ -25,7 +25,7 @@ from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import quoted, record, show
+from certbot_dns_delegate.text import command_line, record, show
 from certbot_dns_delegate.threads import Pool
 
 WORKERS = 32
@@ -81,7 +81,7 @@ class Engine:
     def sweep(self) -> str:
         """The command that withdraws what runs in this state directory have left."""
         where = [] if self._state.parent == WORK_DIR else ["--work-dir", str(self._state.parent)]
-        return " ".join(map(quoted, ["certbot-dns-delegate", "sweep", *where]))
+        return command_line("certbot-dns-delegate", "sweep", *where)
 
     @property
     def report(self) -> WatchReport | None:

@@ -129,7 +129,7 @@ class Planner:
         if expected is not None and expected != chain.target:
             raise TargetNotAllowed(
                 f"{challenge.identifier} may only use {show(expected)}, but its chain leads elsewhere: {chain}",
-                f"let the CNAME be  {record(challenge.owner, 'CNAME', expected)}",
+                f"change the CNAME to  {record(challenge.owner, 'CNAME', expected)}",
             )
 
     def _outside(self, challenge: Challenge, followed: Followed) -> PlanError:

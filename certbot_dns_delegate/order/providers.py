@@ -17,7 +17,7 @@ from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.interface import Context, Provider
 from certbot_dns_delegate.settings import reader as settings_file
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.text import parse_name, printable, quoted
+from certbot_dns_delegate.text import command_line, parse_name, printable
 
 HOST_QUESTIONS = 100
 """What finding the addresses of update servers may cost; one costs two to six."""
@@ -69,7 +69,8 @@ class Writers:
         delegate = settings.delegate(title)
         if delegate is None:
             shown = printable(str(credentials))
-            hint = f"put the section back, then: certbot-dns-delegate sweep --credentials {quoted(credentials)}"
+            hint = "put the section back, then: "
+            hint += command_line("certbot-dns-delegate", "sweep", "--credentials", credentials)
             raise SettingsError(f"{shown} no longer has a delegate [{printable(title)}]", hint)
         return self.of(settings, delegate)
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from dns.name import Name
+from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import NotServed
+from certbot_dns_delegate.lookup.message import Question, dig
 from certbot_dns_delegate.order.watch import State, Watcher, WatchReport
 from certbot_dns_delegate.text import printable, show
 
@@ -58,7 +60,7 @@ def not_served(report: WatchReport, serials: dict[object, int]) -> NotServed:
         problem = "no authoritative server answers"
         first = report.servers[0]
         hint = (
-            f"from here port 53 may be blocked: dig +norec {show(first.zone)} SOA {_at(first)}; if it is, set"
+            f"from here port 53 may be blocked: {_ask_soa(first)}; if it is, set"
             " watch = resolvers in the delegate's section"
         )
     else:
@@ -69,21 +71,20 @@ def not_served(report: WatchReport, serials: dict[object, int]) -> NotServed:
 
 def nobody_to_ask(zone: Name) -> NotServed:
     """The failure of a zone none of whose servers has an address: nothing could be proven."""
-    hint = f"dig +trace {show(zone)} NS; or name the servers to ask: watch_servers ="
+    hint = f"{dig(Question(zone, RdataType.NS), '+trace')}; or name the servers to ask: watch_servers ="
     return NotServed(f"no name server of {show(zone)} has an address, so nobody can be asked for the values", hint)
 
 
-def _at(watcher: Watcher) -> str:
-    """Whom to ask, for dig."""
-    return f"@{watcher.server.address}" + (f" -p {watcher.server.port}" if watcher.server.port != 53 else "")
+def _ask_soa(watcher: Watcher, option: str = "+norec") -> str:
+    """The command that asks a server for its zone's SOA."""
+    return dig(Question(watcher.zone, RdataType.SOA), option, server=watcher.server)
 
 
 def _hint(watcher: Watcher) -> str:
-    address = _at(watcher)
     if watcher.state is State.UNSIGNED:
-        return f"the parent has a DS, so signatures are needed: dig +dnssec {show(watcher.zone)} SOA {address}"
+        return f"the parent has a DS, so signatures are needed: {_ask_soa(watcher, '+dnssec')}"
     return (
-        f"compare the serials: dig +norec {show(watcher.zone)} SOA {address}; a secondary that lags needs NOTIFY from"
+        f"compare the serials: {_ask_soa(watcher)}; a secondary that lags needs NOTIFY from"
         " its primary (BIND: notify-delay 0, also-notify), or a longer timeout"
     )
 

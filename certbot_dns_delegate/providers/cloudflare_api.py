@@ -7,7 +7,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import Refused
 from certbot_dns_delegate.providers import http
-from certbot_dns_delegate.text import parse_name
+from certbot_dns_delegate.text import parse_name, plain
 
 PAGES = 1000
 """Of 100 records or 50 zones; more than any plan has of ours."""
@@ -76,7 +76,7 @@ def codes(answer: http.Answer) -> set[int]:
 
 def text(name: Name) -> str:
     """A name as the API spells it."""
-    return name.canonicalize().to_text(omit_final_dot=True)
+    return plain(name)
 
 
 def _name(answer: http.Answer, zone: Any) -> Name:

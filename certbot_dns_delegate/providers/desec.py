@@ -13,7 +13,7 @@ from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import Change, Contended, Held, Record, edit, lock_file
 from certbot_dns_delegate.schema import SECRET, Key, Secret
-from certbot_dns_delegate.text import parse_name, show
+from certbot_dns_delegate.text import parse_name, plain, show
 
 FEW = 4
 """Owners that are read one by one; more of them are picked from the zone's list, as reads are limited to 50 a minute
@@ -137,7 +137,7 @@ class _Domain:
             raise Contended(error.problem, error.hint) if is_stale else error
 
     def _subname(self, owner: Name) -> str:
-        subname = owner.canonicalize().relativize(self._zone).to_text()
+        subname = show(owner.canonicalize().relativize(self._zone))
         return "" if subname == "@" else subname
 
 
@@ -162,4 +162,4 @@ def _next_cursor(link: str) -> str | None:
 
 
 def _text(name: Name) -> str:
-    return name.canonicalize().to_text(omit_final_dot=True)
+    return plain(name)

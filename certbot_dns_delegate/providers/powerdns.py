@@ -13,7 +13,7 @@ from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import Change, Contended, Held, Record, edit, lock_file
 from certbot_dns_delegate.schema import SECRET, TEXT, Key
-from certbot_dns_delegate.text import parse_name, printable, quoted, show
+from certbot_dns_delegate.text import command_line, parse_name, printable, show
 
 PRIMARIES = frozenset({"Master", "Primary", "Producer"})
 SECONDARIES = frozenset({"Slave", "Secondary", "Consumer"})
@@ -79,7 +79,7 @@ class PowerDns(Provider):
         zone = self._find(apex)
         if zone is None:
             raise Refused(
-                f"PowerDNS does not serve the zone {show(apex)}", f"pdnsutil create-zone {quoted(show(apex))}"
+                f"PowerDNS does not serve the zone {show(apex)}", command_line("pdnsutil", "create-zone", apex)
             )
         if zone.kind in SECONDARIES:
             raise Refused(f"{show(apex)} is a secondary zone here", "set url to the API of its primary")
@@ -90,7 +90,7 @@ class PowerDns(Provider):
         if zone.why_partial and zone.is_changed:
             self._warn(apex, f"disabled TXT records at targets in {show(apex)} may be gone: {zone.why_partial}")
         if zone.is_serial_still and zone.kind != "Native":
-            hint = f"pdnsutil set-meta {quoted(show(apex))} SOA-EDIT-API DEFAULT"
+            hint = command_line("pdnsutil", "set-meta", apex, "SOA-EDIT-API", "DEFAULT")
             self._warn(apex, f"the serial of {show(apex)} did not move: no secondary sees the change; hint: {hint}")
         if zone.is_changed and zone.kind in PRIMARIES:
             try:
@@ -207,7 +207,7 @@ def _json(record: Record) -> dict[str, Any]:
 
 
 def _text(name: Name) -> str:
-    return name.canonicalize().to_text()
+    return show(name.canonicalize())
 
 
 def _same(text: str, name: Name) -> bool:

@@ -16,7 +16,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, WriteError
 from certbot_dns_delegate.state.locks import FileLock
-from certbot_dns_delegate.text import printable, quoted, show_all
+from certbot_dns_delegate.text import command_line, printable, show_all
 
 TRIES = 3
 """Writes of one change, when what was written does not stay."""
@@ -170,7 +170,9 @@ def locked(path: Path, wait: Callable[[float], object]) -> Iterator[None]:
     """
     lock = FileLock(path)
     if not lock.acquire(wait, PATIENCE):
-        raise Refused(f"another process has held {printable(str(path))} all the time", f"fuser -v {quoted(path)}")
+        raise Refused(
+            f"another process has held {printable(str(path))} all the time", command_line("fuser", "-v", path)
+        )
     try:
         yield
     finally:

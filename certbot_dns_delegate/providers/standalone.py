@@ -22,7 +22,7 @@ from certbot_dns_delegate.errors import PlanError, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
-from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.text import command_line, parse_name, printable, record, show
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _take_turn(context: Context) -> ExitStack:
                 if turns == LONG:
                     context.warn(
                         "another order on this host is still being answered; waiting for its end, ten minutes at most;"
-                        f" hint: ss -xap | grep {TURN[1:]}  shows its process"
+                        f" hint: ss -xap | {command_line('grep', TURN[1:])}  shows its process"
                     )
                 context.wait(TURN_S)
             else:
@@ -238,7 +238,7 @@ class Standalone(Provider):
 
     def _record(self) -> str:
         """The record that leads here."""
-        return f"{show(self._apex)} 3600 IN NS {show(self._server())}"
+        return record(self._apex, "NS", self._server())
 
     def withdraw(self, zone: Name, values: Values) -> None:
         if self._is_open:

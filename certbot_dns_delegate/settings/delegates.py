@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from dns.name import Name
 
 from certbot_dns_delegate.errors import PlanError
-from certbot_dns_delegate.text import parse_name, plain, printable, quoted
+from certbot_dns_delegate.text import command_line, parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
 
 
@@ -85,10 +85,8 @@ class Settings:
 
     def command(self, verb: str, identifier: str) -> str:
         """The operator's command about a name under these settings, ready to paste."""
-        options = ["--credentials", quoted(self.path.absolute())]
-        if self.authenticator != "dns-delegate":
-            options += ["--authenticator", quoted(self.authenticator)]
-        return " ".join(["certbot-dns-delegate", verb, quoted(identifier), *options])
+        other = ["--authenticator", self.authenticator] if self.authenticator != "dns-delegate" else []
+        return command_line("certbot-dns-delegate", verb, identifier, "--credentials", self.path.absolute(), *other)
 
     def chosen(self, title: str) -> Delegate:
         """The delegate that a plan made from these settings names."""

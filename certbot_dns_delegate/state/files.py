@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from certbot_dns_delegate.errors import SettingsError, StateError
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 MOST = 16 * 1024 * 1024
 """Bytes; no file we read is larger, whatever a path may lead to."""
@@ -25,16 +25,16 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no usable path"
-        raise SettingsError(f"{shown}: {why}", f"ls -l {quoted(path)}") from None
+        raise SettingsError(f"{shown}: {why}", command_line("ls", "-l", path)) from None
     try:
         status = os.fstat(descriptor)
         check_trusted(path, status)
         if is_secret and status.st_mode & stat.S_IROTH:
-            warn(f"{shown} holds secrets and everybody may read it; hint: chmod 600 {quoted(path)}")
+            warn(f"{shown} holds secrets and everybody may read it; hint: {command_line('chmod', '600', path)}")
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read(MOST + 1)
     except OSError as error:
-        raise SettingsError(f"{shown}: {error.strerror}", f"cat {quoted(path)} > /dev/null") from None
+        raise SettingsError(f"{shown}: {error.strerror}", f"{command_line('cat', path)} > /dev/null") from None
     finally:
         os.close(descriptor)
     if len(content) > MOST:
@@ -44,7 +44,7 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(
-            f"{shown}: line {line} is not UTF-8 text", f"iconv -f latin1 -t utf-8 {quoted(path)}"
+            f"{shown}: line {line} is not UTF-8 text", command_line("iconv", "-f", "latin1", "-t", "utf-8", path)
         ) from None
 
 
@@ -58,11 +58,11 @@ def check_trusted(path: Path, status: os.stat_result) -> None:
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise SettingsError(f"{shown}: is {kind}")
     if status.st_uid not in {0, os.geteuid()}:
-        raise SettingsError(f"{shown}: belongs to user {status.st_uid}", f"chown root {quoted(path)}")
+        raise SettingsError(f"{shown}: belongs to user {status.st_uid}", command_line("chown", "root", path))
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         who = "everybody" if status.st_mode & stat.S_IWOTH else "its group"
         raise SettingsError(
-            f"{shown}: {who} may write it, and so decide where secrets go", f"chmod go-w {quoted(path)}"
+            f"{shown}: {who} may write it, and so decide where secrets go", command_line("chmod", "go-w", path)
         )
 
 
@@ -82,12 +82,12 @@ def check_program(path: Path, *, is_sourced: bool = False) -> None:
             is_open = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
             if status.st_uid not in {0, os.geteuid()} or is_open:
                 problem = f"{shown}: others can put another program in its place, as they can write in {directory}"
-                raise SettingsError(problem, f"ls -ld {quoted(directory)}")
+                raise SettingsError(problem, command_line("ls", "-ld", directory))
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, before Python 3.13
         why = getattr(error, "strerror", None) or "not a usable path"
-        raise SettingsError(f"{shown}: {why}", f"ls -l {quoted(path)}") from None
+        raise SettingsError(f"{shown}: {why}", command_line("ls", "-l", path)) from None
     if not (is_sourced or os.access(path, os.X_OK)):
-        raise SettingsError(f"{shown}: is not executable", f"chmod +x {quoted(path)}")
+        raise SettingsError(f"{shown}: is not executable", command_line("chmod", "+x", path))
 
 
 def make_private(directory: Path) -> None:
@@ -101,7 +101,7 @@ def make_private(directory: Path) -> None:
     status = directory.stat()
     if status.st_uid not in {0, os.geteuid()} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StateError(
-            f"{printable(str(directory))}: somebody else may write there", f"chmod 700 {quoted(directory)}"
+            f"{printable(str(directory))}: somebody else may write there", command_line("chmod", "700", directory)
         )
 
 

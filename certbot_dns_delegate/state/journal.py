@@ -19,7 +19,7 @@ import dns.exception
 import dns.name
 
 from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise StateError(
-                f"{printable(str(self.path))}: {error.strerror}", f"df {quoted(self.path.parent)}"
+                f"{printable(str(self.path))}: {error.strerror}", command_line("df", self.path.parent)
             ) from None
 
     def load(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 STEP = 0.2
 """Seconds between two attempts: flock cannot wait and be interrupted in a thread that is not the main one."""
@@ -40,7 +40,7 @@ class FileLock:
             self._descriptor = os.open(self.path, flags, 0o600)
         except OSError as error:
             why = f"{printable(str(self.path))}: cannot be locked: {error.strerror}"
-            raise StateError(why, f"ls -ld {quoted(self.path.parent)}") from None
+            raise StateError(why, command_line("ls", "-ld", self.path.parent)) from None
         until = time.monotonic() + patience
         is_held = False
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from certbot_dns_delegate.errors import SettingsError, StateError
 from certbot_dns_delegate.state.files import MOST, check_trusted, make_private
 from certbot_dns_delegate.state.journal import Entry, Journal
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ class Pending:
         except OSError as error:
             where = printable(str(self.directory))
             raise StateError(
-                f"{where}: {error.strerror}", f"ls -ld {quoted(self.directory)}; df {quoted(self.directory)}"
+                f"{where}: {error.strerror}",
+                f"{command_line('ls', '-ld', self.directory)}; {command_line('df', self.directory)}",
             ) from None
         return Journal(path, file)
 

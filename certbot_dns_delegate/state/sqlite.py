@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 
 class NewerVersion(sqlite3.DatabaseError):
@@ -28,5 +28,5 @@ def unusable(path: Path, error: Exception) -> StateError:
     if isinstance(error, NewerVersion):
         hint = "use that version, or another --work-dir"
     else:
-        hint = f"if it is damaged: mv {quoted(path)} {quoted(str(path) + '.damaged')}"
+        hint = f"if it is damaged: {command_line('mv', path, f'{path}.damaged')}"
     return StateError(f"{printable(str(path))}: {printable(str(error))}", hint)

@@ -87,7 +87,7 @@ def test_time_runs_out(lab: Lab, certbot: Certbot) -> None:
     assert "after 1 s not every authoritative server serves single.single.bind.test." in output
     assert re.search(rf"^  {re.escape(where)} .* answers without them  NXDOMAIN +1  none$", output, re.MULTILINE)
     assert re.search(rf'^  {network.BIND} .* serves all values +NOERROR +\d+  "[\w-]{{43}}"$', output, re.MULTILINE)
-    assert "hint: compare the serials: dig +norec single.bind.test. SOA @" in output
+    assert "hint: compare the serials: dig +norec @" in output
     assert not lab.ipv6 or lab.resolver_queries(by_ca=True) == []
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import dns.name
 import pytest
 
-from certbot_dns_delegate.text import VALUE, parse_name, plain, printable, quoted, record, show_all
+from certbot_dns_delegate.text import VALUE, command_line, listed, parse_name, plain, printable, record, show, show_all
 from tests.unit.internet import name
 
 NAMES = [
@@ -28,7 +31,7 @@ NO_NAMES = [
     ("x" * 64 + ".test", f"'{'x' * 64}.test' is not a domain name: A DNS label is > 63 octets long."),
     (".", "'.' names no domain"),
     ("", "'' names no domain"),
-    ("a\\", "'a\\\\\\\\' is not a domain name: An escaped code in a text format of DNS name is invalid."),
+    ("a\\", "'a\\' is not a domain name: An escaped code in a text format of DNS name is invalid."),
 ]
 
 
@@ -47,7 +50,7 @@ def test_names_in_stable_order() -> None:
 
 def test_a_name_as_apis_write_it() -> None:
     """Lower case and no final dot; what has to be escaped in a zone file stays escaped."""
-    assert plain(name(r"a\.b.Example.COM.")) == r"a\.b.example.com"
+    assert plain(name(r"a\.b.Example.COM.")) == r"a\046b.example.com"
 
 
 def test_a_record_to_add() -> None:
@@ -63,10 +66,34 @@ def test_printable() -> None:
     assert printable("x" * 20, 10) == "xxxxxxx..."
 
 
-def test_quoted() -> None:
-    """One shell word, never cut."""
-    assert quoted("/etc/a b;$(id)") == "'/etc/a b;$(id)'"
-    assert len(quoted("/" + "x" * 1000)) == 1001
+def test_command_line() -> None:
+    """One shell word for each, never cut; a name is no option."""
+    assert command_line("ls", "/etc/a b;$(id)") == "ls '/etc/a b;$(id)'"
+    assert len(command_line("ls", "/" + "x" * 1000)) == len("ls /") + 1000
+    assert command_line("dig", name("-x.test.")) == r"dig '\045x.test.'"
+    assert command_line("cat", Path("/a\n\u202eb")) == r"cat $'/a\012\342\200\256b'"
+
+
+SHOWN = [
+    (name("shop.example.com."), "shop.example.com."),
+    (name("*.example.com."), "*.example.com."),
+    (dns.name.root, "."),
+    (dns.name.empty, "@"),
+    (dns.name.Name([b"a`b$", b"x.*", b""]), r"a\096b\036.x\046\042."),
+]
+
+
+@pytest.mark.parametrize(("shown", "text"), SHOWN)
+def test_shown(shown: dns.name.Name, text: str) -> None:
+    """Letters, digits, hyphens and underscores as they are, the rest by number."""
+    assert show(shown) == text
+
+
+def test_listed() -> None:
+    """The first three and a count."""
+    assert listed(["a", "b", "c"]) == "a, b, c"
+    assert listed(["a", "b", "c", "d", "e"], "; ") == "a; b; c and 2 more"
+    assert show_all([name(f"{n}.test.") for n in range(9)]) == "0.test., 1.test., 2.test. and 6 more"
 
 
 def test_value() -> None:

@@ -20,7 +20,7 @@ from certbot_dns_delegate.providers.acme_dns import acme_sh
 from certbot_dns_delegate.schema import URL, Secret
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.state.locks import FileLock
-from certbot_dns_delegate.text import parse_name, printable, quoted
+from certbot_dns_delegate.text import command_line, parse_name, printable
 
 PATIENCE = 120.0
 """Seconds to wait for another process that registers: one request (60 s) and its repeats."""
@@ -161,7 +161,7 @@ class AccountFile:
         if not lock.acquire(wait, PATIENCE):
             raise StateError(
                 f"{printable(str(self.path))}: another process has been registering for {PATIENCE:g} s",
-                f"fuser -v {quoted(lock.path)}",
+                command_line("fuser", "-v", lock.path),
             )
         try:
             yield
@@ -223,5 +223,5 @@ def _replace(path: Path, text: str) -> None:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
-        hint = f"df {quoted(path.parent)}; ls -ld {quoted(path.parent)}"
+        hint = f"{command_line('df', path.parent)}; {command_line('ls', '-ld', path.parent)}"
         raise StateError(f"{printable(str(path))}: cannot be written: {error.strerror}", hint) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from certbot_dns_delegate.errors import Refused, StateError
 from certbot_dns_delegate.state.files import create_private
 from certbot_dns_delegate.state.locks import FileLock
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 PATIENCE = 600.0
 """Seconds to wait for another order: its own watching (60 s by default) and the CA's validation, several times over."""
@@ -65,7 +65,7 @@ class Holds:
             lock = FileLock(self._path(name))
             if not lock.acquire(self._wait, PATIENCE):
                 problem = f"another order uses an account of this one, and did for {PATIENCE:g} s"
-                raise Refused(problem, f"fuser -v {quoted(lock.path)}")
+                raise Refused(problem, command_line("fuser", "-v", lock.path))
             taken.append(key)
             with self._lock:
                 return self._holds.setdefault(key, Hold(lock))
@@ -79,4 +79,4 @@ class Holds:
                 continue  # a read-only mount: no other host writes there either
             return directory / name
         first = self._directories[0]
-        raise StateError(f"{printable(str(first))}: cannot be made", f"ls -ld {quoted(first.parent)}")
+        raise StateError(f"{printable(str(first))}: cannot be made", command_line("ls", "-ld", first.parent))

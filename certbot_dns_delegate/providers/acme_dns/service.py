@@ -11,7 +11,7 @@ from certbot_dns_delegate.providers.acme_dns import api
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, is_getlocalcert, normalise
 from certbot_dns_delegate.providers.interface import Context, Options
 from certbot_dns_delegate.schema import bare
-from certbot_dns_delegate.text import parse_name, printable, quoted, show
+from certbot_dns_delegate.text import command_line, parse_name, plain, printable, show
 from certbot_dns_delegate.threads import Pool
 
 AT_ONCE = 8
@@ -70,7 +70,7 @@ class Service:
         if url is None:
             raise SettingsError("url is missing: the server to register at", "url = https://auth.example.org")
         try:
-            key = parse_name(normalise(name)).to_text(omit_final_dot=True)
+            key = plain(parse_name(normalise(name)))
         except ValueError as error:
             raise SettingsError(str(error)) from None
         with self._file.locked(self._context.wait):
@@ -99,7 +99,7 @@ class Service:
             raise SettingsError(
                 f"{self.shown}: the account of {printable(account.name)} does not say its fulldomain",
                 "accounts = another file, and there the target is taken from the CNAME: "
-                f"certbot-dns-delegate accounts import {quoted(self._options['accounts'])}",
+                + command_line("certbot-dns-delegate", "accounts", "import", self._options["accounts"]),
             )
         return account.fulldomain
 

@@ -25,7 +25,7 @@ from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import PATH, TEXT, Key
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import printable, quoted, show
+from certbot_dns_delegate.text import command_line, plain, show
 
 Texts = Mapping[str, frozenset[str]]
 """TXT values by target, as text without the final dot."""
@@ -124,9 +124,10 @@ class CertbotPlugin(Provider):
         return lock_file(self._context.state, self.name, self._plugin, zone)
 
     def _guarded(self, kind: type[DelegateError], what: str) -> Guard:
-        file = f" --{self._plugin}-credentials {quoted(self._credentials)}" if self._credentials else ""
+        file: list[str | Path] = [f"--{self._plugin}-credentials", self._credentials] if self._credentials else []
+        name = self._context.title.rstrip(".")
         # The plugin alone, without us: the shortest way to its own explanation.
-        hint = f"certbot certonly --dry-run -a {self._plugin}{file} -d {printable(self._context.title.rstrip('.'), 80)}"
+        hint = command_line("certbot", "certonly", "--dry-run", "-a", self._plugin, *file, "-d", name)
         return Guard(self._redact, lambda seen: kind(f"{self._plugin} {what}: {seen}", hint))
 
 
@@ -202,4 +203,4 @@ def _overheard(plugin: type, heard: list[str]) -> Iterator[None]:
 def _plain(name: Name) -> str:
     """As Certbot's plugins want it: without the final dot, which would give their search for a zone an empty last
     guess."""
-    return name.canonicalize().to_text(omit_final_dot=True)
+    return plain(name)

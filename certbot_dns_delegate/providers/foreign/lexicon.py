@@ -20,7 +20,7 @@ from certbot_dns_delegate.providers.foreign.lexicon_library import PLACEHOLDER, 
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import DURATION, TEXT, Key, Secret
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import plain, printable, show
 
 ONE_VALUE = frozenset({"duckdns"})
 """Services that hold one TXT value per name (dns-lexicon's own documentation of them)."""
@@ -205,4 +205,4 @@ def _flat(values: Values) -> list[tuple[str, str]]:
 
 
 def _plain(name: Name) -> str:
-    return name.canonicalize().to_text(omit_final_dot=True)
+    return plain(name)

@@ -23,7 +23,7 @@ from certbot_dns_delegate.providers.foreign.process import Finished, User, envir
 from certbot_dns_delegate.providers.interface import Context, IProvider, Options
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import check_program
-from certbot_dns_delegate.text import VALUE, printable, quoted, show
+from certbot_dns_delegate.text import VALUE, command_line, plain, printable, show
 
 LEGO, ACME_SH, CERTBOT, DEHYDRATED = PROTOCOLS = ("lego", "acme.sh", "certbot-hooks", "dehydrated")
 PREFIX = "_acme-challenge."
@@ -98,7 +98,7 @@ class Program:
 
     def admits(self, owner: Name) -> None:
         """:raises PlanError: where this protocol has no words for the owner."""
-        text = owner.canonicalize().to_text(omit_final_dot=True)
+        text = plain(owner)
         if not OWNER.fullmatch(text):
             raise PlanError(
                 f"{show(owner)} has characters that are not passed to a program; use letters, digits, - and _"
@@ -168,7 +168,7 @@ class Program:
                 )
                 raise OutcomeUnknown(problem, hint) from None
             except OSError as error:
-                raise Refused(f"{shown} cannot be run: {error.strerror}", f"ls -l {quoted(path)}") from None
+                raise Refused(f"{shown} cannot be run: {error.strerror}", command_line("ls", "-l", path)) from None
         if ended.code:
             raise OutcomeUnknown(f"{shown} could not {verb} {show(owner)}: {self._end_of(ended)}", hint)
         return ended
@@ -177,7 +177,7 @@ class Program:
         self, verb: str, path: Path, owner: Name, value: str, folder: str
     ) -> tuple[Sequence[str], Mapping[str, str]]:
         """The command line and the whole environment of one call."""
-        name = owner.canonicalize().to_text(omit_final_dot=True)
+        name = plain(owner)
         given = {key: secret.reveal() for key, secret in self._variables.items()}
         home = self._user.home if self._user is not None else os.path.expanduser("~")  # noqa: PTH111  HOME may be unset
         if self._protocol == LEGO:

@@ -10,7 +10,7 @@ import urllib3
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
 from certbot_dns_delegate.providers.http.answer import Answer, Redactor
 from certbot_dns_delegate.providers.http.wire import Progress, UnusableBody, read_body, watched
-from certbot_dns_delegate.text import quoted
+from certbot_dns_delegate.text import command_line
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,12 @@ class Exchange:
             at = parts.netloc if parts.port else f"{parts.netloc}:443"
             hint = (
                 "ca_bundle = /path/to/ca.pem where its CA is your own; to see the certificate: "
-                f"openssl s_client -connect {quoted(at)} -showcerts </dev/null"
+                f"{command_line('openssl', 's_client', '-connect', at, '-showcerts')} </dev/null"
             )
         return f"TLS failed: {why}", hint
 
     def _curl(self) -> str:
-        return f"curl -sv -o /dev/null {quoted(self.redact(self.channel.base))}"
+        return command_line("curl", "-sv", "-o", "/dev/null", self.redact(self.channel.base))
 
 
 def _innermost(error: BaseException) -> BaseException:

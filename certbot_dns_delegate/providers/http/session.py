@@ -17,7 +17,7 @@ from certbot_dns_delegate.providers.http.wire import Adapter
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.schema import Secret
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 CONNECTIONS = 10
 """Kept open by one client; more threads than this open and close their own."""
@@ -57,7 +57,7 @@ def open_session(base: str, options: Options, warn: Callable[[str], None]) -> re
         for path in filter(None, (certificate, key)):
             if "ENCRYPTED" in read_trusted(path, warn, is_secret=path == (key or certificate)):
                 # OpenSSL would ask for the passphrase on the terminal, and a timer would wait for ever.
-                hint = f"openssl pkey -in {quoted(path)} -out plain.pem"
+                hint = command_line("openssl", "pkey", "-in", path, "-out", "plain.pem")
                 raise SettingsError(f"{printable(str(path))}: the key is encrypted", hint)
         try:
             ssl.create_default_context().load_cert_chain(certificate, key)

@@ -22,7 +22,7 @@ from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS, explain
 from certbot_dns_delegate.providers.rfc2136.reading import Reader, answered
 from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Response, Signature, read
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
-from certbot_dns_delegate.text import printable, quoted, show
+from certbot_dns_delegate.text import command_line, printable, show
 
 
 class Broken(OutcomeUnknown):
@@ -221,13 +221,13 @@ class RFC2136(Provider):
             wire = connection.exchange(update)
         except NotSent as error:
             at = connection.server
-            hint = f"nc -vz {at.address} {at.port}"
+            hint = command_line("nc", "-vz", at.address, str(at.port))
             raise Unreachable(f"{what}: {server} closed the connection before a request left: {error}", hint) from None
         except OSError as error:
             hint = "the values are withdrawn as soon as the server answers, in case it was carried out"
             if isinstance(error, TimeoutError):
                 self._silent.add(connection.server)
-                hint += f"; on Knot 3.4 and later the zone may be frozen: knotc zone-thaw {quoted(show(zone))}"
+                hint += f"; on Knot 3.4 and later the zone may be frozen: {command_line('knotc', 'zone-thaw', zone)}"
                 raise OutcomeUnknown(f"{what}: {server} did not answer in time", hint) from None
             raise Broken(f"{what}: {server} broke the connection before it answered", hint) from None
         try:
@@ -260,7 +260,7 @@ class RFC2136(Provider):
                     return self._open(server)
                 except OSError as error:
                     seen.append(f"{server}: {_why(error)}")
-        hint = f"nc -vz {quoted(host)} {port}, and look whether the server takes updates on that port"
+        hint = f"{command_line('nc', '-vz', host, str(port))}, and look whether the server takes updates on that port"
         raise Unreachable(f"no server for updates can be reached: {'; '.join(seen)}", hint)
 
     def _open(self, server: Server) -> Connection:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.tsig
@@ -117,7 +118,7 @@ def answered(connection: Connection) -> Iterator[None]:
     except OSError as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else printable(error.strerror or str(error))
         server = connection.server
-        hint = f"dig @{server.address} -p {server.port} +tcp +norec . SOA"
+        hint = dig(Question(dns.name.root, dns.rdatatype.SOA), "+tcp", "+norec", server=server)
         raise Refused(f"{server} takes connections and does not answer a query: {why}", hint) from None
 
 

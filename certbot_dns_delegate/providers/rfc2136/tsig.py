@@ -13,7 +13,7 @@ from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import parse_name, printable, quoted
+from certbot_dns_delegate.text import parse_name, printable
 
 ALGORITHMS = {
     "hmac-sha256": dns.tsig.HMAC_SHA256,
@@ -96,7 +96,7 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
     statements = list(STATEMENT.finditer(text))
     shown = printable(str(path))
     if len(statements) != 1:
-        hint = f"tsig-keygen -a hmac-sha256 NAME > {quoted(path)}"
+        hint = "tsig-keygen -a hmac-sha256 NAME  prints one"
         raise SettingsError(f"{shown} holds {len(statements) or 'no'} key statements; it must hold one", hint)
     found = statements[0]
     algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")

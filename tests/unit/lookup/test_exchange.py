@@ -250,9 +250,10 @@ COMMANDS = [
     ("web.acme.test.", None, "dig web.acme.test. TXT"),
     ("web.acme.test.", ServerAddress("192.0.2.1"), "dig @192.0.2.1 web.acme.test. TXT"),
     ("web.acme.test.", ServerAddress("2001:db8::1", 5353), "dig @2001:db8::1 -p 5353 web.acme.test. TXT"),
-    ("+x.acme.test.", None, "dig -q +x.acme.test. TXT"),
-    (r"$(id)`id`.acme.test.", None, r"dig '\$\(id\)`id`.acme.test.' TXT"),
-    (r"it's.acme.test.", None, "dig 'it'\"'\"'s.acme.test.' TXT"),
+    ("+x.acme.test.", None, r"dig '\043x.acme.test.' TXT"),
+    ("-x.acme.test.", None, r"dig '\045x.acme.test.' TXT"),
+    (r"$(id)`id`.acme.test.", None, r"dig '\036\040id\041\096id\096.acme.test.' TXT"),
+    (r"it's.acme.test.", None, r"dig 'it\039s.acme.test.' TXT"),
     (r"\010\000.acme.test.", None, r"dig '\010\000.acme.test.' TXT"),
 ]
 

@@ -72,7 +72,7 @@ def test_hostile_names() -> None:
     """What the CA calls a name cannot run in a shell or draw on a terminal."""
     told = told_of([("a`id`\x1b[2J", Problem("odd"))], None)
     assert "\x1b" not in told
-    assert "check 'a`id`" in told
+    assert "check $'a`id`\\033[2J' " in told
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,7 @@ ALLOWED = [
         {"targets": "{name}.acme.example.test"},
         f"shop.customer.test may only use shop.customer.test.{TITLE}, but its chain leads elsewhere:"
         f" {START} -> twin.{TITLE}",
-        f"let the CNAME be  {START} 3600 IN CNAME shop.customer.test.{TITLE}",
+        f"change the CNAME to  {START} 3600 IN CNAME shop.customer.test.{TITLE}",
         id="targets",
     ),
 ]
@@ -497,7 +497,7 @@ def test_hostile_names_in_hints() -> None:
     start = dns.name.Name([b"_acme-challenge", b"`id`", b"a b;\x1b", b"customer", b"test", b""])
     with internet("") as net:
         error = only_problem(plan(net, Challenge("id.customer.test", start, "value")))
-    assert r"_acme-challenge.`id`.a\032b\;\027.customer.test. has no CNAME" in error.problem
+    assert r"_acme-challenge.\096id\096.a\032b\059\027.customer.test. has no CNAME" in error.problem
     assert str(error).replace("\n", "").isprintable()
 
 

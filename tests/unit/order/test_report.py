@@ -30,7 +30,7 @@ def test_table() -> None:
         f'  ns1.test (192.0.2.1)  acme.test.  serves all values     NOERROR            9  "{VALUE}"',
         "  192.0.2.2             acme.test.  answers without them  NXDOMAIN           8  none",
     ]
-    assert error.hint.startswith("compare the serials: dig +norec acme.test. SOA @192.0.2.2; a secondary that lags")
+    assert error.hint.startswith("compare the serials: dig +norec @192.0.2.2 acme.test. SOA; a secondary that lags")
 
 
 def test_many_values() -> None:
@@ -45,14 +45,14 @@ def test_many_values() -> None:
 def test_unsigned() -> None:
     """A signed zone without signature has a hint of its own."""
     error = not_served(WatchReport(False, 1, (watcher(1, State.UNSIGNED, VALUE),)), {})
-    assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec acme.test. SOA @192.0.2.1"
+    assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec @192.0.2.1 acme.test. SOA"
 
 
 def test_nobody_answers() -> None:
     """Where no server answers at all, blocked ports are the first thought."""
     error = not_served(WatchReport(False, 1, (watcher(1, State.SILENT, rcode="timeout"),)), {})
     assert error.problem.startswith("no authoritative server answers\n")
-    assert error.hint.startswith("from here port 53 may be blocked: dig +norec acme.test. SOA @192.0.2.1; if it is,")
+    assert error.hint.startswith("from here port 53 may be blocked: dig +norec @192.0.2.1 acme.test. SOA; if it is,")
 
 
 def test_nobody_to_ask() -> None:

@@ -311,7 +311,7 @@ def test_table_of_a_secondary_that_never_serves() -> None:
         "  ns4.test (192.0.2.1)  acme.test.  not asked yet         -                 -  none",
     ]
     assert error.hint == (
-        "compare the serials: dig +norec acme.test. SOA @192.0.2.1; a secondary that lags needs NOTIFY from its"
+        "compare the serials: dig +norec @192.0.2.1 acme.test. SOA; a secondary that lags needs NOTIFY from its"
         " primary (BIND: notify-delay 0, also-notify), or a longer timeout"
     )
 
@@ -321,7 +321,7 @@ def test_words_where_no_server_answers() -> None:
     error = not_served(WatchReport(False, 60, (sighted("ns1.test", State.SILENT, None),)), {})
     assert error.problem.splitlines()[0] == "no authoritative server answers"
     assert error.hint == (
-        "from here port 53 may be blocked: dig +norec acme.test. SOA @192.0.2.1; if it is, set watch = resolvers in the"
+        "from here port 53 may be blocked: dig +norec @192.0.2.1 acme.test. SOA; if it is, set watch = resolvers in the"
         " delegate's section"
     )
 
@@ -330,7 +330,7 @@ def test_words_for_missing_signatures() -> None:
     """The hint asks for the signatures."""
     seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7)
     error = not_served(WatchReport(False, 60, (sighted("ns1.test", State.UNSIGNED, seen),)), {})
-    assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec acme.test. SOA @192.0.2.1"
+    assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec @192.0.2.1 acme.test. SOA"
 
 
 def test_real_table(pool: ThreadPoolExecutor) -> None:

@@ -38,7 +38,7 @@ def test_what_cannot_be_read_says_why_and_what_to_look_at(tmp_path: Path) -> Non
     assert refusal(Path("/dev/zero")) == "/dev/zero: is no regular file"
     assert refusal(loop).startswith(f"{loop}: Too many levels of symbolic links")
     assert refusal(Path("/proc/self/mem")) == "/proc/self/mem: Input/output error\nhint: cat /proc/self/mem > /dev/null"
-    assert refusal(Path("a\0b")) == "a\\x00b: no usable path\nhint: ls -l 'a\\x00b'"
+    assert refusal(Path("a\0b")) == "a\\x00b: no usable path\nhint: ls -l $'a\\000b'"
 
 
 @pytest.mark.parametrize(("mode", "who"), [(0o620, "its group"), (0o602, "everybody"), (0o666, "everybody")])
@@ -82,7 +82,7 @@ def test_a_hostile_path_is_shown_escaped_and_quoted(tmp_path: Path) -> None:
     """Control characters of a path reach no terminal, and its blanks no shell."""
     text = refusal(tmp_path / "\x1b[31m; rm x")
     assert "\x1b" not in text
-    assert text.endswith(f"hint: ls -l '{tmp_path}/\\x1b[31m; rm x'")
+    assert text.endswith(f"hint: ls -l $'{tmp_path}/\\033[31m; rm x'")
 
 
 def test_a_directory_of_our_own_is_for_this_user_alone(tmp_path: Path) -> None:
