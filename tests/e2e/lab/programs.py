@@ -36,6 +36,9 @@ PACKAGES = {
     "ss": "iproute2",
     "zsh": "zsh",
     "fish": "fish",
+    "krb5kdc": "krb5-kdc",
+    "kdb5_util": "krb5-kdc",
+    "kadmin.local": "krb5-admin-server",
 }
 PDNS_MODULE = "libgsqlite3backend.so"
 FAKETIME = "libfaketime.so.1"
