@@ -179,6 +179,12 @@ class Provider(ABC):
         :raises PlanError: where the provider cannot write in it.
         """
 
+    def admit(self, owner: Name) -> None:  # noqa: B027  a hook
+        """Called in the plan with each target.
+
+        :raises PlanError: where the provider cannot write at this name, for a reason that is not the zone's.
+        """
+
     def target_of(self, name: str) -> Name | None:
         """The only target that the service has for a certificate name, for services that choose targets themselves.
 

@@ -114,11 +114,11 @@ def test_a_target_that_a_protocol_has_no_words_for_is_a_problem_of_the_plan(tmp_
     """With the setting that helps; nothing is run."""
     one = provider(tmp_path, hooks.script(tmp_path / "hook", "exit 3"), protocol=protocol)
     with pytest.raises(PlanError, match=r"does not begin with _acme-challenge\.") as caught:
-        one.capacity_key(OWNER)
+        one.admit(OWNER)
     assert "targets = _acme-challenge.{name}.acme.example.net" in caught.value.hint
     with pytest.raises(Refused):
         one.publish(APEX, {OWNER: frozenset({ONE})}, 1)
-    one.capacity_key(from_text("_ACME-challenge.web." + ZONE))
+    one.admit(from_text("_ACME-challenge.web." + ZONE))
 
 
 @pytest.mark.parametrize("label", ["a b", "$(id)", "`id`", "a;b", "a'b", 'a"b', "*", "-x", "ä", "a\\010b", "a/b"])
@@ -127,7 +127,7 @@ def test_an_owner_that_a_shell_could_misread_is_never_passed(tmp_path: Path, lab
     owner = Name((label.encode("latin-1"), *APEX.labels))
     one = provider(tmp_path, hooks.script(tmp_path / "hook", f"touch {tmp_path}/ran"))
     with pytest.raises(PlanError):
-        one.capacity_key(owner)
+        one.admit(owner)
     with pytest.raises(Refused):
         one.publish(APEX, {owner: frozenset({ONE})}, 1)
     assert not (tmp_path / "ran").exists()

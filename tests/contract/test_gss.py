@@ -11,7 +11,8 @@ from dns.name import from_text
 from certbot_dns_delegate.errors import Refused
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.rfc2136 import gss
-from certbot_dns_delegate.providers.rfc2136.connection import Connection, read
+from certbot_dns_delegate.providers.rfc2136.connection import Connection
+from certbot_dns_delegate.providers.rfc2136.reply import Signature, read
 from tests.contract.real import ZONE, in_the_lab, served, zone_text
 from tests.e2e.lab import kerberos, network
 from tests.e2e.lab.kerberos import Kdc
@@ -71,7 +72,9 @@ def update(given: dict[str, object], owner: str, host: str = HOST) -> int:
         message = dns.update.UpdateMessage(ZONE)
         message.use_tsig(key)
         message.add(from_text(owner, from_text(ZONE)), 1, "TXT", ONE)
-        return int(read(connection.exchange(message), message).rcode())
+        reply = read(connection.exchange(message), message)
+        assert reply.signature is Signature.VERIFIED
+        return int(reply.rcode)
 
 
 def test_an_update_is_signed_by_what_was_agreed(realm: Kdc, web1: Path) -> None:

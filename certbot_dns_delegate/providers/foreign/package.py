@@ -84,6 +84,7 @@ DUE: Mapping[str, Callable[[Any], bool]] = {
     "register": _is_name,
     "begin": lambda _: True,
     "end": lambda _: True,
+    "admit": lambda _: True,
     "recognise": lambda _: True,
     "target_of": _is_name_or_none,
     "other_type": lambda result: result is None or isinstance(result, str),

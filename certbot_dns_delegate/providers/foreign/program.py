@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from dns.name import Name
-from zope.interface import implementer
 
 from certbot_dns_delegate.errors import OutcomeUnknown, PlanError, Refused, SettingsError, raise_all
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers.foreign.guard import PUBLIC, hiding, without_proof
 from certbot_dns_delegate.providers.foreign.process import Finished, User, environment, run
-from certbot_dns_delegate.providers.interface import Context, IProvider, Options
+from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import check_program
 from certbot_dns_delegate.text import VALUE, command_line, plain, printable, show
@@ -43,8 +42,7 @@ if [ -n "$acme_sh" ]; then . "$acme_sh" > /dev/null || exit 1; fi
 call; it runs its own ``main`` on the arguments, so they are cleared first."""
 
 
-@implementer(IProvider)
-class Program:
+class Program(Provider):
     """One program with one environment."""
 
     name = "exec"
@@ -96,7 +94,7 @@ class Program:
         if user is not None and user.uid != os.geteuid() and os.geteuid() != 0:
             yield f"user = {printable(options['user'], 40)}: only root can run a program as another user"
 
-    def admits(self, owner: Name) -> None:
+    def admit(self, owner: Name) -> None:
         """:raises PlanError: where this protocol has no words for the owner."""
         text = plain(owner)
         if not OWNER.fullmatch(text):
@@ -111,7 +109,6 @@ class Program:
             )
 
     def capacity_key(self, owner: Name) -> Hashable:
-        self.admits(owner)
         return owner
 
     def zone_of(self, owner: Name) -> Name | None:  # noqa: ARG002  whatever it is
@@ -144,7 +141,7 @@ class Program:
         """:raises Refused: before the first call, when something must not be passed to a program."""
         for owner, texts in values.items():
             try:
-                self.admits(owner)
+                self.admit(owner)
             except PlanError as error:
                 raise Refused(error.problem, error.hint) from None
             if not all(VALUE.fullmatch(text) for text in texts):
