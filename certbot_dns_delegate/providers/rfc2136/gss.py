@@ -25,7 +25,7 @@ from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.schema import PATH, TEXT, Key
 from certbot_dns_delegate.state.files import check_trusted
-from certbot_dns_delegate.text import printable, quoted
+from certbot_dns_delegate.text import command_line, printable
 
 ALGORITHM = "gss-tsig"
 KEYS = (
@@ -169,13 +169,13 @@ def _explained(gssapi: Any, error: Exception, options: Options, host: str) -> Re
     words = printable(" ".join(str(error).split()))
     keytab = options["gss_keytab"]
     if isinstance(error, gssapi.exceptions.MissingCredentialsError | gssapi.exceptions.ExpiredCredentialsError):
-        hint = f"klist -kt {quoted(keytab)}" if keytab else "set gss_keytab, or run kinit for this user"
+        hint = command_line("klist", "-kt", keytab) if keytab else "set gss_keytab, or run kinit for this user"
     elif "not found in Kerberos database" in words:
         hint = f"set gss_host to the name in the server's principal: no realm has DNS/{printable(host, 80)}"
     elif "skew" in words.lower():
         hint = "set the clocks: chronyc makestep, or timedatectl set-ntp true"
     else:
-        hint = f"kinit -kt {quoted(keytab)} PRINCIPAL" if keytab else "klist"
+        hint = command_line("kinit", "-kt", keytab, "PRINCIPAL") if keytab else "klist"
     return Refused(f"no Kerberos ticket for DNS/{printable(host, 80)}: {words}", hint)
 
 
@@ -196,7 +196,7 @@ def _check_keytab(path: Path, warn: Callable[[str], None]) -> None:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise SettingsError(f"gss_keytab {shown}: {error.strerror}", f"ls -l {quoted(path)}") from None
+        raise SettingsError(f"gss_keytab {shown}: {error.strerror}", command_line("ls", "-l", path)) from None
     check_trusted(path, status)
     if status.st_mode & stat.S_IROTH:
-        warn(f"{shown} holds secrets and everybody may read it; hint: chmod 600 {quoted(path)}")
+        warn(f"{shown} holds secrets and everybody may read it; hint: {command_line('chmod', '600', path)}")
