@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m tests.e2e.lab
 
+# What is set for Python in one shell must not decide what holds elsewhere.
+unexport $(filter PYTHON%,$(.VARIABLES))
+
 .PHONY: test lint types unit demo rules bench fuzz faults docs dist snap packages matrix changelog clean
 
 test: lint types unit

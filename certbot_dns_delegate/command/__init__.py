@@ -2,14 +2,14 @@
 
 import io
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import redirect_stdout
 from types import FrameType
 from typing import TextIO
 
+from certbot_dns_delegate.command import streams
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output, OutputLost
@@ -30,9 +30,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :returns: the exit code: 0 all well, 1 a problem found, 2 wrong usage, 128 and its number after a signal.
     """
+    out, err = streams.usable(sys.stdout), streams.usable(sys.stderr)
+    output = Output(out, err)
+    try:
+        code = _run(argv, output, err)
+        output.flush()
+    except OutputLost as lost:
+        if str(lost):
+            output.say(str(lost))
+        code = 1
+    except KeyboardInterrupt:
+        output.progress("")
+        code = 128 + signal.SIGINT
+    except Ended as ended:
+        code = 128 + int(ended.args[0])
+    for stream in (out, err):
+        streams.let_go(stream)
+    return code
+
+
+def _run(argv: Sequence[str] | None, output: Output, err: TextIO) -> int:
+    """The exit code of a verb that no signal ended.
+
+    :raises OutputLost: when nobody takes the results.
+    """
     parser = make_parser()
-    out, err = _usable(sys.stdout), _usable(sys.stderr)
-    arguments = parser.parse_args(argv)
+    try:
+        with redirect_stdout(io.StringIO()) as shown:  # argparse would not notice a full disk
+            arguments = parser.parse_args(argv)
+    except SystemExit as end:  # the help or the version was shown, or what is wrong
+        output.write(shown.getvalue())
+        return int(end.code or 0)
     logging.basicConfig(
         level=[logging.WARNING, logging.INFO, logging.DEBUG][min(arguments.verbose, 2)],
         format="%(message)s",
@@ -40,47 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for number in ENDING:
         signal.signal(number, _end)
-    output = Output(out, err, is_json=arguments.json)
+    output.is_json = arguments.json
     verb: Verb = arguments.verb
     host = Host.of(arguments, output)
     try:
-        is_well = verb.run(arguments, host, output)
-        output.flush()
+        return 0 if verb.run(arguments, host, output) else 1
     except UsageError as error:
-        parser.exit(2, f"{parser.prog} {verb.name}: {error}\n")
-    except OutputLost as lost:
-        return _give_up(out, output, str(lost))
+        output.say(f"{parser.prog} {verb.name}: {error}")
+        return 2
     except DelegateError as error:
-        try:
-            output.error(error)
-        except OutputLost as lost:
-            return _give_up(out, output, str(lost))
+        output.error(error)
         return 1
-    except KeyboardInterrupt:
-        output.progress("")
-        return 128 + signal.SIGINT
-    except Ended as ended:
-        return 128 + int(ended.args[0])
     finally:
         host.end()
-    return 0 if is_well else 1
-
-
-def _usable(stream: TextIO | None) -> TextIO:
-    """A stream to write to, whatever this process was started with: foreign text must not end in a traceback."""
-    if stream is None:
-        return Path(os.devnull).open("w")
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
-    return stream
-
-
-def _give_up(out: TextIO, output: Output, why: str) -> int:
-    # Nothing may be written to it any more, not even when the interpreter ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-    if why:
-        output.say(why)
-    return 1
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

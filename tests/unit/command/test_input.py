@@ -1,16 +1,20 @@
 """Names and results by files, pipes and terminals that are not what they should be: told at once, in little memory."""
 
+import fcntl
 import os
 import pty
 import shlex
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from certbot_dns_delegate.command.names import usable
 from certbot_dns_delegate.command.records import once
+from tests.waiting import until
 
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
 GIB = 1 << 30
@@ -114,23 +118,62 @@ def test_an_error_that_nobody_takes(tmp_path: Path, command: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, "standard output: No space left on device\n")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
 @pytest.mark.parametrize(
-    ("redirection", "code", "told"),
+    ("words", "code", "told"),
     [
-        (">&-", 1, "argument: 'a..b' is not a domain name: A DNS label is empty.\n"),
-        ("2>&-", 1, ""),
-        ("2>/dev/full", 1, ""),
-        ("--from - <&-", 2, "certbot-dns-delegate records: --from -: standard input is closed\n"),
-        ("--from /proc/self/mem", 2, "certbot-dns-delegate records: --from /proc/self/mem: Input/output error\n"),
-        ("--from /", 2, "certbot-dns-delegate records: --from /: Is a directory\n"),
+        ("a..b >&-", 1, "argument: 'a..b' is not a domain name: A DNS label is empty.\n"),
+        ("a..b 2>&-", 1, ""),
+        ("a..b 2>/dev/full", 1, ""),
+        ("shop.example.com a..b >/dev/full 2>/dev/full", 1, ""),
+        ("shop.example.com --resolvers none 2>/dev/full", 0, ""),
+        ("a..b --from - <&-", 2, "certbot-dns-delegate records: --from -: standard input is closed\n"),
+        ("a..b --from - <&- 2>/dev/full", 2, ""),
+        ("a..b --from /proc/self/mem", 2, "certbot-dns-delegate records: --from /proc/self/mem: Input/output error\n"),
+        ("a..b --from /", 2, "certbot-dns-delegate records: --from /: Is a directory\n"),
+        ("--nonsense 2>/dev/full", 2, ""),
+        ("--nonsense 2>&-", 2, ""),
+        ("--help >/dev/full", 1, "standard output: No space left on device\n"),
+        ("--help >&- 2>/dev/full", 0, ""),
     ],
 )
-def test_streams_that_are_closed_or_broken(command: list[str], redirection: str, code: int, told: str) -> None:
-    """Each ends with its exit code and, where there is somebody to tell, one sentence."""
-    done = shell(command, f"COMMAND a..b {redirection}")
+def test_streams_that_are_closed_or_broken(
+    command: list[str], unbuffered: str, words: str, code: int, told: str
+) -> None:
+    """Each ends with its exit code and, where it can be read, one sentence; also where Python has no buffer."""
+    done = shell(command, f"unset PYTHONUNBUFFERED; {unbuffered}COMMAND {words}")
     assert done.returncode == code
     assert done.stderr.endswith(told)
     assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("stream", "names"), [("stdout", "n{}.example.com"), ("stderr", "n{}..example.com")])
+def test_a_signal_while_nobody_reads(
+    tmp_path: Path, command: list[str], stream: str, names: str, number: signal.Signals
+) -> None:
+    """A pipe that is full does not hold up the end."""
+    file = tmp_path / "names"
+    file.write_text("\n".join(names.format(count) for count in range(60)))
+    reader, writer = os.pipe()
+    size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writer}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen([*command, "--from", str(file)], env=environment, **streams) as process:
+        os.close(writer)
+        try:
+            # Less than a line of them is free: the next is waited for.
+            assert until(lambda: held(reader) > size - 80)
+            process.send_signal(number)
+            assert process.wait(10) == 128 + number
+        finally:
+            process.kill()
+            os.close(reader)
+
+
+def held(pipe: int) -> int:
+    """Bytes that nobody has read (ioctl_pipe(2))."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

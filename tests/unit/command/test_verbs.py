@@ -15,13 +15,11 @@ from certbot_dns_delegate.command.verbs import VERBS
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_every_verb_is_there_and_shows_an_example(verb, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_is_there_and_shows_an_example(verb, capfd: pytest.CaptureFixture[str]) -> None:
     """What --help lists can be run, and its help ends in an example that begins with the command."""
     assert callable(import_module(verb.module).run)
-    with pytest.raises(SystemExit) as caught:
-        main([verb.name, "--help"])
-    assert caught.value.code == 0
-    assert "example:" in capsys.readouterr().out
+    assert main([verb.name, "--help"]) == 0
+    assert "example:" in capfd.readouterr().out
     assert all("certbot-dns-delegate" in line for line in verb.example.splitlines())
 
 

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from dns.rdatatype import RdataType
 
 from tests import servers
 from tests.servers import Server
+from tests.waiting import until
 
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
 NAMES = [f"x{number:04}.customer.test" for number in range(1200)]
@@ -68,14 +68,6 @@ def test_a_signal_ends_it_though_the_resolver_is_silent(command: Command, number
             out, err = process.communicate(timeout=AT_ONCE_S)
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert (out, err) == (b"", b"")
-
-
-def until(is_so: Callable[[], bool]) -> bool:
-    """Whether it comes to be so in time."""
-    end = time.monotonic() + AT_ONCE_S
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.01)
-    return is_so()
 
 
 def test_a_silent_resolver_is_told_soon(command: Command) -> None:

@@ -1,0 +1,15 @@
+"""Waiting for what another process or thread does."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE_S = 30
+"""Seconds: what never comes is told from what comes late on a busy machine."""
+
+
+def until(is_so: Callable[[], object]) -> bool:
+    """Whether it comes to be so in time."""
+    end = time.monotonic() + PATIENCE_S
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(is_so())
