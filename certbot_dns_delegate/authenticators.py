@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from certbot_dns_delegate.model import Challenge
     from certbot_dns_delegate.order.engine import Engine
     from certbot_dns_delegate.order.registration import Terminal
-    from certbot_dns_delegate.order.watch import Watcher
+    from certbot_dns_delegate.order.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

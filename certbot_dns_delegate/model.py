@@ -131,6 +131,10 @@ class Sighting:
     """The rcode's name, or what happened instead of an answer: ``timeout``, ``lame``, ``malformed`` ..."""
     rrset: RRset = RRset()
     serial: int | None = None
+    apex: Name | None = None
+    """The zone whose SOA came with it, and that it was therefore answered from."""
+    negative_ttl: int = 0
+    """Seconds for which a resolver keeps that there is no such record; of a resolver's own answer what is left."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,24 @@ SLOW_CAP = timedelta(seconds=2)
 """Longest step later: one question in two seconds stays below any response rate limit in use."""
 BETWEEN_LOOKS = timedelta(seconds=0.2)
 """Between two complete looks at a server that shall agree."""
+DOUBTFUL_PASSES = 6
+"""Complete looks in a row at a server that was seen without the values. Of two machines behind one address that differ,
+chance shows the same one six times in a row once in 64 tries; each time it shows the other one again, the row that is
+needed doubles."""
+MOST_PASSES = 48
+"""The longest row: with nine of ten answers complete, chance shows it once in 157 tries."""
+BETWEEN_DOUBTFUL_LOOKS = timedelta(seconds=0.1)
+"""Between the looks of that row, of which all but the first ones ask for one name alone; so a server that lagged is
+ready 0.5 s after it was first seen complete."""
 PATIENCE = timedelta(seconds=2)
-"""How long a server may stay silent, on UDP and TCP together, before it counts as dead in this look."""
+"""How long a server may stay silent, on UDP and TCP together, before it counts as dead in this look. One that refuses,
+fails or is lame from the first look on has as long: so does a server that is being restarted."""
+RECENT = timedelta(seconds=10)
+"""What a server showed so long ago counts no more: one that answered without the values, and is away since, no longer
+holds up the CA after this time and :data:`AWAY_LOOKS` looks; one that was ready is looked at once more. Five times the
+patience: a name server that is restarted is back within it."""
+AWAY_LOOKS = 5
+"""Looks in a row without a usable answer that are needed besides: one lost message is no sign of anything."""
 OUR_TTL = 1
 """Seconds. With 60 or 5 a renewal soon after an issuance meets the old RRset in the CA's cache (measured); 1 does not,
 and unlike 0 it is accepted everywhere."""

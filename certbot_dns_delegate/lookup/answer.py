@@ -56,7 +56,12 @@ def txt_in(message: dns.message.Message, owner: Name) -> RRset:
 
 def is_signed(message: dns.message.Message, owner: Name, covers: RdataType = RdataType.TXT) -> bool:
     """Whether an RRSIG over an RRset of ``owner`` came with it, by default over its TXT."""
-    return any(r.rdtype == RdataType.RRSIG and r.covers == covers and r.name == owner for r in message.answer)
+    return bool(rrsigs_in(message, owner, covers))
+
+
+def rrsigs_in(message: dns.message.Message, owner: Name, covers: RdataType = RdataType.TXT) -> list[Any]:
+    """The RRSIGs over an RRset of ``owner`` that came with it, by default over its TXT."""
+    return [rdata for rdata in rdatas_in(message.answer, owner, RdataType.RRSIG) if rdata.type_covered == covers]
 
 
 def soa_in(message: dns.message.Message, owner: Name) -> dns.rrset.RRset | None:

@@ -69,7 +69,7 @@ def _expire(conversation: Conversation, now: float) -> Iterator[Outcome]:
     for identifier, pending in list(conversation.outstanding.items()):
         if now - pending.started >= pending.patience_s or conversation.is_hopeless(pending):
             del conversation.outstanding[identifier]
-            yield Silence(pending.ask, conversation.failure(pending))
+            yield Silence(pending.ask, conversation.failure(pending), pending.is_truncated)
 
 
 def _receive(conversation: Conversation, which: socket.socket, mask: int) -> Iterator[Outcome]:

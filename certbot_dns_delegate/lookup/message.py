@@ -35,12 +35,16 @@ class Question:
     recursion_desired: bool = False
     dnssec_ok: bool = False
     checking_disabled: bool = False
+    payload: int = PAYLOAD
+    """Octets that we take by UDP (RFC 6891 section 6.2.3)."""
 
     def message(self, *, edns: bool = True) -> dns.message.QueryMessage:
         flags = dns.flags.RD if self.recursion_desired else dns.flags.Flag(0)
         if self.checking_disabled:
             flags |= dns.flags.CD
-        options = {"use_edns": 0, "payload": PAYLOAD, "want_dnssec": self.dnssec_ok} if edns else {"use_edns": False}
+        options = (
+            {"use_edns": 0, "payload": self.payload, "want_dnssec": self.dnssec_ok} if edns else {"use_edns": False}
+        )
         return dns.message.make_query(self.name, self.rdtype, flags=flags, **options)
 
     def wire(self, identifier: bytes, *, edns: bool = True) -> bytes:
@@ -74,7 +78,7 @@ def _rendered(question: Question, edns: bool) -> bytes:
         return wire
     # RFC 6891 section 6.1.2: the root, OPT, the payload for a class, flags for a TTL, no options.
     do = dns.flags.DO if question.dnssec_ok else 0
-    return wire + struct.pack("!BHHIH", 0, RdataType.OPT, PAYLOAD, do, 0)
+    return wire + struct.pack("!BHHIH", 0, RdataType.OPT, question.payload, do, 0)
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ class Silence:
 
     ask: Ask
     reason: str
+    is_truncated: bool = False
+    """There is an answer, too long for UDP, and TCP did not bring it."""
 
 
 Outcome = Reply | Silence

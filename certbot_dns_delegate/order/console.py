@@ -9,7 +9,7 @@ from typing import TextIO
 
 from certbot_dns_delegate.lookup.recursive import OPTION
 from certbot_dns_delegate.order.registration import Terminal
-from certbot_dns_delegate.order.watch import Watcher
+from certbot_dns_delegate.order.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

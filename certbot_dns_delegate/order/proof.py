@@ -18,7 +18,8 @@ from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.evidence import not_seen, serials, stale_for_s
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served
-from certbot_dns_delegate.order.watch import Watcher, WatchReport, watch
+from certbot_dns_delegate.order.watch import WatchReport, watch
+from certbot_dns_delegate.order.watcher import Watcher
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary

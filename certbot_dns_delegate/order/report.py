@@ -8,7 +8,9 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import NotServed
 from certbot_dns_delegate.lookup.message import Question, dig
-from certbot_dns_delegate.order.watch import State, Watcher, WatchReport
+from certbot_dns_delegate.order.memory import State
+from certbot_dns_delegate.order.watch import WatchReport
+from certbot_dns_delegate.order.watcher import Watcher
 from certbot_dns_delegate.text import printable, show
 
 SHOWN = 3

@@ -245,8 +245,8 @@ def test_alternating_secondary(lab: Lab, certbot: Certbot) -> None:
         gate.open()
         until(lambda: len(gate.server.asked(qtype="TXT")) > 5, "several looks")
         output = run.end(1)
-    assert "after 3 s not every authoritative server serves the values" in output
-    assert "serves all values, once so far" in output or "answers without them" in output
+    assert "after 3 s not every authoritative server serves" in output
+    assert "serves all values, not yet often enough" in output or "answers without them" in output
     assert not lab.ipv6 or lab.resolver_queries(by_ca=True) == []
     assert certbot.journals() == []
 

@@ -28,7 +28,7 @@ from certbot_dns_delegate.lookup.answer import (
 )
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply, read
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.order.watch import Watcher
+from certbot_dns_delegate.order.watcher import Watcher
 from tests.fuzz.authority import mutate
 from tests.unit.internet import name
 
@@ -82,7 +82,7 @@ def outcomes(wire: bytes) -> Iterator[object]:
     query = dns.message.make_query(OWNER, TXT)
     query.id = message.id
     yield query.is_response(message)
-    reply = Reply(Ask(SERVER, Question(OWNER, TXT)), message, 0.1, "udp")
+    reply = Reply(Ask(SERVER, Question(OWNER, TXT)), message, "udp")
     yield reply.complaint
     yield reply.rcode
     yield txt_in(message, OWNER)

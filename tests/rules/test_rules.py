@@ -43,11 +43,14 @@ from tests.servers import (
     Behaviour,
     BogusEde,
     DropsUpdateReply,
+    Every,
+    InTurns,
     Lagging,
     OnUpdates,
     Refusing,
     Server,
     ServFailing,
+    TcpDead,
     UnsignedRefused,
 )
 from tests.servers.exchange import Handler, Reply, Request
@@ -304,13 +307,32 @@ def test_a_server_that_says_noerror_and_does_nothing_is_found_out(lab: Lab, runs
 # 10. Ready means
 
 
-@pytest.mark.parametrize("behaviour", [Lagging(), Alternating()], ids=["without", "now and then"])
+BLOCKING = {
+    "without": Lagging(),
+    "now and then": Alternating(),
+    "once": InTurns("no"),
+    "four times": InTurns("onnnno"),
+    "away between": Every(3, Refusing()) | Lagging(),
+}
+
+
+@pytest.mark.parametrize("behaviour", BLOCKING.values(), ids=BLOCKING)
 def test_a_server_without_the_values_blocks(lab: Lab, runs: Runs, behaviour: Behaviour) -> None:
-    """Rule 10: one that answers without them, or with them only in every other look; then the run fails."""
+    """Rules 10 and 20: one that answers without them, or with them only in some looks; then the run fails."""
     with Server({f"{ZONE}.": ""}, behaviour=behaviour) as beside:
         beside.zone(f"{ZONE}.").add(f"{OWNER}.", 1, "TXT", V)
         watched = f"{network.BIND}, {beside.address}@{beside.port}"
-        with pytest.raises(NotServed, match=r"answers without them|serves all values, once"):
+        with pytest.raises(NotServed, match=r"answers without them|serves all values, not yet|refuses"):
+            runs.new(ZONE, watch_servers=watched, timeout="2s").perform([challenge("single")])
+
+
+def test_a_long_answer_must_be_served_by_tcp(runs: Runs) -> None:
+    """Rule 10: some CAs' resolvers take 512 octets by UDP, and go on by TCP."""
+    with Server({f"{ZONE}.": ""}, behaviour=TcpDead()) as beside:
+        for value in [V, *(f"{number}{'x' * 50}" for number in range(8))]:
+            beside.zone(f"{ZONE}.").add(f"{OWNER}.", 1, "TXT", value)
+        watched = f"{network.BIND}, {beside.address}@{beside.port}"
+        with pytest.raises(NotServed, match="truncates by UDP and does not answer by TCP"):
             runs.new(ZONE, watch_servers=watched, timeout="2s").perform([challenge("single")])
 
 
@@ -327,11 +349,15 @@ def test_no_server_at_all_is_not_ready(runs: Runs) -> None:
 
 
 def test_a_signed_zone_must_serve_signatures(lab: Lab, runs: Runs) -> None:
-    """Rule 10: where the parent has a DS, an answer without RRSIG fails validation."""
+    """Rule 10: where the parent has a DS, an answer without RRSIG, or with an expired one, fails validation."""
     with Server({"signed.bind.test.": ""}) as beside:
         beside.zone("signed.bind.test.").add("signed.signed.bind.test.", 1, "TXT", V)
         watched = f"{beside.address}@{beside.port}"
         with pytest.raises(NotServed, match="serves them without signature"):
+            runs.new("signed.bind.test", watch_servers=watched, timeout="1s").perform([challenge("signed")])
+        rrsig = f"TXT 13 4 1 20210101000000 20200101000000 1 signed.bind.test. {'a' * 86}=="
+        beside.zone("signed.bind.test.").add("signed.signed.bind.test.", 1, "RRSIG", rrsig)
+        with pytest.raises(NotServed, match="serves them with a signature that is not valid now"):
             runs.new("signed.bind.test", watch_servers=watched, timeout="1s").perform([challenge("signed")])
 
 

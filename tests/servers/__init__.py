@@ -10,7 +10,7 @@ A second server may share the zones of a first, `Server(first.zones.values(), po
 `OnUpdates` and `OnQueries` narrow them.
 """
 
-from .behaviour import Behaviour, First, OnQueries, OnUpdates, When
+from .behaviour import Behaviour, Every, First, OnQueries, OnUpdates, When
 from .denials import (
     BadSig,
     BadTime,
@@ -44,12 +44,15 @@ from .states import (
     AcceptsUpdatesWithoutEffect,
     Alternating,
     AppliesAndSays,
+    ByChance,
     DropsUpdate,
     DropsUpdateReply,
     HugeTxt,
+    InTurns,
     Lagging,
     Minimal,
     NodataWithoutSoa,
+    TwoMachines,
 )
 from .transports import (
     Garbage,
@@ -76,11 +79,13 @@ __all__ = [
     "BadTime",
     "Behaviour",
     "BogusEde",
+    "ByChance",
     "CnameChain",
     "CnameLoop",
     "DropsUpdate",
     "DropsUpdateReply",
     "Echoing",
+    "Every",
     "First",
     "ForgedReply",
     "FormErring",
@@ -91,6 +96,7 @@ __all__ = [
     "HangingUp",
     "HostileNames",
     "HugeTxt",
+    "InTurns",
     "KnotDenied",
     "Lagging",
     "Lame",
@@ -118,6 +124,7 @@ __all__ = [
     "SlowBy",
     "TcpDead",
     "Truncating",
+    "TwoMachines",
     "UdpDead",
     "UnsignedRefused",
     "UnsignedReply",

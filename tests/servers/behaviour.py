@@ -68,6 +68,14 @@ class First(When):
         super().__init__(lambda _request: next(count) < requests, behaviour)
 
 
+class Every(When):
+    """The behaviour for every nth request, honesty for the others."""
+
+    def __init__(self, nth: int, behaviour: Behaviour) -> None:
+        count = itertools.count(1)
+        super().__init__(lambda _request: next(count) % nth == 0, behaviour)
+
+
 class OnUpdates(When):
     """The behaviour for UPDATEs alone."""
 

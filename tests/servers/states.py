@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import dns.message
@@ -55,16 +56,52 @@ class Lagging(Behaviour):
         return honest(replace(request, zones=old))
 
 
-class Alternating(Behaviour):
-    """Answers from the old zones and the new in turn, the old first: two servers behind one address."""
+class TwoMachines(Behaviour):
+    """Two machines behind one address, one of which has the zones as they were when it began.
+
+    :param lags: whether a question meets that one; called once for each.
+    """
+
+    def __init__(self, lags: Callable[[], bool]) -> None:
+        self._lags = lags
+        self._lock = threading.Lock()
 
     def begin(self, zones: Zones) -> None:
-        self._old, self._turn = _copies(zones), itertools.count()
+        self._old = _copies(zones)
 
     def answer(self, request: Request, honest: Handler) -> Reply:
-        if request.is_update or next(self._turn) % 2:
+        if request.is_update:
             return honest(request)
-        return honest(replace(request, zones=self._old))
+        with self._lock:
+            is_old = self._lags()
+        return honest(replace(request, zones=self._old) if is_old else request)
+
+
+class Alternating(TwoMachines):
+    """Both of them in turn, the old one first."""
+
+    def __init__(self) -> None:
+        turn = itertools.count()
+        super().__init__(lambda: next(turn) % 2 == 0)
+
+
+class InTurns(TwoMachines):
+    """Both of them as a text of `o` and `n` says, old or new; the last letter for ever."""
+
+    def __init__(self, turns: str) -> None:
+        answers = itertools.chain(turns, itertools.repeat(turns[-1]))
+        super().__init__(lambda: next(answers) == "o")
+
+
+class ByChance(TwoMachines):
+    """One of them by chance, as where each flow is hashed to a machine.
+
+    :param share: of the questions that meet the old one.
+    """
+
+    def __init__(self, share: float, seed: int) -> None:
+        chance = random.Random(seed)
+        super().__init__(lambda: chance.random() < share)
 
 
 class AcceptsUpdatesWithoutEffect(Behaviour):

@@ -6,7 +6,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from . import First, Lagging, OnQueries, OnUpdates, Refusing, ServFailing, TcpDead, UdpDead, When
+from . import Every, First, Lagging, OnQueries, OnUpdates, Refusing, ServFailing, TcpDead, UdpDead, When
 from .asking import KEY, WEB, adding, behaving, query, silent, tcp, texts
 
 
@@ -21,6 +21,8 @@ def test_behaviours_compose() -> None:
         server.behaviour = OnQueries(First(2, ServFailing()))
         assert tcp(server, adding("three", KEY)).rcode() == dns.rcode.NOERROR
         assert [len(texts(tcp(server, WEB))) for _ in range(3)] == [0, 0, 3]
+        server.behaviour = Every(3, ServFailing())
+        assert [len(texts(tcp(server, WEB))) for _ in range(6)] == [3, 3, 0, 3, 3, 0]
 
 
 def test_tcp_dead_in_a_composition() -> None:

@@ -10,9 +10,11 @@ from . import (
     AcceptsUpdatesWithoutEffect,
     Alternating,
     Behaviour,
+    ByChance,
     DropsUpdate,
     DropsUpdateReply,
     HugeTxt,
+    InTurns,
     Lagging,
     NodataWithoutSoa,
     Server,
@@ -55,6 +57,24 @@ def test_alternating() -> None:
     with behaving(Alternating()) as server:
         tcp(server, adding("three", KEY))
         assert [len(texts(udp(server, WEB))) for _ in range(4)] == [2, 3, 2, 3]
+
+
+def test_two_machines_in_turns() -> None:
+    """As the text says, then the last one for ever."""
+    with behaving(InTurns("onoon")) as server:
+        tcp(server, adding("three", KEY))
+        assert [len(texts(udp(server, WEB))) for _ in range(8)] == [2, 3, 2, 2, 3, 3, 3, 3]
+
+
+def test_two_machines_by_chance() -> None:
+    """The same seed gives the same answers, of both kinds."""
+    seen = []
+    for _ in range(2):
+        with behaving(ByChance(0.5, seed=1)) as server:
+            tcp(server, adding("three", KEY))
+            seen.append([len(texts(udp(server, WEB))) for _ in range(20)])
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {2, 3}
 
 
 def test_accepts_updates_without_effect() -> None:

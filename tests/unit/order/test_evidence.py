@@ -8,7 +8,8 @@ from certbot_dns_delegate.model import Chain, Challenge, Publication, RRset, Sig
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.order.evidence import serials, stale_for_s, there_before
 from certbot_dns_delegate.order.plan import Plan, Planned
-from certbot_dns_delegate.order.watch import Watcher, WatchReport
+from certbot_dns_delegate.order.watch import WatchReport
+from certbot_dns_delegate.order.watcher import Watcher
 from tests.servers import Server
 
 APEX = dns.name.from_text("acme.test.")

@@ -7,8 +7,10 @@ import dns.name
 import pytest
 
 from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.report import TABLE, hint_for_failures
-from certbot_dns_delegate.order.watch import State, Watcher, WatchReport
+from certbot_dns_delegate.order.watch import WatchReport
+from certbot_dns_delegate.order.watcher import Watcher
 from certbot_dns_delegate.settings.delegates import Settings
 
 

@@ -3,8 +3,10 @@
 import dns.name
 
 from certbot_dns_delegate.model import RRset, Server, Sighting
+from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served, progress_line
-from certbot_dns_delegate.order.watch import State, Watcher, WatchReport
+from certbot_dns_delegate.order.watch import WatchReport
+from certbot_dns_delegate.order.watcher import Watcher
 
 ZONE = dns.name.from_text("acme.test.")
 OWNER = dns.name.from_text("web.acme.test.")

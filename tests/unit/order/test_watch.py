@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -13,17 +14,24 @@ from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
 from certbot_dns_delegate.model import RRset, Sighting, Values
 from certbot_dns_delegate.model import Server as ServerAddress
-from certbot_dns_delegate.order.report import not_served
-from certbot_dns_delegate.order.watch import State, Watcher, WatchReport, watch
+from certbot_dns_delegate.order.memory import State
+from certbot_dns_delegate.order.watch import WatchReport, watch
+from certbot_dns_delegate.order.watcher import Watcher
 from tests.servers import (
     Alternating,
     Behaviour,
+    Every,
+    First,
+    FormErring,
+    Garbage,
+    HangingUp,
     HugeTxt,
+    InTurns,
     Lagging,
     Lame,
     NodataWithoutSoa,
     NoEdns,
-    OnQueries,
+    NotImplementing,
     RateLimited,
     Refusing,
     Server,
@@ -32,13 +40,15 @@ from tests.servers import (
     TcpDead,
     Truncating,
     UdpDead,
+    When,
+    WrongId,
+    WrongQuestion,
 )
 from tests.unit.internet import name
 
 APEX = "acme.test."
 WEB = name(f"web.{APEX}")
 VALUES = {WEB: frozenset({"ours"})}
-SIGNATURE = "web 60 RRSIG TXT 13 3 60 20300101000000 20200101000000 1 acme.test. " + "a" * 86 + "=="
 
 
 @pytest.fixture
@@ -173,7 +183,7 @@ def test_lagging_server_blocks_until_it_serves(pool: ThreadPoolExecutor) -> None
             primary.zone(APEX).add("web", 1, "TXT", "ours")
             report = run(pool, [watcher(primary), watcher(secondary)], 10)
             assert (report.complete, states(report)) == (True, [State.READY, State.READY])
-            assert len(secondary.questions) == 4 + 2
+            assert len(secondary.questions) == 4 + 6
             assert len(primary.questions) == 2
 
 
@@ -218,9 +228,139 @@ def test_two_values_at_one_owner(pool: ThreadPoolExecutor) -> None:
         assert run(pool, [watcher(server, both)]).complete
 
 
+AWAY = [
+    Refusing(),
+    ServFailing(),
+    NotImplementing(),
+    FormErring(),
+    Silent(),
+    HangingUp(),
+    Garbage(),
+    WrongId(),
+    WrongQuestion(),
+    Lame(),
+]
+
+
+def test_one_that_lags_blocks_however_it_is_away_between(pool: ThreadPoolExecutor) -> None:
+    """A resolver meets it again; one answer that says nothing does not make up for the one before."""
+    with ExitStack() as stack:
+        good = stack.enter_context(served())
+        bad = [stack.enter_context(served("", Every(2, away))) for away in AWAY]
+        watchers = [watcher(good), *map(watcher, bad)]
+        report = run(pool, watchers, 2.5)
+    assert not report.complete
+    assert [each.server for each in report.missing] == list(map(at, bad))
+    assert {each.lacked_at for each in report.missing} & {None} == set()
+
+
+def test_one_that_lags_blocks_while_it_is_restarted(pool: ThreadPoolExecutor) -> None:
+    """Connections are refused for a moment; then it answers as before."""
+    with served() as good:
+        bad = served("")
+        with bad:
+            address = bad.address, bad.port
+            lagging = watcher(bad)
+            lagging.look()
+        assert not run(pool, [watcher(good), lagging], 1).complete
+        assert lagging.sightings[WEB].rcode == "connection refused"
+        with Server({APEX: ""}, address=address[0], port=address[1]):
+            assert not run(pool, [watcher(good), lagging], 1).complete
+
+
+def test_one_that_lagged_and_is_gone_for_long_is_passed_over(pool: ThreadPoolExecutor) -> None:
+    """Ten seconds later no resolver waits for it any more; it is reported as any other."""
+    with served() as good, served("", When(lambda _: len(bad.questions) > 1, Refusing())) as bad:
+        report = run(pool, [watcher(good), watcher(bad)], 20)
+    assert report.complete
+    assert [each.server for each in report.out] == [at(bad)]
+    assert report.waited_s >= 10
+
+
+def test_one_that_refuses_while_it_starts_is_not_passed_over(pool: ThreadPoolExecutor) -> None:
+    """It has as long as a silent one; then it answers without the values."""
+    with served() as good, served("", First(4, Refusing())) as bad:
+        report = run(pool, [watcher(good), watcher(bad)], 3)
+    assert (report.complete, states(report)) == (False, [State.READY, State.LAGGING])
+
+
+TURNS = ["onno", "nonnnno", "onnnnno", "nonnnnnno", "nonnnnnnnnnnno"]
+
+
+def test_two_machines_behind_one_address(pool: ThreadPoolExecutor) -> None:
+    """Whichever of them chance shows, the one without the values is met in the end."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(served("", InTurns(turns))) for turns in TURNS]
+        for server in servers:
+            server.zone(APEX).add("web", 1, "TXT", "ours")
+        report = run(pool, list(map(watcher, servers)), 4)
+    assert states(report) == [State.LAGGING] * len(TURNS)
+
+
+LONG = "\n".join(["web TXT ours", *(f"web TXT {n}{'x' * 50}" for n in range(8))])
+"""Nine values: more than 512 octets, less than 1232."""
+
+
+def test_a_long_answer_must_come_by_tcp_as_well(pool: ThreadPoolExecutor) -> None:
+    """Some CAs' resolvers take 512 octets by UDP; TCP that does not answer then blocks, and is named."""
+    with served(LONG) as good, served(LONG, TcpDead()) as bad:
+        report = run(pool, [watcher(good), watcher(bad)], 1.5)
+        assert (report.complete, states(report)) == (False, [State.READY, State.NO_TCP])
+        assert report.servers[1].sightings[WEB].rcode == "truncated by UDP, connection refused by TCP"
+        assert {question.transport for question in good.questions} == {"udp", "tcp"}
+
+
+def test_a_short_answer_needs_no_tcp(pool: ThreadPoolExecutor) -> None:
+    """No resolver asks for it that way."""
+    with served() as server:
+        assert run(pool, [watcher(server)]).complete
+        assert {question.transport for question in server.questions} == {"udp"}
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_udp_and_tcp_must_agree_on_a_long_answer(pool: ThreadPoolExecutor, transport: str) -> None:
+    """A front end may send each to another machine."""
+    with served(LONG, When(lambda request: request.transport == transport, Lagging())) as server:
+        server.zone(APEX).add("web", 1, "TXT", "new")
+        report = run(pool, [watcher(server, {WEB: frozenset({"new"})})], 1.5)
+        assert not report.complete
+
+
+def test_a_long_answer_that_tcp_never_brings_counts_as_one_without_the_values(pool: ThreadPoolExecutor) -> None:
+    """Also where it does not even fit what we take."""
+    with served() as good, served("web TXT ours", HugeTxt(60) | TcpDead()) as bad:
+        report = run(pool, [watcher(good), watcher(bad)], 1.5)
+        assert (report.complete, states(report)) == (False, [State.READY, State.NO_TCP])
+
+
+def rrsig(inception: str, expiration: str, signer: str = "acme.test.") -> str:
+    """One over the TXT, as zone text."""
+    return f"web 60 RRSIG TXT 13 3 60 {expiration} {inception} 1 {signer} {'a' * 86}=="
+
+
+VALID = rrsig("20200101000000", "20300101000000")
+
+
+@pytest.mark.parametrize(
+    ("signatures", "state"),
+    [
+        (rrsig("20200101000000", "20210101000000"), State.EXPIRED),
+        (rrsig("20300101000000", "20310101000000"), State.EXPIRED),
+        (rrsig("20200101000000", "20300101000000", "test."), State.UNSIGNED),
+        (f"{rrsig('20200101000000', '20210101000000')}\n{VALID}", State.READY),
+    ],
+    ids=["expired", "not yet valid", "another zone's", "one of two"],
+)
+def test_validity_of_signatures(pool: ThreadPoolExecutor, signatures: str, state: State) -> None:
+    """A signature counts inside its time, and made by the zone; of several one is enough."""
+    with served(f"web TXT ours\n{signatures}") as server:
+        report = run(pool, [watcher(server, signed=True)], 1)
+        assert (report.complete, states(report)) == (state is State.READY, [state])
+
+
 def test_signatures(pool: ThreadPoolExecutor) -> None:
     """Where the parent has a DS, a server that serves the values without RRSIG blocks."""
-    with served(f"web TXT ours\n{SIGNATURE}") as signed, served() as unsigned:
+    with served(f"web TXT ours\n{VALID}") as signed, served() as unsigned:
         report = run(pool, [watcher(each, signed=True) for each in (signed, unsigned)], 1)
         assert (report.complete, states(report)) == (False, [State.READY, State.UNSIGNED])
         assert signed.questions[0].message.ednsflags == 0x8000
@@ -276,67 +416,3 @@ def test_progress(pool: ThreadPoolExecutor) -> None:
         watchers = [watcher(late), watcher(good)]
         watch(watchers, pool, 2.5, lambda waited, blocking: told.append((waited, [w.server for w in blocking])))
         assert [servers for _, servers in told] == [[at(late)]] * 2
-
-
-# The words
-
-
-def sighted(host: str, state: State, sighting: Sighting | None) -> Watcher:
-    """A watcher that has seen this."""
-    server = ServerAddress("192.0.2.1", name=host)
-    made = Watcher(name(APEX), server, VALUES, partial(put, server))
-    made.state = state
-    if sighting is not None:
-        made.sightings[WEB] = sighting
-    return made
-
-
-def test_table_of_a_secondary_that_never_serves() -> None:
-    """Server, zone, state, serial, answer and values, and how to compare the serials."""
-    seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7)
-    old = Sighting(ServerAddress("192.0.2.2"), WEB, "NOERROR", RRset(frozenset({*"abc", "\x1b"}), 1), 6)
-    watchers = (
-        sighted("ns1.test", State.READY, seen),
-        sighted("ns2.test", State.LAGGING, old),
-        sighted("ns3.test", State.SILENT, Sighting(ServerAddress("192.0.2.3"), WEB, "timeout")),
-        sighted("ns4.test", State.UNSEEN, None),
-    )
-    error = not_served(WatchReport(False, 180.4, watchers), {})
-    assert error.problem.splitlines() == [
-        "after 180 s not every authoritative server serves web.acme.test.",
-        "  server                zone        state                 answer       serial  values seen",
-        '  ns1.test (192.0.2.1)  acme.test.  serves all values     NOERROR           7  "ours"',
-        '  ns2.test (192.0.2.1)  acme.test.  answers without them  NOERROR           6  "\\x1b", "a", "b" (and 1 more)',
-        "  ns3.test (192.0.2.1)  acme.test.  is silent             timeout           -  none",
-        "  ns4.test (192.0.2.1)  acme.test.  not asked yet         -                 -  none",
-    ]
-    assert error.hint == (
-        "compare the serials: dig +norec @192.0.2.1 acme.test. SOA; a secondary that lags needs NOTIFY from its"
-        " primary (BIND: notify-delay 0, also-notify), or a longer timeout"
-    )
-
-
-def test_words_where_no_server_answers() -> None:
-    """Nobody blocks, but nobody serves either."""
-    error = not_served(WatchReport(False, 60, (sighted("ns1.test", State.SILENT, None),)), {})
-    assert error.problem.splitlines()[0] == "no authoritative server answers"
-    assert error.hint == (
-        "from here port 53 may be blocked: dig +norec @192.0.2.1 acme.test. SOA; if it is, set watch = resolvers in the"
-        " delegate's section"
-    )
-
-
-def test_words_for_missing_signatures() -> None:
-    """The hint asks for the signatures."""
-    seen = Sighting(ServerAddress("192.0.2.1"), WEB, "NOERROR", RRset(frozenset({"ours"}), 1), 7)
-    error = not_served(WatchReport(False, 60, (sighted("ns1.test", State.UNSIGNED, seen),)), {})
-    assert error.hint == "the parent has a DS, so signatures are needed: dig +dnssec @192.0.2.1 acme.test. SOA"
-
-
-def test_real_table(pool: ThreadPoolExecutor) -> None:
-    """The table of a real watch shows what each server said last."""
-    with served() as good, served("web TXT old", OnQueries(Behaviour())) as late:
-        report = run(pool, [watcher(good), watcher(late)], 0.5)
-        lines = not_served(report, {at(good): 2, at(late): 1}).problem.splitlines()
-    assert lines[2].split()[:1] == [str(at(good))]
-    assert lines[3].split() == [str(at(late)), APEX, "answers", "without", "them", "NOERROR", "1", '"old"']
