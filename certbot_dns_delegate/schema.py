@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from certbot_dns_delegate.text import parse_name, plain, printable
 
@@ -144,15 +144,43 @@ class _Url(str):
         return repr(bare(self))
 
 
-def _url(text: str) -> str:
+FORM = "is no URL of the form https://host[:port][/path]"
+ESCAPES = "; in a user name or password write / as %2F, ? as %3F, # as %23, @ as %40, [ as %5B"
+
+
+def split_url(text: str, schemes: Collection[str] = ("http", "https")) -> SplitResult:
+    """The parts of an address.
+
+    :raises ValueError: with a sentence that shows nothing of it: what could not be read may be a password.
+    """
+    if not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError(f"{FORM}: it has a space, a backslash or a control character")
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018  reading it is what validates it
-    except ValueError as error:
-        raise ValueError(f"is no URL: {printable(str(error))}") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("is no URL of the form https://host[:port][/path]")
+    except ValueError:
+        hint = ESCAPES if "@" in text else "; the port is a number up to 65535"
+        if "@" not in text and "[" not in text and text.count(":") > 2:
+            hint = "; an IPv6 address is written in brackets, as in https://[2001:db8::1]:8081"
+        raise ValueError(f"{FORM}{hint}") from None
+    if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment or "@" in parts.path:
+        raise ValueError(f"{FORM}{ESCAPES if '@' in text else ''}")
+    return parts
+
+
+def _url(text: str) -> str:
+    split_url(text)
     return _Url(text.rstrip("/"))
+
+
+def user_info(url: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What must not be shown of the user-info of ``url``, in its own spelling and decoded: secrets, and user names."""
+    given = urlsplit(url).netloc.rpartition("@")[0]
+    user, colon, password = given.partition(":")
+    if not colon:  # a token alone, as the user
+        return tuple(filter(None, {user, unquote(user)})), ()
+    secrets = {given, unquote(given), password, unquote(password)}
+    return tuple(filter(None, secrets)), tuple(filter(None, {user, unquote(user)}))
 
 
 def bare(url: str) -> str:

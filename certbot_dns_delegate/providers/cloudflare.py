@@ -22,6 +22,8 @@ BATCH = 200
 COMMENT = "ACME challenge of certbot-dns-delegate; goes away after the validation"
 """One line, below the 100 characters of the Free plan."""
 
+UNWRITTEN = frozenset({429})
+"""Above the rate limit (https://developers.cloudflare.com/fundamentals/api/reference/limits/)."""
 EXISTS = frozenset({81057, 81058})
 GONE = frozenset({81044})
 
@@ -50,7 +52,13 @@ class Cloudflare(Provider):
         token: Secret = options["api_token"]
         header = {"Authorization": Secret(f"Bearer {token.reveal()}")}
         client = http.Client(
-            options, headers=header, secrets=[token], credentials="api_token", wait=context.wait, warn=context.warn
+            options,
+            headers=header,
+            secrets=[token],
+            credentials="api_token",
+            unwritten=UNWRITTEN,
+            wait=context.wait,
+            warn=context.warn,
         )
         self._account = Token(client)
         self._zone_id: str | None = options["zone_id"] and http.segment(options["zone_id"])

@@ -18,6 +18,8 @@ from certbot_dns_delegate.text import parse_name, plain, show
 FEW = 4
 """Owners that are read one by one; more of them are picked from the zone's list, as reads are limited to 50 a minute
 (https://desec.readthedocs.io/en/latest/rate-limits.html)."""
+UNWRITTEN = frozenset({409, 429})
+"""A conflict with another request, whose transaction was rolled back; a request above a rate limit."""
 PAGES = 200
 """Of 500 items: no list of ours is longer, whatever a cursor says."""
 
@@ -39,7 +41,13 @@ class Desec(Provider):
         token: Secret = options["token"]
         header = {"Authorization": Secret(f"Token {token.reveal()}")}
         self._client = http.Client(
-            options, headers=header, secrets=[token], credentials="token", wait=context.wait, warn=context.warn
+            options,
+            headers=header,
+            secrets=[token],
+            credentials="token",
+            unwritten=UNWRITTEN,
+            wait=context.wait,
+            warn=context.warn,
         )
         self._lowest: dict[Name, int] = {}
         self._lock = threading.Lock()

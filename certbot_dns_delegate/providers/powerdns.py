@@ -97,7 +97,8 @@ class PowerDns(Provider):
                 zone.notify()
             except DelegateError as error:
                 # The server's own round comes within seconds, and whoever watches sees whether it did.
-                self._warn(apex, f"NOTIFY was not sent: {error}")
+                hint = f"; hint: {error.hint}" if error.hint else ""
+                self._warn(apex, f"NOTIFY was not sent: {error.problem}{hint}")
 
     def _shows_disabled(self) -> bool:
         try:

@@ -226,12 +226,13 @@ class Certificates:
 
     ca: Path
     server: Path
+    expired: Path
     client: Path
     client_key: Path
 
-    def context(self, *, wants_client: bool = False) -> ssl.SSLContext:
+    def context(self, *, wants_client: bool = False, is_expired: bool = False) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.server)
+        context.load_cert_chain(self.expired if is_expired else self.server)
         if wants_client:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.ca)
@@ -242,11 +243,12 @@ def make_certificates(directory: Path) -> Certificates:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca = _certificate("Test CA", ca_key, "Test CA", ca_key, is_ca=True)
     files = Certificates(
-        directory / "ca.pem", directory / "server.pem", directory / "client.pem", directory / "client.key"
+        *(directory / name for name in ("ca.pem", "server.pem", "expired.pem", "client.pem", "client.key"))
     )
     files.ca.write_bytes(_pem(ca))
     key = ec.generate_private_key(ec.SECP256R1())
     files.server.write_bytes(_pem(_certificate("server", key, "Test CA", ca_key)) + _key_pem(key))
+    files.expired.write_bytes(_pem(_certificate("server", key, "Test CA", ca_key, is_expired=True)) + _key_pem(key))
     key = ec.generate_private_key(ec.SECP256R1())
     files.client.write_bytes(_pem(_certificate("client", key, "Test CA", ca_key)))
     files.client_key.write_bytes(_key_pem(key))
@@ -261,6 +263,7 @@ def _certificate(
     issuer_key: ec.EllipticCurvePrivateKey,
     *,
     is_ca: bool = False,
+    is_expired: bool = False,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     hosts = [x509.DNSName(host) for host in ("localhost", "service.invalid")]
@@ -274,7 +277,7 @@ def _certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + timedelta(minutes=-1 if is_expired else 1440))
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         .add_extension(usage, critical=True)

@@ -144,3 +144,51 @@ def test_a_secret_shows_itself_only_when_asked() -> None:
     assert "hush" not in f"{secret!r} {secret} {[secret]} {ValueError(secret)}"
     assert secret == schema.Secret("hush")
     assert secret != "hush"
+
+
+PASSWORDS = [
+    "S3cr/etPass",
+    "1234/etPass",
+    "12?etPass",
+    "S3cr#etPass",
+    "S3[cretPass",
+    "S3cr\\etPass",
+    "S3cr etPass",
+    "S3℀retPass",
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize("host", ["dns.internal:8081", "dns℀internal", "dns.internal:99999", "[::1", ""])
+def test_an_address_that_cannot_be_read_shows_nothing_of_its_password(password: str, host: str) -> None:
+    """A base64 password has a slash often; the sentence says how it is written."""
+    with pytest.raises(ValueError, match=r"^is no URL of the form https://host\[:port\]\[/path\]") as caught:
+        schema.URL.parse(f"https://admin:{password}@{host}")
+    shown = str(caught.value)
+    assert not any(part in shown for part in ("admin", "S3c", "S3", "etPass", "12", "internal"))
+    assert "write / as %2F" in shown or "has a space, a backslash" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("http://::1:9081", "an IPv6 address is written in brackets"),
+        ("https://dns.internal:http", "the port is a number"),
+        ("https://a@b@c/@d", "write / as %2F"),
+    ],
+)
+def test_an_address_that_cannot_be_read_says_why(text: str, sentence: str) -> None:
+    """In words of ours, not the library's."""
+    with pytest.raises(ValueError, match=sentence):
+        schema.URL.parse(text)
+
+
+def test_an_escaped_password_is_taken() -> None:
+    """And shown neither in its own spelling nor in another."""
+    url = schema.URL.parse("https://ad%40min:S3cr%2fet%3F@dns.internal:8081/x/")
+    assert repr(url) == "'https://dns.internal:8081/x'"
+    secrets, names = schema.user_info(url)
+    assert {"S3cr/et?", "S3cr%2fet%3F"} <= set(secrets)
+    assert set(names) == {"ad@min", "ad%40min"}
+    assert schema.user_info("https://token@x") == (("token",), ())
+    assert schema.user_info("https://x") == ((), ())

@@ -120,7 +120,10 @@ def account_of(name: str, record: object) -> Account:
             raise ValueError(f"{key} is {'missing' if not value else 'no text'}")
         values[key] = value
     fulldomain = parse_name(values["fulldomain"]) if values["fulldomain"] else None
-    server_url = URL.parse(values["server_url"]) if values["server_url"] else ""
+    try:
+        server_url = URL.parse(values["server_url"]) if values["server_url"] else ""
+    except ValueError as error:
+        raise ValueError(f"server_url {error}") from None
     secret = Secret(values["password"])
     return Account(normalise(name), values["username"], secret, values["subdomain"], fulldomain, server_url, fields)
 

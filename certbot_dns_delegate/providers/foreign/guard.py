@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 from certbot import errors
 
 from certbot_dns_delegate.errors import DelegateError
-from certbot_dns_delegate.providers.http.answer import Redactor
+from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.providers.interface import Options
 
 SHORTEST = 4

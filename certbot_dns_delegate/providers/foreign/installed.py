@@ -18,7 +18,7 @@ from certbot.plugins.dns_common import DNSAuthenticator
 
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.foreign.guard import Guard, hiding
-from certbot_dns_delegate.providers.http.answer import Redactor
+from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.text import printable
 
 GROUP = "certbot.plugins"

@@ -5,7 +5,7 @@ from typing import Any
 
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.foreign.guard import Guard
-from certbot_dns_delegate.providers.http.answer import Redactor
+from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.text import printable
 

@@ -1,61 +1,35 @@
 """What an HTTP service answered, checked where it is used, and the error it amounts to."""
 
-import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import quote
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.providers.http.proxies import CREDENTIALS
+from certbot_dns_delegate.providers.http.redaction import Redactor
 
 T = TypeVar("T")
 
 THROTTLED = frozenset({420, 429})
-"""Too many requests: RFC 6585 section 4, and 420 as getlocalcert says it. The request was not acted on."""
+"""Too many requests: RFC 6585 section 4, and 420 as getlocalcert says it. The same request is welcome later."""
 
-HIDDEN = "(secret)"
-
-
-class Redactor:
-    """Takes secrets out of any text, however they got into it."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = frozenset(secrets)
-        forms = {form for secret in self._secrets if secret for form in _forms(secret)}
-        self._pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"\Z.")
-
-    def __call__(self, text: str) -> str:
-        text = self._pattern.sub(HIDDEN, text)
-        # The user-info of any URL: the client's own was taken out already, a proxy's comes from the environment.
-        return re.sub(r"(?<=://)[^/?#\s@]*@", f"{HIDDEN}@", text)
-
-    def knowing(self, secrets: Iterable[str]) -> "Redactor":
-        """One that takes out ``secrets`` too."""
-        return Redactor({*self._secrets, *secrets})
-
-    def shown(self, text: str, limit: int = 300) -> str:
-        """Foreign text for people: without secrets first, as escapes or the cut could hide one from us."""
-        return printable(self(text), limit)
-
-
-def _forms(secret: str) -> set[str]:
-    encoded = base64.b64encode(secret.encode()).decode()
-    return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], encoded}
+UNCERTAIN = frozenset({408, 409, 429})
+"""Statuses of a client's fault with which a proxy, or a service under load, may also end what it has passed on or
+begun. Any other from 400 to 499 says that the service did not act."""
 
 
 def segment(text: str) -> str:
     """``text``, for use as one segment of a path; whatever an answer calls an id has to pass here.
 
-    :raises Refused: when it could lead elsewhere or is no plausible id.
+    :raises Refused: when it could lead elsewhere or is no plausible id; it is not shown, as it may hold anything.
     """
     if not re.fullmatch(r"[A-Za-z0-9._~=@*-]{1,255}", text) or set(text) == {"."}:
-        raise Refused(f"the id {printable(text, 80)!r} must not enter a URL")
+        raise Refused("an id with characters that no id has must not enter a URL")
     return text
 
 
@@ -74,6 +48,8 @@ class Answer:
     """The body holds a new secret: it is never shown."""
     credentials: str = "the credentials"
     """Which options hold them, for hints."""
+    is_protected: bool = True
+    """By TLS, or it did not leave this host: nobody on the way can have said this in the service's place."""
 
     @property
     def is_success(self) -> bool:
@@ -125,7 +101,11 @@ class Answer:
 
     def id(self, record: object, name: str = "id") -> str:
         """As :meth:`field`, for an id that goes into a later URL."""
-        return segment(self.field(record, name, str))
+        text = self.field(record, name, str)
+        try:
+            return segment(text)
+        except Refused:
+            raise self.unusable(f"its {name!r} must not enter a URL") from None
 
     def unusable(self, why: str) -> WriteError:
         """The error for an answer that cannot be understood; a write's outcome is not known then."""
@@ -140,7 +120,7 @@ class Answer:
             than the status.
         """
         if is_unknown is None:
-            is_unknown = self.is_write and not 300 <= self.status < 500
+            is_unknown = self.is_write and not self._proves_nothing_was_written()
         kind = OutcomeUnknown if is_unknown else Refused
         seen = "" if self.is_private else self._excerpt()
         return kind(f"{self.request} answered {_status(self.status)}{seen}", self._hint())
@@ -157,6 +137,11 @@ class Answer:
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
+    def _proves_nothing_was_written(self) -> bool:
+        if self.status == 407:  # the proxy itself says it, of a request that it keeps
+            return True
+        return 300 <= self.status < 500 and self.status not in UNCERTAIN and self.is_protected
+
     def _outcome(self) -> type[WriteError]:
         return OutcomeUnknown if self.is_write else Refused
 
@@ -164,8 +149,8 @@ class Answer:
         if self.is_html:
             title = re.search(r"<title[^>]*>([^<]*)</title>", self.text[:20000], re.IGNORECASE)
             return f" (a web page{': ' + self.redact.shown(title[1].strip(), 100) if title else ''})"
-        text = " ".join(self.redact(self.text).split())  # in this order: a secret may hold white space
-        return f": {self.redact.shown(text)}" if text else ""
+        text = self.redact.shown(self.text)
+        return f": {text}" if text else ""
 
     def _hint(self) -> str:
         if 300 <= self.status < 400:
@@ -178,7 +163,7 @@ class Answer:
             401: f"check {self.credentials}",
             403: f"{self.credentials} may not do this: check its rights, and the addresses that may use it",
             404: "check url, and that the service serves this zone",
-            407: "the proxy of the environment wants credentials: HTTPS_PROXY=http://user:password@proxy:port",
+            407: CREDENTIALS,
             413: "fewer names in one certificate",
         }.get(self.status, "look into the service's log" if self.status >= 500 else "")
 

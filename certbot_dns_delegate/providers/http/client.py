@@ -5,6 +5,7 @@ three tries and 120 s of waiting are what a person would try by hand.
 """
 
 import json as json_format
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from random import SystemRandom
@@ -14,11 +15,13 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, SettingsError, WriteError
-from certbot_dns_delegate.providers.http.answer import THROTTLED, Answer, Redactor, segment
+from certbot_dns_delegate.providers.http.answer import THROTTLED, Answer, segment
 from certbot_dns_delegate.providers.http.exchange import Channel, Exchange
-from certbot_dns_delegate.providers.http.session import header_lines, is_loopback, open_session
+from certbot_dns_delegate.providers.http.proxies import proxy_for
+from certbot_dns_delegate.providers.http.redaction import Redactor
+from certbot_dns_delegate.providers.http.session import BUNDLES, header_lines, is_loopback, open_session
 from certbot_dns_delegate.providers.interface import Options
-from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret, bare
+from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret, bare, user_info
 
 TRIES = 3
 """How often a request that may be repeated is sent when it gets no answer or a 5xx one."""
@@ -76,6 +79,8 @@ class Client:
     :param basic: user and password of basic authentication; wins over ``url``'s.
     :param secrets: further secrets that no text may show.
     :param credentials: which options hold the credentials, as they follow "check " in a hint.
+    :param unwritten: statuses of which the service's documentation says that nothing was written, beside those that
+        say so by themselves (:data:`~certbot_dns_delegate.providers.http.answer.UNCERTAIN`).
     :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
     :raises SettingsError: when the settings cannot be used; nothing was sent.
     """
@@ -88,27 +93,34 @@ class Client:
         basic: tuple[str, Secret] | None = None,
         secrets: Iterable[Secret] = (),
         credentials: str = "the credentials",
+        unwritten: Collection[int] = (),
         wait: Callable[[float], object] = _wait,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         for problem in validate(options, warn):
             raise SettingsError(problem)
         self._wait = wait
+        self._unwritten = unwritten
         parts = urlsplit(options["url"])
         if basic is None and parts.username is not None:
             basic = (unquote(parts.username), Secret(unquote(parts.password or "")))
         base = bare(options["url"]).rstrip("/")
+        is_here = is_loopback(parts.hostname or "")
+        # What may go without TLS as it stays on this host would travel; and a proxy's loopback is its own.
+        proxy = None if is_here else proxy_for(base)
         revealed = [value for value in (headers or {}).values() if isinstance(value, Secret)]
         revealed += [*secrets, *([basic[1]] if basic else [])]
-        hidden = {secret.reveal() for secret in revealed}
-        if basic:
-            hidden.add(f"{basic[0]}:{basic[1].reveal()}")
-        self._redact = Redactor(hidden)
-        session = open_session(base, options, warn)
+        hidden, names = user_info(options["url"])
+        hidden += (*(secret.reveal() for secret in revealed), *(proxy.secrets if proxy else ()))
+        hidden += (f"{basic[0]}:{basic[1].reveal()}",) if basic else ()
+        self._redact = Redactor(hidden, (*names, *(proxy.names if proxy else ())))
+        session = open_session(base, proxy, options, warn)
         session.headers.update(header_lines(headers or {}, basic))
         self._channel = Channel(
             base,
             session,
+            is_here or parts.scheme == "https",
+            "ca_bundle" if options["ca_bundle"] else next(filter(os.environ.get, BUNDLES), ""),
             options["connect_timeout"].total_seconds(),
             options["read_timeout"].total_seconds(),
             options["request_timeout"].total_seconds(),
@@ -143,8 +155,8 @@ class Client:
         :param json: the body; None: no body.
         :param headers: for this request only, as the constructor's.
         :param repeat: a repeat has no other effect than a single call, so that it may follow a timeout, a cut
-            connection or a 5xx. None: true for GET. What certainly was not acted on (no connection, 429,
-            420) is repeated in any case, within :data:`BUDGET`.
+            connection or a 5xx. None: true for GET. What was not acted on, as far as anybody can say (no connection,
+            429, 420), is repeated in any case, within :data:`BUDGET`.
         :param accept: statuses that the caller understands, returned beside the 2xx ones.
         :param accept_html: a web page with such a status is one too; else it is a proxy's, and proves nothing.
         :param is_private: the answer holds a new secret, so no error shows it.
@@ -181,7 +193,7 @@ class Client:
                 wanted = answer.retry_after()
                 if answer.is_success:
                     raise answer.unusable("it is a web page, not the API's answer")
-                raise answer.error()
+                raise answer.error(is_unknown=False if answer.status in self._unwritten else None)
             except WriteError as error:
                 trouble = error
             is_throttled = exchange.status in THROTTLED

@@ -8,9 +8,11 @@ import requests
 import urllib3
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
-from certbot_dns_delegate.providers.http.answer import Answer, Redactor
+from certbot_dns_delegate.providers.http.answer import Answer
+from certbot_dns_delegate.providers.http.proxies import CREDENTIALS
+from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.providers.http.wire import Progress, UnusableBody, read_body, watched
-from certbot_dns_delegate.text import command_line
+from certbot_dns_delegate.text import command_line, printable
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,10 @@ class Channel:
     base: str
     """The URL of the API without user-info and final slash."""
     session: requests.Session
+    is_protected: bool
+    """By TLS, or what is sent does not leave this host."""
+    trusts_by: str
+    """The option or variable that names the CAs; empty: the usual ones."""
     connect_timeout: float
     """Seconds."""
     read_timeout: float
@@ -82,8 +88,8 @@ class Exchange:
             finally:
                 self.is_sent = watch.is_sent
         self.status = status
-        is_private, credentials = self.is_private, self.channel.credentials
-        return Answer(status, headers, body, self._shown, self.is_write, self.redact, is_private, credentials)
+        about = (self._shown, self.is_write, self.redact, self.is_private)
+        return Answer(status, headers, body, *about, self.channel.credentials, self.channel.is_protected)
 
     def _failure(self, error: Exception, watch: Progress) -> WriteError:
         cause = _innermost(error)
@@ -103,7 +109,9 @@ class Exchange:
             what = f"silent for {self.channel.read_timeout:g} s"
             hint = "read_timeout = 120s waits longer"
         elif not watch.is_sent:
-            what, hint = f"cannot be reached: {_words(cause)}", self._curl()
+            # http.client has the proxy's status in its text alone: Tunnel connection failed: 407 ...
+            hint = CREDENTIALS if "failed: 407" in str(cause) else self._curl()
+            what = f"cannot be reached: {_words(cause)}"
         else:
             what = f"the connection broke before the answer was complete ({_words(cause)})"
         kind = OutcomeUnknown if self.is_write and watch.is_sent else Refused
@@ -116,11 +124,23 @@ class Exchange:
         if isinstance(cause, ssl.SSLCertVerificationError):
             parts = urlsplit(self.channel.base)
             at = parts.netloc if parts.port else f"{parts.netloc}:443"
-            hint = (
-                "ca_bundle = /path/to/ca.pem where its CA is your own; to see the certificate: "
-                f"{command_line('openssl', 's_client', '-connect', at, '-showcerts')} </dev/null"
-            )
+            look = command_line("openssl", "s_client", "-connect", at, "-showcerts")
+            hint = f"{self._way_out(cause.verify_code)}; to see the certificate: {look} </dev/null"
         return f"TLS failed: {why}", hint
+
+    def _way_out(self, code: int) -> str:
+        """What to do about a certificate, by OpenSSL's code (X509_V_ERR_*, x509_vfy.h)."""
+        if code in {9, 10}:
+            return "compare the clocks, and let the service renew its certificate"
+        if code in {62, 64}:
+            return "url must name a host that the certificate is for"
+        given = printable(str(self.channel.session.verify))
+        if self.channel.trusts_by == "ca_bundle":
+            return f"the CA of the service must be in {given} (ca_bundle)"
+        if self.channel.trusts_by:
+            usual = f"ca_bundle = {requests.utils.DEFAULT_CA_BUNDLE_PATH}"
+            return f"{self.channel.trusts_by} = {given} has replaced the usual CAs; {usual} uses them for this delegate"
+        return "ca_bundle = /path/to/ca.pem where its CA is your own"
 
     def _curl(self) -> str:
         return command_line("curl", "-sv", "-o", "/dev/null", self.redact(self.channel.base))

@@ -6,24 +6,27 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_environ_proxies
 
 from certbot_dns_delegate import __version__
 from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.providers.http.proxies import Proxy
 from certbot_dns_delegate.providers.http.wire import Adapter
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.schema import Secret
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import command_line, printable
 
-CONNECTIONS = 10
-"""Kept open by one client; more threads than this open and close their own."""
+CONNECTIONS = 64
+"""Kept open by one client: more than an order or a check has threads, or urllib3 would say that it discards some."""
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that replace the usual CAs, as requests reads them."""
 
 
-def open_session(base: str, options: Options, warn: Callable[[str], None]) -> requests.Session:
+def open_session(base: str, proxy: Proxy | None, options: Options, warn: Callable[[str], None]) -> requests.Session:
     """A session for one API.
 
     :param options: with the values of :func:`certbot_dns_delegate.providers.http.keys`.
@@ -42,14 +45,18 @@ def open_session(base: str, options: Options, warn: Callable[[str], None]) -> re
         }
     )
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    if not is_loopback(urlsplit(base).hostname or ""):
-        # What may go without TLS as it stays on this host would travel; and a proxy's loopback is its own.
-        session.proxies = {k: v for k, v in get_environ_proxies(base).items() if v}
+    if proxy is not None:
+        session.proxies = {urlsplit(base).scheme: proxy.url}
     adapter = Adapter(pool_maxsize=CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    if options["ca_bundle"] is not None:
+    variable = next(filter(os.environ.get, BUNDLES), "")
+    session.verify = os.environ[variable] if variable else True
+    if options["ca_bundle"] is None:
+        if variable and not Path(os.environ[variable]).exists():
+            shown = printable(os.environ[variable])
+            raise SettingsError(f"{variable} = {shown} of the environment: no such file", f"unset {variable}")
+    else:
         _check_pem(options["ca_bundle"], read_trusted(options["ca_bundle"], warn, is_secret=False), "ca_bundle")
         session.verify = str(options["ca_bundle"])
     certificate, key = options["client_cert"], options["client_key"]

@@ -3,6 +3,7 @@
 import base64
 import json
 import multiprocessing
+import re
 import stat
 import threading
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_every_known_form_is_read(text: str, name: bool, server_url: str, has_fu
         ('{"a.example": {"username": "u"}}', "a.example: password is missing"),
         ('{"a.example": {"username": "u", "password": 7, "subdomain": "s"}}', "a.example: password is no text"),
         (json.dumps({"a.example": {**FIELDS, "fulldomain": "a..b"}}), "a.example: .* is not a domain name"),
-        (json.dumps({"a.example": {**FIELDS, "server_url": "ftp://x"}}), "a.example: is no URL"),
+        (json.dumps({"a.example": {**FIELDS, "server_url": "ftp://x"}}), "a.example: server_url is no URL"),
+        (json.dumps({"a.example": {**FIELDS, "server_url": "https://u:geh/eim@x"}}), "write / as %2F"),
         ("dns_rfc2136_secret = geheim\n", "neither JSON nor acme.sh"),
         ('{"body": {"status": "valid"}, "uri": "https://acme.example/acct/1"}', "is no object|username is missing"),
     ],
@@ -112,7 +114,7 @@ def test_a_file_that_is_none_is_told_with_what_is_wrong(text: str, sentence: str
     file = write(tmp_path / "accounts.json", text)
     with pytest.raises(SettingsError, match=sentence) as caught:
         file.read()
-    assert "geheim" not in str(caught.value)
+    assert not {"geheim", "geh", "eim"} & set(re.split(r"\W", str(caught.value)))
     assert str(FIELDS["password"]) not in str(caught.value)
 
 

@@ -535,4 +535,5 @@ def test_whatever_the_front_end_answers_is_one_error(
     with pytest.raises(DelegateError) as caught:
         house.provider().publish(ZONE, {owner: frozenset({ONE}) for owner in owners}, 1)
     assert not isinstance(caught.value, SeveralProblems)
-    assert isinstance(caught.value, OutcomeUnknown if name == "bad gateway" else Refused)
+    doubtful = {"bad gateway", "throttled", "conflict"}
+    assert isinstance(caught.value, OutcomeUnknown if name in doubtful else Refused)

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from certbot_dns_delegate import check
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, WriteError
+from certbot_dns_delegate.order import engine
 from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.http import session
 from certbot_dns_delegate.providers.http.client import BUDGET
 from certbot_dns_delegate.schema import Secret
 from tests.servers import http as servers
@@ -101,18 +104,21 @@ def test_a_success_without_a_usable_body_is_an_error(body: str, sentence: str) -
         ({"id": ""}, "must not enter a URL"),
         ({"id": "a?b"}, "must not enter a URL"),
         ({"id": "a\r\nHost: x"}, "must not enter a URL"),
+        ({"id": f"x/{PLAIN}"}, "must not enter a URL"),
+        ({"id": f"x/{PLAIN.upper()}"}, "must not enter a URL"),
     ],
 )
 def test_an_id_is_checked_before_it_enters_a_url(record: Any, sentence: str) -> None:
     """Whatever an answer calls an id has to be text of harmless characters."""
     with Server(lambda _: Reply(200, {"result": record})) as server:
         answer = client(server).call("GET", "x")
-        with pytest.raises(Refused, match=sentence):
+        with pytest.raises(Refused, match=sentence) as caught:
             answer.id(answer.value(dict)["result"])
+        assert PLAIN not in str(caught.value).lower()
     assert http.segment("=5Facme-challenge.example.org.") == "=5Facme-challenge.example.org."
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 409, 413, 422])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 413, 418, 422, 451])
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_a_clear_no_is_refused_at_once(status: int, method: str) -> None:
     """3xx and 4xx answers wrote nothing; nothing is repeated and no redirect is followed, on any method."""
@@ -124,6 +130,34 @@ def test_a_clear_no_is_refused_at_once(status: int, method: str) -> None:
         assert len(server.requests) == 1
     if status in {301, 401, 403, 404}:
         assert caught.value.hint
+
+
+@pytest.mark.parametrize("status", [408, 409, 429])
+def test_a_no_that_may_come_from_the_way_leaves_a_write_in_doubt(status: int) -> None:
+    """A proxy gives up on a request that it has passed on; a service may say these of one that it has begun.
+
+    Of a read nothing is in doubt, nor where the service documents that it acts on no such request.
+    """
+    with Server(lambda _: Reply(status, "no", {"Retry-After": "999"})) as server:
+        with pytest.raises(OutcomeUnknown, match=str(status)):
+            client(server).call("POST", "x", json={})
+        with pytest.raises(Refused, match=str(status)):
+            client(server).call("GET", "x")
+        assert len(server.requests) == 2
+        sure = http.Client(options(server.url), wait=Waits(), unwritten={status})
+        with pytest.raises(Refused, match=str(status)):
+            sure.call("POST", "x", json={})
+
+
+def test_a_no_without_tls_is_certain_on_this_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody on the way could have said it; but a proxy says 407 of what it keeps."""
+    with Server(lambda request: Reply(403 if "x" in request.path else 407)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        one = http.Client(options("http://service.invalid", allow_http=True), wait=Waits())
+        with pytest.raises(OutcomeUnknown, match="403"):
+            one.call("POST", "x", json={})
+        with pytest.raises(Refused, match="407"):
+            one.call("POST", "y", json={})
 
 
 def test_an_accepted_status_is_returned() -> None:
@@ -206,7 +240,7 @@ def test_throttling_is_waited_for_as_long_as_the_service_says(status: int) -> No
 def test_throttling_beyond_the_budget_is_refused_at_once(after: str) -> None:
     """Nobody waits a day inside a renewal; the error says how long it would have been."""
     with Server(lambda _: Reply(429, {"error": "slow down"}, {"Retry-After": after})) as server:
-        with pytest.raises(Refused, match="429") as caught:
+        with pytest.raises(WriteError, match="429") as caught:
             client(server).call("POST", "x")
         assert "try again in" in caught.value.hint
         assert len(server.requests) == 1
@@ -216,7 +250,7 @@ def test_throttling_beyond_the_budget_is_refused_at_once(after: str) -> None:
 def test_throttling_without_a_usable_time_ends_within_the_budget(after: str) -> None:
     """Pauses double until the budget is used up."""
     waits = Waits()
-    with Server(lambda _: Reply(429, "", {"Retry-After": after})) as server, pytest.raises(Refused, match="429"):
+    with Server(lambda _: Reply(429, "", {"Retry-After": after})) as server, pytest.raises(WriteError, match="429"):
         http.Client(options(server.url), wait=waits).call("POST", "x")
     assert 30 < sum(waits.seconds) <= BUDGET
 
@@ -316,6 +350,39 @@ def test_a_certificate_of_an_unknown_ca_is_refused_with_the_way_out(certificates
             client(server).call("POST", "x", json={})
         assert "ca_bundle = " in caught.value.hint
         assert server.requests == []
+
+
+def test_whoever_replaced_the_usual_cas_is_named(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable, or the option: which of them lacks the CA."""
+    other = certificates.client  # a certificate, but not of the CA
+    with Server(lambda _: Reply(), certificates.context()) as server:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+        with pytest.raises(Refused, match="TLS failed") as caught:
+            client(server).call("GET", "x")
+        assert caught.value.hint.startswith(f"REQUESTS_CA_BUNDLE = {other} has replaced the usual CAs; ca_bundle = /")
+        with pytest.raises(Refused, match="TLS failed") as caught:
+            client(server, ca_bundle=other).call("GET", "x")
+        assert caught.value.hint.startswith(f"the CA of the service must be in {other} (ca_bundle)")
+
+
+def test_a_bundle_of_the_environment_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is sent."""
+    monkeypatch.setenv("CURL_CA_BUNDLE", "/nonexistent.pem")
+    with pytest.raises(SettingsError, match=r"^CURL_CA_BUNDLE = /nonexistent\.pem of the environment: no such file"):
+        http.Client(options("https://service.invalid"))
+
+
+def test_a_wrong_name_and_an_old_certificate_are_no_matter_of_cas(certificates: Certificates) -> None:
+    """Their hints say what to look at."""
+    with Server(lambda _: Reply(), certificates.context()) as server:
+        one = http.Client(options(f"https://[::ffff:127.0.0.1]:{server.port}", ca_bundle=certificates.ca), wait=Waits())
+        with pytest.raises(Refused, match="TLS failed") as caught:
+            one.call("GET", "x")
+        assert caught.value.hint.startswith("url must name a host that the certificate is for")
+    with Server(lambda _: Reply(), certificates.context(is_expired=True)) as server:
+        with pytest.raises(Refused, match="TLS failed: certificate has expired") as caught:
+            client(server, ca_bundle=certificates.ca).call("GET", "x")
+        assert caught.value.hint.startswith("compare the clocks, and let the service renew its certificate")
 
 
 def test_ca_bundle_wins_over_the_environment(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,6 +497,63 @@ def test_the_proxy_of_the_environment_is_used_and_its_password_hidden(monkeypatc
         assert PLAIN not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("no_proxy", "localhost"), ("http_proxy", "http://127.0.0.1:9"), ("https_proxy", ""), ("all_proxy", "")],
+)
+def test_a_proxy_is_named_only_where_one_is_used(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """NO_PROXY alone is set on many hosts; the proxy of another scheme is not used."""
+    monkeypatch.setenv(variable, value)
+    one = http.Client(options("https://service.invalid"), wait=Waits())
+    with pytest.raises(Refused, match=r"^GET https://service\.invalid/x: cannot be reached"):
+        one.call("GET", "x")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://user:S3c/ret@127.0.0.1:9",
+        "http://user:12/ret@127.0.0.1:9",
+        "http://user:S3c[ret@127.0.0.1:9",
+        "http://user:S3c?ret@127.0.0.1:9",
+        "http://user:S3c#ret@127.0.0.1:9",
+        "http://user:S3c℀ret@127.0.0.1:9",
+        "user:S3c/ret@127.0.0.1:9",
+        "ftp://user:S3cret@127.0.0.1:9",
+        "http://user:S3cret@127.0.0.1:99999",
+    ],
+)
+def test_a_proxy_that_is_no_address_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """What it holds may be half of a password."""
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    with pytest.raises(SettingsError, match=r"^HTTPS_PROXY of the environment is no URL") as caught:
+        http.Client(options("https://service.invalid"))
+    for part in ("S3c", "ret", "user:", "12/"):
+        assert part not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["http://{}:{}@127.0.0.1:{}", "{}:{}@127.0.0.1:{}", "socks5h://{}:{}@127.0.0.1:{}"])
+def test_nothing_of_a_proxys_user_info_is_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Whatever becomes of the connection."""
+    with Server(lambda r: Reply(407, f"{r.headers['Proxy-Authorization']} pr0xy/pass proxyman")) as proxy:
+        for port in (proxy.port, 9):
+            monkeypatch.setenv("all_proxy", value.format("proxyman", "pr0xy%2fpass", port))
+            one = http.Client(options("http://service.invalid", allow_http=True), wait=Waits())
+            with pytest.raises(WriteError) as caught:
+                one.call("POST", "x", json={})
+            for part in ("proxyman", "pr0xy", "/pass", "cHJveHltYW46"):
+                assert part not in str(caught.value)
+
+
+def test_a_tunnel_that_wants_credentials_says_where_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CONNECT answered with 407."""
+    with Server(lambda _: Reply(407, "who?")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(Refused, match="407") as caught:
+            http.Client(options("https://service.invalid"), wait=Waits()).call("POST", "x", json={})
+    assert caught.value.hint.startswith("the proxy of the environment wants credentials")
+
+
 def test_this_host_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that may leave without TLS, as they stay here, would travel there; its loopback is another's too."""
     with Server(lambda _: Reply(407)) as proxy, Server(lambda _: Reply()) as server:
@@ -472,6 +596,11 @@ def test_a_proxy_that_drips_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPat
         one = http.Client(options("https://service.invalid", request_timeout=timedelta(seconds=0.5)), wait=Waits())
         with pytest.raises(Refused, match=r"no complete answer within 0\.5 s"):
             one.call("POST", "x", json={})
+
+
+def test_every_thread_of_an_order_keeps_its_connection() -> None:
+    """Or urllib3 would say on standard error that it throws some away."""
+    assert max(engine.WORKERS, check.WORKERS) <= session.CONNECTIONS
 
 
 def test_cookies_are_not_kept() -> None:

@@ -45,7 +45,7 @@ def test_the_target_is_sent_with_its_final_dot_and_the_value_bare() -> None:
         (Reply(403, ""), Refused),
         (Reply(404, "404 page not found"), Refused),
         (Reply(302, "", {"Location": "/login"}), Refused),
-        (Reply(429, "", {"Retry-After": "1000"}), Refused),
+        (Reply(429, "", {"Retry-After": "1000"}), OutcomeUnknown),
         (Reply(misbehave=http.hang_up), OutcomeUnknown),
         (Reply(misbehave=http.cut_body), OutcomeUnknown),
     ],
