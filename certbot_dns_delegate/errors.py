@@ -6,6 +6,7 @@
     └── DelegateError           what was seen, and a hint that can be pasted
         ├── SettingsError       the INI file, or a file it names, cannot be used as it is
         ├── StateError          our own state directory cannot be used
+        │   └── NotPermitted    this user may not use a file; root, or its owner, may
         ├── LookupFailed        a question got no usable answer
         ├── PlanError           a name cannot be published: nothing was written
         │   ├── NotDelegated    no CNAME leads from the name into a delegate
@@ -58,6 +59,13 @@ class StateError(DelegateError):
     """Our own state cannot be written or read; raised before the first write to DNS.
 
     The directory is missing, full, read-only or somebody else's: the hint shows the command that tells which.
+    """
+
+
+class NotPermitted(StateError):
+    """This user may not use a file that Certbot, or this plugin, keeps for root.
+
+    Run the command with ``sudo``, as its hint says; Certbot itself needs root for the same files.
     """
 
 

@@ -14,6 +14,7 @@ from certbot_dns_delegate.check import resolvers as views
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command import lineages, names
+from certbot_dns_delegate.command.certbot_account import AccountUnknown, account_uri
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
 from certbot_dns_delegate.command.output import Output, count
@@ -82,9 +83,17 @@ def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Co
         return
     usable = _usable(names.read(arguments.names, arguments.file, output), output, tally)
     server = host.server or lineages.DEFAULT_SERVER
-    account = lineages.account_uri(host.config_dir, server)
+    account = _account(host, server)
     while batch := tuple(dict.fromkeys(itertools.islice(usable, TOGETHER))):
         yield Order(host.settings, server, account, host.resolvers, batch)
+
+
+def _account(host: Host, server: str, account: str | None = None) -> str | None:
+    """The URI of Certbot's account at the CA; None where it is not known, as before the first certificate."""
+    try:
+        return account_uri(host.config_dir, server, account)
+    except AccountUnknown:
+        return None
 
 
 def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Counter[Verdict]) -> Iterator[Wanted]:
@@ -118,7 +127,7 @@ def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[O
             continue
         server = host.server or lineage.server
         # The account on record is one of the server on record.
-        account = lineages.account_uri(host.config_dir, server, lineage.account if server == lineage.server else None)
+        account = _account(host, server, lineage.account if server == lineage.server else None)
         yield Order(settings, server, account, resolvers, wanted)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,12 +11,13 @@ from types import FrameType
 from typing import TextIO
 
 from certbot_dns_delegate.command import streams
-from certbot_dns_delegate.command.arguments import make_parser
+from certbot_dns_delegate.command.arguments import PROGRAM, make_parser
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output, OutputLost
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.command.verbs import Verb
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, NotPermitted
+from certbot_dns_delegate.text import command_line, printable
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Beside SIGINT: what asks a process to end."""
@@ -76,11 +78,22 @@ def _run(argv: Sequence[str] | None, output: Output, err: TextIO) -> int:
     except UsageError as error:
         output.say(f"{parser.prog} {verb.name}: {error}")
         return 2
-    except DelegateError as error:
-        output.error(error)
+    except (DelegateError, PermissionError) as error:
+        output.error(_told(error, sys.argv[1:] if argv is None else argv))
         return 1
     finally:
         host.end()
+
+
+def _told(error: DelegateError | PermissionError, argv: Sequence[str]) -> DelegateError:
+    """The error, and for one of rights alone the same command with more of them."""
+    if isinstance(error, PermissionError):
+        path = printable(str(error.filename or "a file"))
+        error = NotPermitted(f"{path}: this user may not read it", command_line("ls", "-ld", str(error.filename)))
+    if isinstance(error, NotPermitted) and os.geteuid() != 0:
+        seen = error.problem.replace("this user may not", "only root may")
+        return NotPermitted(seen, command_line("sudo", PROGRAM, *argv))
+    return error
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

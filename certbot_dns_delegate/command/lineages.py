@@ -1,12 +1,8 @@
-"""What Certbot has on record: renewal files that use our authenticators, and its accounts."""
+"""The certificates that Certbot renews with our authenticators, as its renewal files say."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-
-from certbot.compat import misc
 
 from certbot_dns_delegate.schema import URL
 from certbot_dns_delegate.settings import ini
@@ -35,12 +31,15 @@ class Lineage:
 def read(config_dir: Path, left_out: Callable[[Path, str], None]) -> list[Lineage]:
     """The lineages of our authenticators.
 
-    :param left_out: told of each renewal file that may be one and cannot be read, and why.
+    :param left_out: called with each renewal file that may be one and cannot be read, and why.
+    :raises PermissionError: when this user may not read them.
     """
     lineages = []
-    for path in sorted((config_dir / "renewal").glob("*.conf")):
+    for path in sorted(path for path in listing(config_dir / "renewal") if path.suffix == ".conf"):
         try:
             lineage = _read(path)
+        except PermissionError:
+            raise
         except OSError as error:
             left_out(path, printable(f"{error.filename}: {error.strerror}"))
             continue
@@ -52,14 +51,31 @@ def read(config_dir: Path, left_out: Callable[[Path, str], None]) -> list[Lineag
     return lineages
 
 
+def listing(directory: Path) -> list[Path]:
+    """What is in a directory, which need not exist.
+
+    :raises PermissionError: when this user may not look: :meth:`Path.glob` would find nothing.
+    """
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def _read(path: Path) -> Lineage | None:
     sections, _ = ini.read(path.read_text())
     top = {key: entry.value for key, entry in sections[0].entries.items()}
-    parameters = {key: entry.value for s in sections if s.title == "renewalparams" for key, entry in s.entries.items()}
+    found = [section.entries for section in sections if section.title == "renewalparams"]
+    if not found:
+        # As after a full disk: Certbot passes over the file, and the certificate runs out.
+        raise ValueError("is empty" if len(sections) == 1 and not top else "has no [renewalparams]")
+    parameters = {key: entry.value for entries in found for key, entry in entries.items()}
     authenticator = parameters.get("authenticator", "")
     if authenticator != OURS and not authenticator.startswith(f"{OURS}-"):
         return None
     prefix = authenticator.replace("-", "_")
+    if f"{authenticator}-credentials" in parameters:
+        raise ValueError(f"{authenticator}-credentials is written {prefix}_credentials in a renewal file")
     credentials = parameters.get(f"{prefix}_credentials")
     server = parameters.get("server", DEFAULT_SERVER)
     URL.parse(server)
@@ -84,20 +100,3 @@ def _names(path: Path) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(extension.value.get_values_for_type(x509.DNSName))
-
-
-def account_uri(config_dir: Path, server: str, account: str | None = None) -> str | None:
-    """The URI of Certbot's account at a CA; None when it has none, or several and none is named.
-
-    :param account: Certbot's id of it.
-    """
-    parts = urlsplit(server)
-    folder = misc.underscores_for_unsupported_characters_in_path(parts.netloc + parts.path)
-    found = sorted((config_dir / "accounts" / folder).glob(f"{account or '*'}/regr.json"))
-    if len(found) != 1:
-        return None
-    try:
-        uri = json.loads(found[0].read_text())["uri"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return str(uri)

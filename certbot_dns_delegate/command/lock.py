@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from certbot_dns_delegate.command import issuers, lineages
+from certbot_dns_delegate.command.certbot_account import account_uri
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.errors import LookupFailed, StateError
+from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.caa import CAASet, Property, climb, prohibitions
 from certbot_dns_delegate.order.planning import Planning
 from certbot_dns_delegate.text import parse_name, printable, show
@@ -31,23 +32,19 @@ class Lock:
     account: str
 
     @classmethod
-    def of(cls, host: Host) -> "Lock":
+    def of(cls, host: Host, account: str | None) -> "Lock":
         """That of Certbot's account at the CA.
 
-        :raises StateError: when Certbot has none, or several.
+        :param account: Certbot's id of the account, where it has several.
+        :raises AccountUnknown: when Certbot has no such account, or several and none is named.
         :raises LookupFailed: when the CA does not say how it is called in CAA records.
         """
         server = host.server or lineages.DEFAULT_SERVER
-        account = lineages.account_uri(host.config_dir, server)
-        if account is None:
-            where = printable(str(host.config_dir / "accounts"))
-            raise StateError(
-                f"{where} has no account, or several, for {printable(server)}", "certbot register, or --server"
-            )
+        uri = account_uri(host.config_dir, server, account)
         known = issuers.identities(server)
         if not known:
             raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
-        return cls(known[0], account)
+        return cls(known[0], uri)
 
     @property
     def value(self) -> str:

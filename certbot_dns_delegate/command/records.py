@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     form = "json" if arguments.json else arguments.format
     if form == "csv":
         output.write(csv_line(COLUMNS))
-    lock = Lock.of(host) if arguments.caa else None
+    lock = Lock.of(host, arguments.account) if arguments.caa else None
     for wanted, advice in _advised(_wanted(arguments, host, output), lock, host):
         if isinstance(wanted, Unusable):
             output.say(f"{wanted.where}: {wanted.problem}")

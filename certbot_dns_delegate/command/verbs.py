@@ -106,6 +106,7 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--hash", action="store_true", help="one short label for each name, that does not tell it")
     parser.add_argument("--ttl", metavar="SECONDS", type=argument(ttl), default=3600, help="(default: 3600)")
     parser.add_argument("--missing", action="store_true", help="only what is not there yet")
+    parser.add_argument("--account", metavar="ID", help="--caa: Certbot's id of the account, where it has several")
     parser.add_argument(
         "--caa", action="store_true", help="also CAA: only this host's account may issue, and only by dns-01"
     )

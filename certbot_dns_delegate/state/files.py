@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.errors import NotPermitted, SettingsError, StateError
 from certbot_dns_delegate.text import command_line, printable
 
 MOST = 16 * 1024 * 1024
@@ -23,6 +23,8 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
     try:
         # Non-blocking: a named pipe in its place must not hang a timer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except PermissionError:
+        raise NotPermitted(f"{shown}: this user may not read it", command_line("ls", "-l", path)) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no usable path"
         raise SettingsError(f"{shown}: {why}", command_line("ls", "-l", path)) from None

@@ -79,6 +79,21 @@ class Event:
     at: float = field(default_factory=time.time)
 
 
+MOST_TEXT = 2000
+"""Characters of one text of a row: more is what a server made up, and each order would keep it for a year."""
+MOST_PARTS = 64
+"""Parts of one list in a row, as the servers of a zone."""
+
+
+def capped(detail: Any) -> Any:
+    """What is kept of a row's details: others wrote some of it, and could make it as long as they like."""
+    if isinstance(detail, str):
+        return detail if len(detail) <= MOST_TEXT else detail[: MOST_TEXT - 3] + "..."
+    if isinstance(detail, dict):
+        return {capped(key): capped(value) for key, value in list(detail.items())[:MOST_PARTS]}
+    return [capped(each) for each in detail[:MOST_PARTS]] if isinstance(detail, list | tuple) else detail
+
+
 FAILED = "failed"
 """As an outcome to look for: every one but ok."""
 MOST_TARGETS = 16
@@ -110,7 +125,8 @@ class History:
         """Add rows and drop those older than :data:`KEEP`."""
         with self._quietly("written"), self._open() as database, database:
             rows = [
-                [*(getattr(event, column) for column in COLUMNS[:-1]), json.dumps(event.detail)] for event in events
+                [*(getattr(event, column) for column in COLUMNS[:-1]), json.dumps(capped(event.detail))]
+                for event in events
             ]
             database.executemany(
                 f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})",  # noqa: S608  ours
@@ -135,7 +151,7 @@ class History:
 
         :raises StateError: when the database is damaged, of a newer version, or not ours to read.
         """
-        if not self.path.exists():
+        if not self._is_there():
             return []
         try:
             with self._read() as database:
@@ -160,7 +176,7 @@ class History:
         query = (
             "SELECT at FROM event WHERE identifier = ? AND phase = 'plan' AND outcome = 'ok' ORDER BY at DESC LIMIT 1"
         )
-        if not self.path.exists():
+        if not self._is_there():
             return {}
         try:
             with self._read() as database:
@@ -168,6 +184,15 @@ class History:
                 return {name: float(row[0]) for name, row in found if row is not None}
         except (sqlite3.Error, OSError) as error:
             raise unusable(self.path, error) from None
+
+    def _is_there(self) -> bool:
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise unusable(self.path, error) from None
+        return True
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
@@ -189,7 +214,8 @@ class History:
         try:
             yield
         except NUISANCES as error:
-            log.warning("history %s could not be %s: %s", printable(str(self.path)), verb, printable(str(error)))
+            why = printable("; ".join(str(error).splitlines()))
+            log.warning("history %s could not be %s: %s", printable(str(self.path)), verb, why)
 
 
 def _terms(database: sqlite3.Connection, names: Iterable[str]) -> list[tuple[str, str]]:

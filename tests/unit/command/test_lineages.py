@@ -1,6 +1,7 @@
 """What Certbot has on record, and what the command line says instead."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certbot_dns_delegate import check
 from certbot_dns_delegate.command import main
 from certbot_dns_delegate.command.arguments import make_parser
+from certbot_dns_delegate.command.certbot_account import AccountUnknown, account_uri
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
@@ -88,3 +90,88 @@ def test_a_server_on_record_that_is_no_url(config: Path, server: str, capsys: py
     code = main(["check", "--all-lineages", "--config-dir", str(config), "--work-dir", str(config)])
     assert code == 1
     assert capsys.readouterr().out.startswith(f"fail  shop  lineage: {file}: ")
+
+
+def renewal(config: Path, text: str) -> str:
+    """What `check --all-lineages` says when this is one of the renewal files."""
+    (config / "renewal" / "zz.conf").write_text(text)
+    out = io.StringIO()
+    output = Output(out, io.StringIO())
+    arguments = make_parser().parse_args(f"check --all-lineages --config-dir {config} --work-dir {config}".split())
+    assert len(list(check._orders(arguments, Host.of(arguments, output), output, check.Counter()))) == 1
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("", "is empty"),
+        ("\n# after a full disk\n", "is empty"),
+        ("cert = /x\n", "has no [renewalparams]"),
+        (
+            "[renewalparams]\nauthenticator = dns-delegate\ndns-delegate-credentials = /x.ini\n",
+            "dns-delegate-credentials is written dns_delegate_credentials in a renewal file",
+        ),
+    ],
+)
+def test_a_renewal_file_that_certbot_cannot_use(config: Path, text: str, seen: str) -> None:
+    """Said, since the certificate will not be renewed."""
+    told = renewal(config, text)
+    assert told.startswith("fail  zz  lineage: ")
+    assert seen in told
+
+
+def test_a_renewal_file_of_another_authenticator_is_none_of_ours(config: Path) -> None:
+    """Nothing is said of it."""
+    assert renewal(config, "[renewalparams]\nauthenticator = nginx\n") == ""
+
+
+ACCOUNTS = [
+    ({}, None, "Certbot has no account at https://new.test/dir (", "certbot register --server https://new.test/dir"),
+    ({"a": "https://x/1"}, "b", "Certbot has no account b at https://new.test/dir (", "certbot register"),
+    (
+        dict.fromkeys("abcde", "x"),
+        None,
+        "Certbot has 5 accounts at https://new.test/dir: a, b, c and 2 more",
+        "--account a",
+    ),
+    ({"a": None}, None, "regr.json does not hold the account's URI", "certbot show_account --account a"),
+]
+ACCOUNTS += [
+    ({"a": uri}, None, "the CA's name of the account cannot be part of a CAA record: ", "")
+    for uri in (
+        'https://x/"1',
+        "https://x/1;y",
+        "https://x/\\1",
+        "https://x/ 1",
+        "https://x/\n1",
+        "https://x/\x1b[2J",
+        "\u00e9",
+        "",
+    )
+]
+
+
+@pytest.mark.parametrize(("held", "account", "seen", "hint"), ACCOUNTS)
+def test_an_account_that_is_not_known(
+    tmp_path: Path, held: dict[str, str | None], account: str | None, seen: str, hint: str
+) -> None:
+    """Why, and what to do; what the CA calls it never becomes part of a record that it could end."""
+    for name, uri in held.items():
+        folder = tmp_path / "accounts/new.test/dir" / name
+        folder.mkdir(parents=True)
+        (folder / "regr.json").write_text("{" if uri is None else json.dumps({"uri": uri}))
+    with pytest.raises(AccountUnknown) as caught:
+        account_uri(tmp_path, "https://new.test/dir", account)
+    assert seen in caught.value.problem
+    assert caught.value.problem.isprintable()
+    assert caught.value.hint.startswith(hint)
+
+
+def test_one_account_of_several(tmp_path: Path) -> None:
+    """By its id."""
+    for name in "ab":
+        folder = tmp_path / "accounts/new.test/dir" / name
+        folder.mkdir(parents=True)
+        (folder / "regr.json").write_text(json.dumps({"uri": f"https://x/{name}"}))
+    assert account_uri(tmp_path, "https://new.test/dir", "b") == "https://x/b"

@@ -1,5 +1,6 @@
 """The history: there when it can be, never in the way."""
 
+import json
 import logging
 import os
 import sqlite3
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from certbot_dns_delegate.state.history import KEEP, Event, History
+from certbot_dns_delegate.state.history import KEEP, Event, History, Selection
 
 
 def rows(path: Path) -> int:
@@ -174,3 +175,14 @@ def test_a_hostile_row_is_told_and_nothing_more(
     database.close()
     assert history.last_withdrawn(["a."]) == {}
     assert "could not be read: " in caplog.text
+
+
+def test_long_details_are_cut(history: History) -> None:
+    """What a server sends is kept for a year: at most 2,000 characters of a text, and 64 parts of a list."""
+    history.record(
+        [withdrawn("a.", detail={"error": "x" * 700_000, "servers": {str(n): "y" * 5000 for n in range(1000)}})]
+    )
+    ((_, event),) = history.page(Selection(), 1)
+    assert event.detail["error"] == "x" * 1997 + "..."
+    assert len(event.detail["servers"]) == 64
+    assert len(json.dumps(event.detail)) < 150_000
