@@ -63,18 +63,13 @@ class Cloudflare(Provider):
         self._account = Token(client)
         self._zone_id: str | None = options["zone_id"] and http.segment(options["zone_id"])
 
+    THEIRS = {f"dns_cloudflare_{name}": name for name in ("api_token", "email", "api_key")}  # noqa: RUF012  never changed
+
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         yield from http.validate(options, warn)
         if options["api_token"] and re.fullmatch(r"[0-9a-f]{37}", options["api_token"].reveal()):
             yield "api_token holds a Global API Key, which may do anything in the account: make a token"
-
-    @staticmethod
-    def translate(entries: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Take a file that was written for certbot-dns-cloudflare."""
-        known = {f"dns_cloudflare_{name}": name for name in ("api_token", "email", "api_key")}
-        ours = {known[key]: value for key, value in entries.items() if key in known}
-        return ours, {key: value for key, value in entries.items() if key not in known}
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner

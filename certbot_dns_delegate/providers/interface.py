@@ -139,13 +139,17 @@ class Provider(ABC):
         """One sentence for each problem that shows only in several settings together."""
         return ()
 
-    @staticmethod
-    def translate(entries: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Take the keys of a flat file without our prefix, so that a file of another plugin can be used unchanged.
+    THEIRS: Mapping[str, str] = {}
+    """The keys of another plugin's flat file that can be used unchanged, each with the key of ours that it becomes."""
 
-        :returns: our keys with their values, and the keys that are unknown.
+    @classmethod
+    def translate(cls, entries: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """Our settings from another plugin's flat file.
+
+        :param entries: the keys in :attr:`THEIRS` that the file has, with values that are not empty.
+        :returns: by our key: the key that it comes from, and its value in our form.
         """
-        return {}, dict(entries)
+        return {cls.THEIRS[key]: (key, value) for key, value in entries.items()}
 
     @abstractmethod
     def capacity_key(self, owner: Name) -> Hashable:

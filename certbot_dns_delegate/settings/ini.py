@@ -6,6 +6,7 @@ at the first duplicate) does that, and neither says which line a key stands on.
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 KEY = re.compile(r"[^\s:\"']+")
@@ -30,11 +31,18 @@ class Section:
     entries: dict[str, Setting] = field(default_factory=dict)
 
 
-def read(text: str) -> tuple[list[Section], list[str]]:
-    """The sections of ``text`` and the problems found, each "line N: ..."."""
+class Fault(NamedTuple):
+    """What is wrong with a line."""
+
+    line: int
+    text: str
+
+
+def read(text: str) -> tuple[list[Section], list[Fault]]:
+    """The sections of ``text``, and what is wrong with its lines."""
     section = Section("", 0)
     sections = [section]
-    problems: list[str] = []
+    faults: list[Fault] = []
     for number, raw in enumerate(LINE_END.split(text.removeprefix("\ufeff")), start=1):
         line = raw.strip()
         if not line or line[0] in "#;":
@@ -50,11 +58,11 @@ def read(text: str) -> tuple[list[Section], list[str]]:
             if not equals or not KEY.fullmatch(key):
                 raise ValueError("is neither [title] nor key = value")  # and may be a secret: not shown
             if key in section.entries:
-                problems.append(f"line {number}: {shown(key)} is set a second time")
+                faults.append(Fault(number, f"{shown(key)} is set a second time"))
             section.entries[key] = Setting(_value(rest.strip()), number)
         except ValueError as error:
-            problems.append(f"line {number}: {error}")
-    return sections, problems
+            faults.append(Fault(number, str(error)))
+    return sections, faults
 
 
 def shown(key: str) -> str:

@@ -24,7 +24,7 @@ from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.order import report
 from certbot_dns_delegate.providers.rfc2136 import diagnosis
 from certbot_dns_delegate.schema import Key
-from certbot_dns_delegate.settings import reader
+from certbot_dns_delegate.settings import section
 from certbot_dns_delegate.state import fleet, history, journal
 
 PICTURE = Path(__file__).parents[2] / "tests" / "architecture" / "test_imports.py"
@@ -46,7 +46,7 @@ def options() -> Iterator[str]:
 
 def keys(name: str) -> Iterator[str]:
     """The INI keys of a provider, or those ``common`` to all."""
-    declared: Iterable[Key] = reader.COMMON if name == "common" else providers.load(name).KEYS
+    declared: Iterable[Key] = section.COMMON if name == "common" else providers.load(name).KEYS
     for key in declared:
         facts = [key.kind.name.replace("|", "or")]
         if key.is_required:

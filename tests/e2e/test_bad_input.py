@@ -31,6 +31,7 @@ TITLE = "single.bind.test"
 # Chains
 
 HOSTILE = r"`id`.\027[31m\010\$\(id\).links.test."
+ESCAPED = r"\096id\096.\027\09131m\010\036\040id\041.links.test."
 CHAINS = {
     "none": "_acme-challenge.none.customer.test. has no CNAME, and it is not inside one of your delegates",
     "outside": "the chain ends at target.links.test., which is not inside one of your delegates",
@@ -42,7 +43,7 @@ CHAINS = {
     "lame": "_acme-challenge.lame.customer.test.",
     "dead": "dead.test. NS: no resolver has an answer",
     "stolen": "stolen.customer.test may only use stolen.customer.test.single.bind.test., but its chain leads elsewhere",
-    "hostile": rf"the chain ends at {HOSTILE}",
+    "hostile": f"the chain ends at {ESCAPED}",
 }
 
 

@@ -1,8 +1,11 @@
 """Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
 
+import base64
+import binascii
 import secrets
 import ssl
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import dns.flags
 import dns.message
@@ -21,7 +24,7 @@ from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S,
 from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS, explain
 from certbot_dns_delegate.providers.rfc2136.reading import Reader, answered
 from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Response, Signature, read
-from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice
+from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice, split
 from certbot_dns_delegate.text import command_line, printable, show
 
 
@@ -50,6 +53,15 @@ class RFC2136(Provider):
         Key("sign_query", BOOLEAN, "Sign queries too, for a server that chooses its view by key.", default="false"),
     )
 
+    THEIRS = {  # noqa: RUF012  nobody changes it
+        "dns_rfc2136_server": "server",
+        "dns_rfc2136_port": "server",
+        "dns_rfc2136_name": "tsig_name",
+        "dns_rfc2136_secret": "tsig_secret",
+        "dns_rfc2136_algorithm": "tsig_algorithm",
+        "dns_rfc2136_sign_query": "sign_query",
+    }
+
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         yield from tsig.validate(options, warn)
@@ -61,21 +73,24 @@ class RFC2136(Provider):
         if options["transport"] != "tls" and (options["tls_hostname"] or options["tls_ca"]):
             yield "tls_hostname and tls_ca need transport = tls"
 
-    @staticmethod
-    def translate(entries: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """The keys of a file written for certbot-dns-rfc2136, whose algorithm is HMAC-MD5 when none is set."""
-        prefix = "dns_rfc2136_"
-        theirs = {key.removeprefix(prefix): value for key, value in entries.items() if key.startswith(prefix)}
-        rest = {key: value for key, value in entries.items() if not key.startswith(prefix)}
-        if not theirs:
-            return {}, rest
-        ours = {"tsig_algorithm": theirs.pop("algorithm", "hmac-md5")}
-        names = {"server": "server", "name": "tsig_name", "secret": "tsig_secret", "sign_query": "sign_query"}
-        ours |= {names[key]: theirs.pop(key) for key in list(theirs) if key in names}
-        if "port" in theirs and "server" in ours:
-            host = f"[{ours['server']}]" if ":" in ours["server"] else ours["server"]
-            ours["server"] = f"{host}@{theirs.pop('port')}"
-        return ours, rest | {prefix + key: value for key, value in theirs.items()}
+    @classmethod
+    def translate(cls, entries: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """As certbot-dns-rfc2136 reads them: HMAC-MD5 by default, base64 with what else may stand there, only TRUE is
+        true."""
+        ours = super().translate(entries)
+        ours.setdefault("tsig_algorithm", ("dns_rfc2136_algorithm", "hmac-md5"))
+        if port := entries.get("dns_rfc2136_port"):
+            # Who gave a port that is none is told of the port.
+            key = "dns_rfc2136_server" if port.isdigit() else "dns_rfc2136_port"
+            hosts = [f"[{host}]" if ":" in host else host for host in split(entries.get("dns_rfc2136_server", ""))]
+            ours["server"] = (key, ", ".join(f"{host}@{port}" for host in hosts))
+        if "tsig_secret" in ours:
+            with suppress(binascii.Error):
+                secret = base64.b64encode(base64.decodebytes(entries["dns_rfc2136_secret"].encode())).decode()
+                ours["tsig_secret"] = ("dns_rfc2136_secret", secret)
+        if "sign_query" in ours:
+            ours["sign_query"] = ("dns_rfc2136_sign_query", str(entries["dns_rfc2136_sign_query"].upper() == "TRUE"))
+        return {key: value for key, value in ours.items() if value[1]}
 
     def __init__(self, options: Options, context: Context) -> None:
         self._options = options

@@ -74,7 +74,7 @@ def test_lines_of_every_system_and_a_byte_order_mark() -> None:
 )
 def test_every_problem_is_told_with_its_line(text: str, problems: list[str]) -> None:
     """One problem does not hide another, and one bad title does not make its keys look like another section's."""
-    assert ini.read(text)[1] == problems
+    assert [f"line {fault.line}: {fault.text}" for fault in ini.read(text)[1]] == problems
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import configobj
 import dns.name
 import pytest
+from certbot.errors import PluginError
+from certbot.plugins.dns_common import CredentialsConfiguration
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, PlanError, SettingsError
 from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.settings import reader
+from certbot_dns_delegate.settings import flat, ini, reader
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.timing import Watch
 
@@ -204,10 +209,10 @@ nothing
         "* line 16: [b.example.net] there is no provider 'rfc2137'; did you mean rfc2136?\n"
         f"* line 17: [c.example.net] provider is missing: {known}\n"
         "* line 23: [d.example.net] tsig_secret_file is empty\n"
-        "* line 24: [e.example.net] zone = example.com has nothing to do with this title\n"
-        "* line 24: [e.example.net] targets = {name}.elsewhere.example lies outside this delegate\n"
-        "* line 24: [e.example.net] timeout must be more than 0s; watch = none does not look at all\n"
-        "* line 24: [e.example.net] tsig_secret is not base64: copy it whole, with the = at its end\n"
+        "* line 29: [e.example.net] zone = example.com has nothing to do with this title\n"
+        "* line 30: [e.example.net] targets = {name}.elsewhere.example lies outside this delegate\n"
+        "* line 31: [e.example.net] timeout must be more than 0s; watch = none does not look at all\n"
+        "* line 28: [e.example.net] tsig_secret is not base64: copy it whole, with the = at its end\n"
         f"* line 32: [overides] provider is missing: {known}; did you mean overrides?\n"
         "* line 34: [bad..title] the title must be a domain name: 'bad..title' is not a domain name: A DNS label is"
         " empty.\n"
@@ -259,7 +264,7 @@ nothing
         (
             "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_key_file = no\n",
             (
-                "DIR/delegate.ini: line 1: [a.example] tsig_key_file: DIR/no: No such file or directory\n"
+                "DIR/delegate.ini: line 4: [a.example] tsig_key_file: DIR/no: No such file or directory\n"
                 "  hint: ls -l DIR/no"
             ),
         ),
@@ -267,8 +272,8 @@ nothing
             f"[a.example]\n{SECTION}tsig_key_file = no\n",
             (
                 "DIR/delegate.ini has 2 problems:\n"
-                "* line 1: [a.example] tsig_key_file holds the whole key: take tsig_name and tsig_secret away\n"
-                "* line 1: [a.example] tsig_key_file: DIR/no: No such file or directory\n  hint: ls -l DIR/no"
+                "* line 6: [a.example] tsig_key_file holds the whole key: take tsig_name and tsig_secret away\n"
+                "* line 6: [a.example] tsig_key_file: DIR/no: No such file or directory\n  hint: ls -l DIR/no"
             ),
         ),
     ],
@@ -324,20 +329,22 @@ def test_a_flat_file_has_prefixed_keys_and_no_title(tmp_path: Path) -> None:
 
 
 def test_every_problem_of_a_flat_file(tmp_path: Path) -> None:
-    """Keys are told with their prefix; sections and a provider have no place there."""
+    """Keys are named with their prefix; sections and a provider have no place there; other keys are only warned of."""
     text = f"""server = 192.0.2.1
 dns_delegate_rfc2136_sever = 192.0.2.1
 dns_delegate_rfc2136_provider = powerdns
 dns_delegate_rfc2136_tsig_name = web1
 dns_delegate_rfc2136_tsig_secret = {SECRET}
 dns_delegate_rfc2136_transport = sctp
+dns_delegate_rfc2137_zone = a.example
+dns_delegate_powerdns_url = http://127.0.0.1
 [a.example]
 """
     assert problems(tmp_path, text, RFC2136) == (
         "DIR/delegate.ini has 6 problems:\n"
-        "* line 7: [a.example] sections belong to dns-delegate; dns-delegate-rfc2136 has none\n"
-        "* line 1: unknown key server; did you mean dns_delegate_rfc2136_server?\n"
-        "* line 3: dns_delegate_rfc2136_provider: dns-delegate-rfc2136 has but one\n"
+        "* line 9: [a.example] sections belong to dns-delegate; dns-delegate-rfc2136 has none\n"
+        "* line 7: unknown key dns_delegate_rfc2137_zone; did you mean dns_delegate_rfc2136_zone?\n"
+        "* line 3: dns_delegate_rfc2136_provider: not allowed here: this authenticator always uses its own provider\n"
         "* line 2: unknown key dns_delegate_rfc2136_sever; did you mean dns_delegate_rfc2136_server?\n"
         "* dns_delegate_rfc2136_server is missing: The primary, as name or address, @port optional; several are tried"
         " in order.\n"
@@ -345,28 +352,142 @@ dns_delegate_rfc2136_transport = sctp
     )
 
 
-def test_a_file_of_certbot_dns_rfc2136_works_unchanged(tmp_path: Path) -> None:
-    """Its keys are understood; without an algorithm it means HMAC-MD5, which is warned about."""
-    text = f"""dns_rfc2136_server = 2001:db8::1
-dns_rfc2136_port = 5353
+THEIRS = f"""dns_rfc2136_server = 192.0.2.1
 dns_rfc2136_name = web1.
 dns_rfc2136_secret = {SECRET}
 dns_rfc2136_algorithm = HMAC-SHA512
-dns_rfc2136_sign_query = true
 """
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("dns_rfc2136_base_domain = acme.test", "dns_rfc2136_base_domain (line 5)"),
+        ("dns_rfc2136_propagation = 60", "dns_rfc2136_propagation (line 5)"),
+        ("dns_rfc2136_zone = x", "dns_rfc2136_zone (line 5; did you mean dns_delegate_rfc2136_zone?)"),
+        ("dns_rfc2136_secert = x", "dns_rfc2136_secert (line 5; did you mean dns_rfc2136_secret?)"),
+        ("sign_query = true", "sign_query (line 5; did you mean dns_delegate_rfc2136_sign_query?)"),
+        ("dns_cloudflare_api_token = x", "dns_cloudflare_api_token (line 5)"),
+        ("dns_delegate_powerdns_url = x", "dns_delegate_powerdns_url (line 5)"),
+        ("aws_access_key_id =", "aws_access_key_id (line 5)"),
+        ("two words = x", None),
+        ("'quoted' = x", None),
+        ("x = '''two\nlines'''", None),
+        ("[google]\nx = y", None),
+        ("dns_rfc2136_port =", None),
+        ("dns_rfc2136_sign_query =", None),
+        ("dns_delegate_rfc2136_timeout =", None),
+        ("dns_delegate_rfc2136_tsig_secret_file =", None),
+    ],
+)
+def test_what_another_plugin_may_have_in_its_file(tmp_path: Path, line: str, told: str | None) -> None:
+    """A key without our prefix is warned of, with its line; an empty value is the default."""
+    warnings: list[str] = []
+    path = written(tmp_path, THEIRS + line + "\n")
+    (delegate,) = reader.load(path, RFC2136, warnings.append).delegates
+    assert delegate.options["server"] == (("192.0.2.1", 53),)
+    assert not delegate.options["sign_query"]
+    assert warnings == ([f"{path}: dns-delegate-rfc2136 does not read {told}"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            THEIRS.replace("_secret", "_secert"),
+            "dns_rfc2136_secret (or dns_delegate_rfc2136_tsig_secret_file) is",
+        ),
+        (THEIRS.replace("dns_rfc2136_server", "x"), "dns_rfc2136_server is missing: The primary, as"),
+        (THEIRS.replace("192.0.2.1", "192.0.2.1:53"), "line 1: dns_rfc2136_server '192.0.2.1:53' is no host"),
+        (THEIRS.replace("SHA512", "SHA513"), "line 4: dns_rfc2136_algorithm 'HMAC-SHA513' is none of"),
+        (THEIRS + "dns_rfc2136_port = 70000\n", "line 1: dns_rfc2136_server '70000' is no port (1 to 65535)"),
+        (THEIRS + "dns_rfc2136_port = dns\n", "line 5: dns_rfc2136_port 'dns' is no port (1 to 65535)"),
+        (THEIRS.replace(SECRET, "abc"), "line 3: dns_rfc2136_secret is not base64: copy it whole, with the = at"),
+        (
+            THEIRS + "dns_delegate_rfc2136_tsig_key_file = no\n",
+            "line 5: dns_delegate_rfc2136_tsig_key_file holds the whole key: take dns_rfc2136_name",
+        ),
+        (THEIRS + "dns_delegate_rfc2136_zone: x\n", "line 5: is neither [title] nor key = value"),
+    ],
+)
+def test_problems_are_told_in_the_words_of_the_file(tmp_path: Path, text: str, said: str) -> None:
+    """A key is named as the file has it, or would have it, with its line."""
+    assert said in problems(tmp_path, text, RFC2136)
+
+
+def certbots(path: Path) -> dict[str, str | list[str]] | None:
+    """What Certbot reads of the keys of certbot-dns-rfc2136; None where it cannot read the file."""
+    try:
+        read = CredentialsConfiguration(str(path))
+        values = {key: read.conf(key) for key in providers.load("rfc2136").THEIRS}
+    except (PluginError, configobj.ConfigObjError):
+        return None
+    return {key: value for key, value in values.items() if value}
+
+
+WORDS = st.text("ab=#\"', \t%;\\()[]", max_size=12)
+
+
+@given(name=WORDS, remark=st.sampled_from(["", "# x", "; x", "[x]", "x = 1", "a b = 2"]))
+@example(name="a#b", remark="")
+@example(name="'a # b' # c", remark="")
+@example(name="a, b", remark="")
+@example(name='"a",', remark="")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+def test_their_keys_are_read_as_certbot_reads_them(tmp_path: Path, name: str, remark: str) -> None:
+    """Quotes, comments and lists are Certbot's; what Certbot cannot read is read as a person would."""
+    path = written(tmp_path, f"{remark}\n{THEIRS.replace('web1.', name)}", "theirs.ini")
+    theirs = certbots(path)
+    if theirs is None or not isinstance(theirs.get("dns_rfc2136_name"), str):
+        return
+    read = flat._theirs(path.read_text(), providers.load("rfc2136").THEIRS, ini.Section("", 0))
+    assert {key: entry.value for key, entry in read.items() if entry.value} == theirs
+
+
+@pytest.mark.parametrize(
+    ("text", "authenticator", "said"),
+    [
+        (THEIRS, "dns-delegate", "line 1: this file is for one service alone: --authenticator dns-delegate-rfc2136"),
+        (
+            "dns_delegate_powerdns_url = x\n",
+            "dns-delegate",
+            "line 1: this file is for one service alone: --authenticator dns-delegate-powerdns",
+        ),
+        (
+            f'key "web1" {{\n\talgorithm hmac-sha256;\n\tsecret "{SECRET}";\n}};\n',
+            RFC2136,
+            "write an INI file with  dns_delegate_rfc2136_server = ...  and  dns_delegate_rfc2136_tsig_key_file =",
+        ),
+        (f"[*.acme.example.net]\n{SECTION}", "dns-delegate", "a title covers everything below it: write [acme.example"),
+        (
+            f"[_acme-challenge.shop.example.com]\n{SECTION}",
+            "dns-delegate",
+            "line 1: [_acme-challenge.shop.example.com] a title covers everything below it: write [shop.example.com]",
+        ),
+    ],
+)
+def test_a_file_for_something_else(tmp_path: Path, text: str, authenticator: str, said: str) -> None:
+    """A file of another kind, or a title that means something else, is answered by what to write instead."""
+    assert said in problems(tmp_path, text, authenticator)
+
+
+def test_a_file_of_certbot_dns_rfc2136_works_unchanged(tmp_path: Path) -> None:
+    """Its keys, its upper-case algorithms, its HMAC-MD5 where none is set, its idea of base64 and of true."""
+    text = THEIRS.replace("192.0.2.1", "2001:db8::1") + "dns_rfc2136_port = 5353\ndns_rfc2136_sign_query = True\n"
     (delegate,) = loaded(tmp_path, text, RFC2136).delegates
     wanted = {"server": (("2001:db8::1", 5353),), "tsig_name": "web1.", "tsig_algorithm": "hmac-sha512"}
     assert {key: delegate.options[key] for key in wanted} == wanted
     assert delegate.options["sign_query"]
     assert delegate.options["tsig_secret"].reveal() == SECRET
     warnings: list[str] = []
-    path = written(tmp_path, text.replace("dns_rfc2136_algorithm = HMAC-SHA512\n", ""))
-    (delegate,) = reader.load(path, RFC2136, warnings.append).delegates
-    assert delegate.options["tsig_algorithm"] == "hmac-md5"
-    assert [warning.split(";")[0] for warning in warnings] == ["TSIG key algorithm hmac-md5 is obsolete"]
-    assert problems(tmp_path, text + "dns_rfc2136_propagation = 60\n", RFC2136) == (
-        "DIR/delegate.ini: line 7: unknown key dns_rfc2136_propagation"
+    text = (
+        text.replace("dns_rfc2136_algorithm = HMAC-SHA512\n", "").replace("True", "yes").replace(SECRET, f"{SECRET};")
     )
+    (delegate,) = reader.load(written(tmp_path, text), RFC2136, warnings.append).delegates
+    assert delegate.options["tsig_algorithm"] == "hmac-md5"
+    assert not delegate.options["sign_query"]
+    assert delegate.options["tsig_secret"].reveal() == SECRET
+    assert [warning.split(";")[0] for warning in warnings] == ["TSIG key algorithm hmac-md5 is obsolete"]
 
 
 PACKAGE = '''
@@ -470,7 +591,7 @@ def test_a_foreign_provider_that_keeps_the_contract(foreign: Path) -> None:
         "DIR/delegate.ini: line 1: [a.example] token (or token_file) is missing: The token."
     )
     assert problems(foreign, f"[a.example]\nprovider = fine\ntoken = {SECRET}\nraise = yes\n") == (
-        "DIR/delegate.ini: line 1: [a.example] provider fine: RuntimeError: a library's own\\x1b words"
+        "DIR/delegate.ini: line 2: [a.example] provider fine: RuntimeError: a library's own\\x1b words"
     )
 
 
@@ -493,7 +614,7 @@ def test_a_foreign_provider_has_the_hooks_that_it_lacks(foreign: Path) -> None:
     for question in (lambda: provider.target_of("a.test"), lambda: provider.other_type(ZONE, ZONE)):
         with pytest.raises(NotImplementedError):
             question()
-    assert list(providers.load("rfc2136").translate({"x": "y"})[1]) == ["x"]
+    assert (providers.load("fine").THEIRS, providers.load("fine").translate({})) == ({}, {})
 
 
 SKELETON = "provider fine of acme-things does not keep the contract: "

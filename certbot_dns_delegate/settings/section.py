@@ -1,0 +1,196 @@
+"""One section of the INI file, or one flat file: its keys read, typed and held against one another."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dns.name import Name
+
+from certbot_dns_delegate import providers
+from certbot_dns_delegate.errors import DelegateError, SettingsError
+from certbot_dns_delegate.providers.interface import Provider
+from certbot_dns_delegate.schema import (
+    DURATION,
+    HOSTS,
+    NAME,
+    NETWORKS,
+    PATH,
+    PATTERNS,
+    TEMPLATE,
+    TEXT,
+    Key,
+    choice,
+)
+from certbot_dns_delegate.settings import ini
+from certbot_dns_delegate.settings.delegates import Delegate
+from certbot_dns_delegate.state.files import read_trusted
+from certbot_dns_delegate.text import parse_name, plain, printable
+from certbot_dns_delegate.timing import Watch
+
+COMMON = (
+    Key("provider", TEXT, "The kind of service that holds the zone.", is_required=True),
+    Key("zone", NAME, "The zone to write in, if it cannot be found through DNS."),
+    Key("for", PATTERNS, "Certificate names that may use this delegate; *.example.com is every name below it."),
+    Key("targets", TEMPLATE, "The only target a name may use, as {name}.acme.example.net."),
+    Key("timeout", DURATION, "Longest time to wait for the authoritative servers."),
+    Key("settle", DURATION, "Time to wait after they agree."),
+    Key("watch", choice(*Watch), "Who is asked whether the values are there.", default=Watch.AUTHORITATIVE),
+    Key("watch_servers", HOSTS, "Servers to ask instead of the zone's NS set."),
+    Key("serving", NETWORKS, "Our networks: a name without an address in them is no longer, or not yet, a customer's."),
+    Key("serving_grace", DURATION, "How long such a name is renewed all the same.", default="30d"),
+)
+
+
+@dataclass
+class Problems:
+    """What is wrong with a file, in the order in which it was found."""
+
+    found: list[str] = field(default_factory=list)
+
+    def add(self, text: str, line: int = 0, title: str = "") -> None:
+        """:param line: 0 where none is known."""
+        where = " ".join(filter(None, [f"line {line}:" if line else "", f"[{printable(title, 80)}]" if title else ""]))
+        self.found.append(f"{where} {text}".strip())
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a file spells our keys."""
+
+    prefix: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Our key to the key of another plugin's file that stands for it."""
+
+    def of(self, key: str) -> str:
+        """The key as this file has it, or would have it."""
+        return self.others.get(key, self.prefix + key)
+
+    def nearest(self, word: str, known: Iterable[str]) -> str:
+        """``; did you mean ...?`` with the known key that is most like ``word``, which may lack the prefix."""
+        words = {spelled: self.of(key) for key in known for spelled in (key, self.prefix + key, self.of(key))}
+        close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
+        return f"; did you mean {words[close[0]]}?" if close else ""
+
+
+@dataclass(frozen=True)
+class SectionReader:
+    """Makes a delegate of a section."""
+
+    section: ini.Section
+    folder: Path
+    """Relative paths are relative to the file, not to where certbot was started: a timer starts it elsewhere."""
+    problems: Problems
+    warn: Callable[[str], None]
+    title: str = ""
+    """For messages; a flat file has none."""
+    spelling: Spelling = Spelling()
+
+    def delegate(self, provider: type[Provider], suffix: Name | None) -> Delegate | None:
+        """The delegate; None where there are problems, which were added.
+
+        :param suffix: the name that the title is; None in a flat file.
+        """
+        before = len(self.problems.found)
+        options = self._options((*COMMON, *provider.KEYS), provider.REST)
+        if len(self.problems.found) == before:
+            for problem in self._contradictions(provider, options, suffix):
+                self.problems.add(*self._placed(problem, options), title=self.title)
+        if len(self.problems.found) > before:
+            return None
+        zone, common = options["zone"], {key.name for key in COMMON}
+        return Delegate(
+            title=self.section.title,
+            provider=self.section.entries["provider"].value,
+            suffix=suffix or zone,
+            options={key: value for key, value in options.items() if key not in common},
+            zone=zone,
+            names=options["for"] or (),
+            targets=options["targets"],
+            timeout=options["timeout"],
+            settle=options["settle"],
+            watch=Watch(options["watch"]),
+            watch_servers=options["watch_servers"] or (),
+            serving=options["serving"] or (),
+            serving_grace=options["serving_grace"],
+        )
+
+    def _options(self, keys: Iterable[Key], rest: str | None) -> dict[str, Any]:
+        entries, spelled = self.section.entries, self.spelling.of
+        known = {key.name: key for key in keys}
+        twins = {f"{name}_file" for name, key in known.items() if key.is_secret}
+        options: dict[str, Any] = dict.fromkeys(known)
+        unknown = {name: entry for name, entry in entries.items() if name not in {*known, *twins}}
+        if rest is not None:
+            options[rest] = {name: entry.value for name, entry in unknown.items()}
+        else:
+            for name, entry in unknown.items():
+                nearest = self.spelling.nearest(name, (*known, *twins))
+                self._problem(entry, f"unknown key {ini.shown(self.spelling.prefix + name)}{nearest}")
+        for name, key in known.items():
+            own, twin = entries.get(name), entries.get(f"{name}_file") if key.is_secret else None
+            if own is not None and twin is not None:
+                self._problem(own, f"both {spelled(name)} and {spelled(f'{name}_file')} are set")
+            elif own is not None:
+                self._parse(options, key, own)
+            elif twin is not None:
+                self._read_secret(options, key, twin)
+            elif key.default is not None:
+                self._parse(options, key, ini.Setting(key.default, 0))
+            elif key.is_required:
+                or_twin = f" (or {spelled(f'{name}_file')})" if key.is_secret else ""
+                self._problem(self.section, f"{spelled(name)}{or_twin} is missing: {key.help}")
+        return options
+
+    def _parse(self, options: dict[str, Any], key: Key, entry: ini.Setting) -> None:
+        try:
+            parsed = key.kind.parse(entry.value)
+        except ValueError as error:
+            self._problem(entry, f"{self.spelling.of(key.name)} {error}")
+            return
+        options[key.name] = self.folder / parsed if key.kind is PATH else parsed
+
+    def _read_secret(self, options: dict[str, Any], key: Key, twin: ini.Setting) -> None:
+        try:
+            path = self.folder / PATH.parse(twin.value)
+            options[key.name] = key.kind.parse(read_trusted(path, self.warn).strip())
+        except (SettingsError, ValueError) as error:
+            self._problem(twin, f"{self.spelling.of(f'{key.name}_file')} {error}")
+
+    def _contradictions(
+        self, provider: type[Provider], options: Mapping[str, Any], suffix: Name | None
+    ) -> Iterator[str]:
+        """What is wrong with several settings together."""
+        zone, targets, timeout = options["zone"], options["targets"], options["timeout"]
+        if zone and suffix and not (zone.is_subdomain(suffix) or suffix.is_subdomain(zone)):
+            yield f"zone = {plain(zone)} has nothing to do with this title"
+        inside = suffix or zone
+        if targets and inside and not parse_name(targets.replace("{name}", "name")).is_subdomain(inside):
+            yield f"targets = {targets} lies outside this delegate"
+        if timeout is not None and not timeout:
+            yield "timeout must be more than 0s; watch = none does not look at all"
+        try:
+            with providers.speaking(f"provider {provider.name}"):
+                yield from provider.validate(options, lambda text: self.warn(self._placed(text, options)[0]))
+        except DelegateError as error:
+            yield str(error)
+
+    def _placed(self, sentence: str, keys: Iterable[str]) -> tuple[str, int]:
+        """A sentence with the keys as this file spells them, and the line of the first of them that is set."""
+        twins = [f"{key}_file" for key in keys]
+        # A key that is an ordinary word is one only in front of its value.
+        words = "|".join(
+            re.escape(key) + ("" if "_" in key else "(?= =)") for key in sorted([*keys, *twins], key=len, reverse=True)
+        )
+        pattern = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])")
+        entries = self.section.entries
+        lines = [entries[found[0]].line for found in pattern.finditer(sentence) if found[0] in entries]
+        if not lines:  # a sentence may begin with the key, whatever word that is
+            first = sentence.partition(" ")[0].rstrip(":")
+            lines = [entries[first].line] if first in entries else []
+        return pattern.sub(lambda found: self.spelling.of(found[0]), sentence), next(iter(lines), self.section.line)
+
+    def _problem(self, where: ini.Setting | ini.Section, text: str) -> None:
+        self.problems.add(text, where.line, self.title)
