@@ -18,6 +18,9 @@ from certbot_dns_delegate.text import show, show_all
 
 Section = Iterable[dns.rrset.RRset]
 
+MOST_LINKS = 16
+"""CNAMEs of one answer that are followed; Unbound and BIND follow 11 (max-query-restarts), and answers may go round."""
+
 
 def rrs_in(section: Section, owner: Name, rdtype: RdataType) -> list[dns.rrset.RRset]:
     """The RRs of ``owner`` and ``rdtype``."""
@@ -45,6 +48,19 @@ def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | N
         r.rdtype == RdataType.DNAME and owner != r.name and owner.is_subdomain(r.name) for r in message.answer
     )
     return targets[0], by_dname
+
+
+def end_of_alias(message: dns.message.Message, owner: Name) -> Name:
+    """Where the CNAMEs of a resolver's answer lead from ``owner``; itself where it is no alias.
+
+    :raises LookupFailed: as :func:`alias_in`.
+    """
+    for _ in range(MOST_LINKS):
+        link = alias_in(message, owner)
+        if link is None:
+            break
+        owner = link[0]
+    return owner
 
 
 def txt_in(message: dns.message.Message, owner: Name) -> RRset:

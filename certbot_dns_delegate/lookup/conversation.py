@@ -8,15 +8,20 @@ import struct
 from collections import deque
 from collections.abc import Iterator
 
-import dns.flags
 import dns.message
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.lookup.message import UNREACHABLE, Ask, read
+from certbot_dns_delegate.lookup.message import PAYLOAD, UNREACHABLE, Ask
+from certbot_dns_delegate.lookup.reader import TC, Echo, Unreadable, echo, parse, question_end
 from certbot_dns_delegate.model import Server
 
 ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
 """Of an answer to these nothing but the answer section is read."""
+MOST_WRONG = 32
+"""Messages from one server that answer nothing before no more of its are read; a real one sends none, or a few
+repetitions of what it has answered, which are not counted."""
+AT_ONCE = 16
+"""Datagrams that are read before other servers have their turn."""
 
 
 class Pending:
@@ -36,6 +41,7 @@ class Pending:
         identifier = os.urandom(2)
         self.id = int.from_bytes(identifier, "big")
         self.wire = self.ask.question.wire(identifier, edns=self.use_edns)
+        self.question_end = question_end(self.wire)
 
 
 class Conversation:
@@ -46,6 +52,9 @@ class Conversation:
         self.selector = selector
         self.waiting: deque[Pending] = deque()
         self.outstanding: dict[int, Pending] = {}
+        self.answered: set[int] = set()
+        """Ids of questions that need no more answers; a repeated question has several."""
+        self.wrong = 0
         self.udp: socket.socket | None = None
         self.udp_failure = ""
         self.tcp: socket.socket | None = None
@@ -56,7 +65,6 @@ class Conversation:
         """Once the server has closed a connection: what waits until the question on its way by TCP is answered."""
         self.tcp_out = bytearray()
         self.tcp_in = bytearray()
-        self.malformed = False
 
     # Sending
 
@@ -78,6 +86,9 @@ class Conversation:
         self._send_tcp(pending)
 
     def _send_udp(self, pending: Pending) -> None:
+        if self.wrong >= MOST_WRONG:
+            self._send_tcp_once(pending)
+            return
         try:
             if self.udp is None:
                 self.udp = self._socket(socket.SOCK_DGRAM)
@@ -137,30 +148,42 @@ class Conversation:
                 yield from self._read_tcp(which)
 
     def _read_udp(self, udp: socket.socket) -> Iterator[tuple[Pending, dns.message.Message, str]]:
-        while True:
+        for _ in range(AT_ONCE):
             try:
-                wire = udp.recv(65535)
+                # One octet more than was offered, to see that it was too much.
+                wire = udp.recv(PAYLOAD + 1)
             except BlockingIOError:
                 return
             except OSError as error:
                 # An ICMP error: nobody listens there. TCP may still be served.
-                self.udp_failure = _reason(error)
-                for pending in self.outstanding.values():
-                    if not pending.repeated:
-                        pending.repeated = True
-                        self._send_tcp(pending)
+                self._fail_udp(_reason(error))
                 return
-            found = self._match(wire)
-            if found is None:
-                continue
-            pending, message = found
-            if message.flags & dns.flags.TC:
-                if not pending.repeated:
-                    pending.repeated = True
-                    self._send_tcp(pending)
+            pending = self._asked(wire)
+            if pending is None:
+                pass
+            elif len(wire) > PAYLOAD or wire[2] & TC:
                 pending.needs_tcp = pending.is_truncated = True
-            else:
+                self._send_tcp_once(pending)
+            elif (message := self._message(pending, wire)) is not None:
                 yield pending, message, "udp"
+            if self.wrong >= MOST_WRONG:
+                self._fail_udp("malformed")
+                return
+
+    def _fail_udp(self, reason: str) -> None:
+        """From now on TCP."""
+        self.udp_failure = reason
+        if reason == "malformed" and self.udp is not None:
+            self.selector.unregister(self.udp)
+            self.udp.close()
+            self.udp = None
+        for pending in list(self.outstanding.values()):
+            self._send_tcp_once(pending)
+
+    def _send_tcp_once(self, pending: Pending) -> None:
+        if not pending.repeated:
+            pending.repeated = True
+            self._send_tcp(pending)
 
     def _write_tcp(self, tcp: socket.socket) -> None:
         code = tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -204,22 +227,35 @@ class Conversation:
                 return
             wire = bytes(self.tcp_in[2 : 2 + length])
             del self.tcp_in[: 2 + length]
-            found = self._match(wire)
-            if found is not None:
+            pending = self._asked(wire)
+            message = self._message(pending, wire) if pending is not None else None
+            if pending is not None and message is not None:
                 self.tcp_replies += 1
                 self.tcp_busy = False
-                yield *found, "tcp"
+                yield pending, message, "tcp"
                 if self.tcp_queue and not self.tcp_busy:
                     self._write(self.tcp_queue.popleft())
+            elif self.wrong >= MOST_WRONG:
+                self._fail_tcp("malformed")
+                return
 
-    def _match(self, wire: bytes) -> tuple[Pending, dns.message.Message] | None:
+    def _asked(self, wire: bytes) -> Pending | None:
         """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
-        pending = self.outstanding.get(int.from_bytes(wire[:2], "big"))
-        message = None if pending is None else read(wire, pending.ask.question.rdtype in ANSWER_ENOUGH)
-        if message is None or pending is None or not pending.ask.question.is_answered_by(message):
-            self.malformed = True
+        identifier = int.from_bytes(wire[:2], "big")
+        pending = self.outstanding.get(identifier)
+        if pending is None and identifier in self.answered and len(wire) > 1:
+            return None  # a late answer to a question that was put twice
+        if pending is None or echo(wire, pending.wire, pending.question_end) is Echo.NONE:
+            self.wrong += 1
             return None
-        return pending, message
+        return pending
+
+    def _message(self, pending: Pending, wire: bytes) -> dns.message.Message | None:
+        try:
+            return parse(wire, pending.ask.question.rdtype in ANSWER_ENOUGH)
+        except Unreadable:
+            self.wrong += 1
+            return None
 
     # Ending
 
@@ -255,7 +291,7 @@ class Conversation:
     def failure(self, pending: Pending) -> str:
         if pending.is_truncated:
             return f"truncated by UDP, {self.tcp_failure or 'timeout'} by TCP"
-        if self.malformed:
+        if self.wrong:
             return "malformed"
         return self.udp_failure or (self.tcp_failure if self.tcp_failure != "connection closed" else "") or "timeout"
 

@@ -69,6 +69,7 @@ def _expire(conversation: Conversation, now: float) -> Iterator[Outcome]:
     for identifier, pending in list(conversation.outstanding.items()):
         if now - pending.started >= pending.patience_s or conversation.is_hopeless(pending):
             del conversation.outstanding[identifier]
+            conversation.answered.add(identifier)
             yield Silence(pending.ask, conversation.failure(pending), pending.is_truncated)
 
 
@@ -76,6 +77,7 @@ def _receive(conversation: Conversation, which: socket.socket, mask: int) -> Ite
     for pending, message, transport in conversation.ready(which, mask):
         if conversation.outstanding.pop(pending.id, None) is None:
             continue
+        conversation.answered.add(pending.id)
         # A server from before EDNS says FORMERR or NOTIMP and shows no OPT (RFC 6891 section 7).
         old = message.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and message.edns < 0
         if old and pending.use_edns and not pending.ask.question.dnssec_ok:

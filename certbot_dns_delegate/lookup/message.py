@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import dns.edns
-import dns.exception
 import dns.flags
 import dns.message
-import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -50,17 +48,6 @@ class Question:
     def wire(self, identifier: bytes, *, edns: bool = True) -> bytes:
         """The question as it is sent, with an id of two bytes."""
         return identifier + _rendered(self, edns)
-
-    def is_answered_by(self, message: dns.message.Message) -> bool:
-        """Whether a message with the right id is the response to this (RFC 5452 section 9.1)."""
-        if not message.flags & dns.flags.QR or message.opcode() != dns.opcode.QUERY:
-            return False
-        if not message.question:
-            # Some servers that refuse repeat no question (dnspython allows it for the same rcodes).
-            return message.rcode() in {dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED}
-        asked = message.question[0]
-        same = asked.rdtype == self.rdtype and asked.rdclass == dns.rdataclass.IN and asked.name == self.name
-        return same and len(message.question) == 1
 
     def __str__(self) -> str:
         return f"{show(self.name)} {dns.rdatatype.to_text(self.rdtype)}"
@@ -143,40 +130,3 @@ def _extended_errors(message: dns.message.Message) -> str:
             text = printable(option.text or "", 120)
             texts.append(f"EDE {int(option.code)}{': ' + text if text else ''}")
     return f"({'; '.join(texts[:3])})" if texts else ""
-
-
-HEADER = 12
-"""Bytes; the counts of authority and additional section are its last four (RFC 1035 section 4.1.1)."""
-REMEMBERED = 1024
-"""Messages; the second look at a thousand owners shows what the first has shown."""
-SMALL = 1232
-"""Bytes; what is longer is read anew each time, or a hostile server could fill this host's memory."""
-
-
-def read(wire: bytes, answer_is_enough: bool = False) -> dns.message.Message | None:
-    """The message, with one RR in each RRset; None where it is malformed. Its id is for the caller to match.
-
-    It is shared by all who read the same bytes and must not be changed.
-
-    :param answer_is_enough: leave out authority and additional section where there is an answer. The NS and address
-        records that come with each answer cost more than the answer itself, and a watch reads thousands.
-    """
-    if answer_is_enough and wire[6:8] > b"\0\0" and len(wire) > HEADER:
-        wire = wire[:8] + bytes(4) + wire[HEADER:]
-    return _remembered(wire[2:]) if len(wire) <= SMALL else _read(wire[2:])
-
-
-def _read(wire: bytes) -> dns.message.Message | None:
-    """A message from all but its id."""
-    try:
-        return dns.message.from_wire(
-            b"\0\0" + wire, ignore_trailing=True, one_rr_per_rrset=True, raise_on_truncation=True
-        )
-    except dns.message.Truncated as error:
-        # Also where it was cut in the middle of a record, which is otherwise malformed.
-        return error.message()  # type: ignore[no-untyped-call, no-any-return]  # has no annotations in dnspython
-    except dns.exception.DNSException:
-        return None
-
-
-_remembered = lru_cache(REMEMBERED)(_read)

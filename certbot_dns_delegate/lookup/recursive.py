@@ -13,6 +13,7 @@ from dns.name import Name, root
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
+from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
 from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
 from certbot_dns_delegate.lookup.exchange import WINDOW, exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence, dig
@@ -204,24 +205,39 @@ def _problem(outcome: Outcome) -> str:
 
 
 Addresses = tuple[str, ...]
+MOST_ADDRESSES = 8
+"""Addresses of one name that are kept; a name may have thousands."""
 
 
 def addresses_of_all(
     recursive: Recursive, names: Sequence[Name], is_enough: Callable[[Name, Addresses], bool]
 ) -> dict[Name, Addresses]:
-    """A and AAAA of each name, at the end of whatever chain; a name that could not be asked is not there.
+    """A and AAAA of each name, at the end of its aliases; a name that could not be asked is not there.
 
-    :param is_enough: whether A alone tells enough of a name: AAAA is not asked then.
+    Of more than :data:`MOST_ADDRESSES` those are kept that are enough, before others.
+
+    :param is_enough: whether these addresses tell enough of a name: AAAA is not asked then.
     """
     found: dict[Name, Addresses] = {}
     asked = list(names)
     for rdtype in (RdataType.A, RdataType.AAAA):
         replies = recursive.ask_all([(name, rdtype) for name in asked]) if asked else {}
         for (name, _), reply in replies.items():
-            if not isinstance(reply, Reply):
+            try:
+                more = _addresses(reply, name)
+            except LookupFailed:
                 found.pop(name, None)
                 continue
-            new = [rdata.address for rrset in reply.message.answer if rrset.rdtype == rdtype for rdata in rrset]
-            found[name] = (*found.get(name, ()), *new)
+            all_of_it = (*found.get(name, ()), *more)
+            if len(all_of_it) > MOST_ADDRESSES:
+                all_of_it = tuple(sorted(all_of_it, key=lambda each: not is_enough(name, (each,))))
+            found[name] = all_of_it[:MOST_ADDRESSES]
         asked = [name for name in found if not is_enough(name, found[name])]
     return found
+
+
+def _addresses(reply: Reply | LookupFailed, name: Name) -> list[str]:
+    """:raises LookupFailed: when there is no answer, or none that a correct server gives."""
+    if isinstance(reply, LookupFailed):
+        raise reply
+    return addresses_in(reply.message.answer, end_of_alias(reply.message, name))

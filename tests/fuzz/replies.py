@@ -1,10 +1,12 @@
-"""Throw mutated replies at everything that reads one: ``python -m tests.fuzz.replies [COUNT [SEED]]``.
+"""Throw replies at everything that reads one: ``python -m tests.fuzz.replies [COUNT [SEED]]``.
 
-Whatever a server sends, reading it ends in an answer or in an error of ours.  It ends with 1 at the first reply
-that does not, and prints it.
+Whatever a server sends, reading it ends soon, in an answer or in an error of ours, and leaves nothing behind in this
+process.  It ends with 1 at the first reply that does otherwise, and prints it.
 """
 
 import random
+import selectors
+import socket
 import struct
 import sys
 import time
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 import dns.edns
 import dns.flags
 import dns.message
+import dns.rdata
 import dns.rrset
 from dns.rdatatype import TXT
 
@@ -20,19 +23,29 @@ from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.answer import (
     addresses_in,
     alias_in,
+    end_of_alias,
     is_signed,
     negative_ttl,
     referral_in,
     soa_in,
     txt_in,
 )
-from certbot_dns_delegate.lookup.message import Ask, Question, Reply, read
+from certbot_dns_delegate.lookup.conversation import Conversation, Pending
+from certbot_dns_delegate.lookup.message import Ask, Question, Reply
+from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.order.watcher import Watcher
 from tests.fuzz.authority import mutate
+from tests.servers.floods import bomb, record, with_records
 from tests.unit.internet import name
 
 COUNT = 20_000
+SEED = 20_261_125
+"""The same replies at each run; another number gives others."""
+HANG_S = 0.25
+"""Seconds of this process's own that no reply may take: ten times those of the dearest one that is read."""
+FLOODS, FLOOD = 50, 100
+"""One reply of so many is sent so often."""
 APEX = name("acme.test.")
 OWNER = name("web.acme.test.")
 HOST = name("ns.acme.test.")
@@ -51,6 +64,7 @@ RECORDS = [
     "web.acme.test. 60 IN SVCB 1 . alpn=h2",
     "web.acme.test. 60 IN LOC 1 2 3 N 4 5 6 E 1m",
 ]
+QUESTION = dns.message.make_response(dns.message.make_query(OWNER, TXT)).to_wire()
 
 
 def seeds() -> list[bytes]:
@@ -72,6 +86,42 @@ def seeds() -> list[bytes]:
             reply.use_edns(0, options=[dns.edns.EDEOption(6, "bogus \x1b"), dns.edns.GenericOption(10, b"12345678")])
             wires.append(reply.to_wire())
     return wires
+
+
+CLASSES = (1, 1, 1, 3, 4, 254, 255)
+TYPES = (1, 2, 5, 6, 12, 15, 16, 28, 39, 41, 43, 46, 47, 48, 50, 64, 65, 99, 249, 250, 251, 255, 257)
+DATA = (b"", b"\0\0\0\0", b"\1\2\3\4", b"\1x\0", b"\xc0\x0c", b"\0\1" + bytes(16), bytes(20))
+
+
+def made(dice: random.Random) -> bytes:
+    """A reply of records of any class and type, which may each be well-formed or not."""
+    records = []
+    for _ in range(dice.choice((1, 1, 2, 5, 40, 1500))):
+        owner = dice.choice((b"\xc0\x0c", b"\xc0\x0c", b"\0", b"\1x\xc0\x0c", b"\xc0" + dice.randbytes(1)))
+        rdclass = dice.choice(CLASSES) if dice.random() < 0.7 else dice.randrange(1 << 16)
+        rdtype = dice.choice(TYPES) if dice.random() < 0.7 else dice.randrange(1 << 16)
+        data = dice.choice(DATA) if dice.random() < 0.8 else dice.randbytes(dice.randrange(40))
+        records.append(record(rdclass, rdtype, data, owner=owner, ttl=dice.getrandbits(32)))
+    section = dice.choice(("answer", "answer", "authority", "additional"))
+    return with_records(QUESTION, section, *records)
+
+
+def replies(count: int, dice: random.Random) -> Iterator[bytes]:
+    """Well-formed ones, those that :func:`made` makes, and dear ones; most of them damaged afterwards."""
+    originals = seeds()
+    for number in range(count):
+        kind = dice.random()
+        if kind < 0.7:
+            wire = originals[number % len(originals)]
+        elif kind < 0.99:
+            wire = made(dice)
+        else:
+            wire = bomb(dice.choice((512, 1232, 16_000, 65_535)))(QUESTION)
+        if dice.random() < 0.8:
+            wire = mutate(wire, dice, originals)
+        if dice.random() < 0.5 and len(wire) > 12:  # a header that lets the rest be read
+            wire = struct.pack("!HH", 1, 0x8580) + wire[4:]
+        yield wire
 
 
 def outcomes(wire: bytes) -> Iterator[object]:
@@ -96,6 +146,7 @@ def outcomes(wire: bytes) -> Iterator[object]:
     yield watcher.state
     try:
         yield alias_in(message, OWNER)
+        yield addresses_in(message.answer, end_of_alias(message, OWNER))
     except LookupFailed as error:
         yield str(error)
 
@@ -105,21 +156,45 @@ def printable(outcome: object) -> bool:
     return not isinstance(outcome, str) or outcome.replace("\n", "").isprintable()
 
 
-def main(count: int = COUNT, seed: int | None = None) -> int:
+def tables() -> dict[object, object]:
+    """What dnspython keeps, for the whole process, of the classes and types that it has met."""
+    return dict(dns.rdata._rdata_classes)
+
+
+def flood(wire: bytes) -> None:
+    """One turn's reading from a server that sends this over and over."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, selectors.DefaultSelector() as selector:
+        server.bind(("127.0.0.1", 0))
+        conversation = Conversation(Server(*server.getsockname()), selector)
+        conversation.send(Pending(Ask(conversation.server, Question(OWNER, TXT)), 60), time.monotonic())
+        question, client = server.recvfrom(1232)
+        for _ in range(FLOOD):
+            server.sendto(question[:2] + wire[2:], client)
+        [(key, mask)] = selector.select()
+        assert isinstance(key.fileobj, socket.socket)
+        list(conversation.ready(key.fileobj, mask))
+        assert conversation.outstanding == {} or selector.select(0) or conversation.udp is None, "read to its end"
+        conversation.close()
+
+
+def main(count: int = COUNT, seed: int = SEED) -> int:
     """Read ``count`` replies; 1 when one of them does harm."""
-    seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     dice = random.Random(seed)
-    originals = seeds()
+    for wire in seeds():  # what well-formed replies load
+        list(outcomes(wire))
+    before = tables()
     parsed = 0
     start = time.perf_counter()
     print(f"{count} replies, seed {seed}", flush=True)
-    for number in range(count):
-        wire = mutate(originals[number % len(originals)], dice, originals)
-        if dice.random() < 0.5 and len(wire) > 12:  # a header that lets the rest be read
-            wire = struct.pack("!HH", 1, 0x8580) + wire[4:]
+    for number, wire in enumerate(replies(count, dice)):
+        begin = time.process_time()
         try:
             seen = list(outcomes(wire))
             assert all(printable(outcome) for outcome in seen), seen
+            assert time.process_time() - begin < HANG_S, "too dear"
+            assert tables() == before, "dnspython's tables have changed"
+            if number % FLOODS == FLOODS - 1:
+                flood(wire)
         except Exception as error:  # noqa: BLE001 whatever it is, it is the finding
             print(f"reply {number}: {wire.hex()}\n{type(error).__name__}: {error}")
             return 1

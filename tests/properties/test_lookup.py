@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong
 from certbot_dns_delegate.lookup.answer import txt_in
 from certbot_dns_delegate.lookup.chain import MOST_ALIASES, extended
-from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence, dig, read
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence, dig
+from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.model import Alias, Chain, Server
 from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.watcher import Watcher

@@ -28,7 +28,8 @@ from .denials import (
     UnsignedRefused,
     UnsignedReply,
 )
-from .exchange import Handler, HangUp, Question, Reply, Request
+from .exchange import Handler, HangUp, Question, Reply, Request, Several
+from .floods import Adding, Before, HeaderOnly, Oversized
 from .listener import fresh_address
 from .mazes import (
     CnameChain,
@@ -73,10 +74,12 @@ from .zones import Zone
 
 __all__ = [
     "AcceptsUpdatesWithoutEffect",
+    "Adding",
     "Alternating",
     "AppliesAndSays",
     "BadSig",
     "BadTime",
+    "Before",
     "Behaviour",
     "BogusEde",
     "ByChance",
@@ -94,6 +97,7 @@ __all__ = [
     "Handler",
     "HangUp",
     "HangingUp",
+    "HeaderOnly",
     "HostileNames",
     "HugeTxt",
     "InTurns",
@@ -110,6 +114,7 @@ __all__ = [
     "NotImplementing",
     "OnQueries",
     "OnUpdates",
+    "Oversized",
     "Question",
     "RateLimited",
     "ReferralFlood",
@@ -120,6 +125,7 @@ __all__ = [
     "Request",
     "ServFailing",
     "Server",
+    "Several",
     "Silent",
     "SlowBy",
     "TcpDead",

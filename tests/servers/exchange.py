@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,7 +32,14 @@ class HangUp:
     """Instead of a reply: close the TCP connection; over UDP the same as silence."""
 
 
-Reply = dns.message.Message | bytes | HangUp | None  # bytes go out as they are, None is silence
+@dataclass(frozen=True)
+class Several:
+    """Instead of one reply: one message after the other, until they end, the client leaves or the server stops."""
+
+    wires: Iterable[bytes]
+
+
+Reply = dns.message.Message | bytes | Several | HangUp | None  # bytes go out as they are, None is silence
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import os
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from .exchange import HangUp, Transport
+from .exchange import HangUp, Several, Transport
 
 WORKERS = 128  # messages in work at once, silent TCP connections included
 
-React = Callable[[bytes, Transport, str], bytes | HangUp | None]  # message, transport, client's address
+React = Callable[[bytes, Transport, str], bytes | Several | HangUp | None]  # message, transport, client's address
 
 _hosts = itertools.count(1)
 
@@ -101,8 +101,10 @@ class Listener:
 
     def _datagram(self, wire: bytes, client: tuple[str, int]) -> None:
         reply = self._react(wire, "udp", client[0])
-        if isinstance(reply, bytes):
-            self._udp.sendto(reply, client)
+        for each in _wires(reply):
+            if self.closing.is_set():
+                break
+            self._udp.sendto(each, client)
 
     def _converse(self, connection: socket.socket, client: tuple[str, int]) -> None:
         """Serve one TCP connection, message by message, until the client or the reply ends it."""
@@ -111,10 +113,19 @@ class Listener:
                 reply = self._react(_read(connection, size), "tcp", client[0])
                 if isinstance(reply, HangUp):
                     break
-                if reply is not None:
-                    with contextlib.suppress(OSError):  # the client may have gone
-                        connection.sendall(len(reply).to_bytes(2, "big") + reply)
+                with contextlib.suppress(OSError):  # the client may have gone
+                    for each in _wires(reply):
+                        if self.closing.is_set():
+                            break
+                        connection.sendall(len(each).to_bytes(2, "big") + each)
             self._connections.discard(connection)
+
+
+def _wires(reply: bytes | Several | HangUp | None) -> Iterable[bytes]:
+    """What goes out."""
+    if isinstance(reply, Several):
+        return reply.wires
+    return [reply] if isinstance(reply, bytes) else []
 
 
 def _read(connection: socket.socket, size: int) -> bytes:

@@ -17,7 +17,7 @@ import dns.tsig
 
 from .answers import answer
 from .behaviour import Behaviour
-from .exchange import PAYLOAD, HangUp, Question, Reply, Request, Transport
+from .exchange import PAYLOAD, HangUp, Question, Reply, Request, Several, Transport
 from .listener import Listener, fresh_address
 from .signatures import verify
 from .updates import update
@@ -92,7 +92,7 @@ class Server:
     def __exit__(self, *_exc: object) -> None:
         self._listener.stop()
 
-    def _react(self, wire: bytes, transport: Transport, client: str) -> bytes | HangUp | None:
+    def _react(self, wire: bytes, transport: Transport, client: str) -> bytes | Several | HangUp | None:
         """Record the question, let the behaviour answer it, put the reply into wire form."""
         arrival = time.monotonic()
         try:
@@ -138,7 +138,7 @@ def _malformed(wire: bytes) -> bytes | None:
     return wire[:2] + bytes([0x80 | (wire[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
 
 
-def _encode(reply: Reply, request: Request) -> bytes | HangUp | None:
+def _encode(reply: Reply, request: Request) -> bytes | Several | HangUp | None:
     """Wire form; over UDP cut to what the client takes, with TC (RFC 2181 9, RFC 6891 6.2.3)."""
     if not isinstance(reply, dns.message.Message):
         return reply

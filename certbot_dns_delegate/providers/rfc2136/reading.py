@@ -14,7 +14,8 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import NoEffect, Refused, WriteError
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
-from certbot_dns_delegate.lookup.message import Question, dig, read
+from certbot_dns_delegate.lookup.message import Question, dig
+from certbot_dns_delegate.lookup.reader import Echo, echo, question_end, read
 from certbot_dns_delegate.model import RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
@@ -132,9 +133,10 @@ def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None
         if reply.signature is not Signature.VERIFIED:
             return None
         wire = reply.content
-    message = read(wire, answer_is_enough=True)
     asked = query.question[0]
-    if message is None or not Question(asked.name, asked.rdtype).is_answered_by(message):
+    sent = Question(asked.name, asked.rdtype).wire(wire[:2])
+    message = None if echo(wire, sent, question_end(sent)) is Echo.NONE else read(wire, answer_is_enough=True)
+    if message is None:
         return None
     return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
 

@@ -17,7 +17,7 @@ from certbot_dns_delegate.lookup.answer import (
     soa_in,
     txt_in,
 )
-from certbot_dns_delegate.lookup.message import read
+from certbot_dns_delegate.lookup.reader import read
 from tests.unit.internet import name
 
 OWNER = name("web.acme.test.")
