@@ -29,6 +29,9 @@ Each of the others is for one service and reads a flat file: ``dns-delegate-rfc2
                                          ``192.0.2.53``, ``192.0.2.53@5353``, ``[2001:db8::53]@53``,
                                          ``tls://9.9.9.9#dns.quad9.net``, ``https://dns.example/dns-query``
                                          (this last one needs the extra ``doh``). (Default: the system's)
+``--dns-delegate-challenge``             How the CA checks a name: ``dns-01``; ``dns-account-01``, at a name of
+                                         the account's own; ``auto``, name by name; ``dns-persist-01``, by a
+                                         record that stays, so that nothing is written. (Default: dns-01)
 =======================================  ==================================================================
 
 Credentials

@@ -12,12 +12,20 @@ from certbot import achallenges, errors, interfaces
 from certbot.plugins import common
 
 if TYPE_CHECKING:
+    from dns.name import Name
+
+    from certbot_dns_delegate.lookup.recursive import Resolver
     from certbot_dns_delegate.model import Challenge
+    from certbot_dns_delegate.order.account import AcmeAccount
+    from certbot_dns_delegate.order.choice import Chosen
     from certbot_dns_delegate.order.engine import Engine
     from certbot_dns_delegate.order.registration import Terminal
     from certbot_dns_delegate.order.watcher import Watcher
 
 log = logging.getLogger(__name__)
+
+# As in order.challenges, which is not imported where nobody asks for more than dns-01.
+DNS01, ACCOUNT, PERSIST = "dns-01", "dns-account-01", "dns-persist-01"
 
 
 class Delegate(common.Plugin, interfaces.Authenticator):
@@ -28,6 +36,8 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def __init__(self, config: Any, name: str) -> None:
         super().__init__(config, name)
         self._engine: Engine | None = None
+        self._chosen: dict[str, Chosen] = {}
+        """The type of each name of the order, where the choice is left to us."""
 
     @classmethod
     def add_parser_arguments(cls, add: Callable[..., None]) -> None:
@@ -44,6 +54,12 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             help="Recursive resolvers that follow the CNAMEs, comma separated: 192.0.2.53, 192.0.2.53@5353,"
             " [2001:db8::53]@53, tls://9.9.9.9#dns.quad9.net, https://dns.example/dns-query. (default: the system's)",
         )
+        add(
+            "challenge",
+            help="How the CA checks a name: dns-01; dns-account-01, at a name of the account's own; auto, for each name"
+            " dns-account-01 where that name has a CNAME, else dns-01; dns-persist-01, by a record that stays, so that"
+            " nothing is written. (default: dns-01)",
+        )
 
     def more_info(self) -> str:
         return (
@@ -57,9 +73,30 @@ class Delegate(common.Plugin, interfaces.Authenticator):
                 f"{identifier} is an IP address, which has no name in DNS to put a challenge at\n"
                 "hint: use an http-01 authenticator for it, such as --webroot or --standalone"
             )
-        return [challenges.DNS01]
+        if self._choice == DNS01:
+            return [challenges.DNS01]
+        from certbot_dns_delegate.order import challenges as types
+
+        if self._choice != types.AUTO:
+            return [types.registered(self._choice) or challenges.DNS01]
+        account = types.registered(types.ACCOUNT)
+        if account is None or self._choose(identifier).kind == types.DNS01:
+            return [challenges.DNS01]
+        return [account, challenges.DNS01]
+
+    @property
+    def _choice(self) -> str:
+        return self.conf("challenge") or DNS01
 
     def prepare(self) -> None:
+        if self._choice != DNS01:
+            from certbot_dns_delegate.order import challenges as types
+
+            if self._choice not in types.CHOICES:
+                option = self.option_name("challenge")
+                raise errors.PluginError(f"--{option} must be one of {', '.join(types.CHOICES)}: {self._choice!r}")
+            # Before an order is placed, and only where it was asked for.
+            types.register(self._choice)
         path = self.conf("credentials")
         if path:
             # Saved for renewal as it stands now, and a timer starts Certbot somewhere else.
@@ -89,13 +126,84 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         seconds = self.conf("propagation-seconds")
         if seconds is not None and seconds < 0:
             raise errors.PluginError(f"--{self.option_name('propagation-seconds')} must not be negative: {seconds}")
-        wanted = [_challenge(achall) for achall in achalls]
+        if self._choice == PERSIST:
+            self._verify(achalls)
+            return
+        wanted = [self._challenge(achall) for achall in achalls]
         self._engine = self._start()
-        self._engine.perform(
-            wanted,
+        try:
+            self._engine.perform(
+                wanted,
+                allow_subset=self.config.allow_subset_of_names,
+                timeout=None if seconds is None else timedelta(seconds=seconds),
+                known={name: chosen.problem for name, chosen in self._chosen.items() if chosen.problem is not None},
+            )
+        except errors.PluginError:
+            if self._choice == ACCOUNT:
+                self._name_staging_label()
+            raise
+
+    def _name_staging_label(self) -> None:
+        """A dry run has another account and so another label, whose CNAMEs are best added in one go."""
+        from certbot_dns_delegate.order.account import STAGING, on_record
+        from certbot_dns_delegate.order.challenges import LABEL, label_of
+
+        url = on_record(Path(self.config.config_dir), STAGING)
+        if url is not None and self.config.server != STAGING:
+            log.warning("for --dry-run, add the same CNAME at %s.%s.NAME", label_of(url), LABEL)
+
+    def _verify(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:
+        """See that each name's standing record is served everywhere; nothing is written."""
+        from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
+        from certbot_dns_delegate.order.standing import Asked, verify
+
+        wild = {str(name).lower().removeprefix("*.") for name in self.config.domains if str(name).startswith("*.")}
+        names = [(_identifier(achall), achall.chall.to_partial_json()) for achall in achalls]
+        asked = {name: Asked(name, members, name in wild) for name, members in names}
+        recursive = Recursive(self._resolvers() or system_resolvers())
+        verify(
+            list(asked.values()),
+            self._account(),
+            recursive,
+            log.warning,
             allow_subset=self.config.allow_subset_of_names,
-            timeout=None if seconds is None else timedelta(seconds=seconds),
         )
+
+    def _choose(self, identifier: str) -> "Chosen":
+        """The type for a name; the first call looks at all names of the order at once."""
+        if identifier not in self._chosen:
+            from certbot_dns_delegate.order.console import notice
+
+            names = [str(name).lower().removeprefix("*.") for name in self.config.domains or ()]
+            engine = self._start()
+            try:
+                self._chosen |= engine.choose([*names, identifier], self._account().url)
+            finally:
+                engine.end()
+            for name, chosen in self._chosen.items():
+                if said := notice(name, chosen, is_dry_run=self.config.dry_run):
+                    log.warning("%s: %s", self.name, said)
+        return self._chosen[identifier]
+
+    def _challenge(self, achall: achallenges.AnnotatedChallenge) -> "Challenge":
+        """What is to be published for a challenge of Certbot's."""
+        from certbot_dns_delegate.model import Challenge
+        from certbot_dns_delegate.order.challenges import owner_of
+
+        identifier = _identifier(achall)
+        if achall.chall.typ != ACCOUNT:
+            return Challenge(identifier, _owner(achall, identifier), achall.validation(achall.account_key))
+        try:
+            owner = owner_of(ACCOUNT, identifier, self._account().url)
+        except ValueError as error:
+            raise errors.PluginError(f"{error}\nhint: --{self.option_name('challenge')} {DNS01}") from None
+        return Challenge(identifier, owner, achall.validation(achall.account_key))
+
+    def _account(self) -> "AcmeAccount":
+        from certbot_dns_delegate.order.account import AcmeAccount
+
+        config = self.config
+        return AcmeAccount(Path(config.config_dir), config.server, config.account, verify=not config.no_verify_ssl)
 
     def cleanup(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:  # noqa: ARG002  the journal knows more
         if self._engine is None:
@@ -129,17 +237,20 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         return hint_for_failures(failures, self._engine.report, self._engine.left_out, self._engine.settings.command)
 
     def _start(self) -> "Engine":
-        from certbot_dns_delegate.lookup.recursive import parse_resolvers
         from certbot_dns_delegate.order.console import Tell
         from certbot_dns_delegate.order.engine import Engine
         from certbot_dns_delegate.settings import reader
 
         self._ask_for_credentials()
         loaded = reader.load(Path(self.conf("credentials")), self.name, log.warning)
-        resolvers = parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
         state = Path(self.config.work_dir) / "dns-delegate"
         option = f"--{self.option_name('resolvers')}"
-        return Engine(loaded, state, resolvers, Tell(log.warning, self._progress, self._terminal(), option))
+        return Engine(loaded, state, self._resolvers(), Tell(log.warning, self._progress, self._terminal(), option))
+
+    def _resolvers(self) -> "tuple[Resolver, ...]":
+        from certbot_dns_delegate.lookup.recursive import parse_resolvers
+
+        return parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
 
     def _terminal(self) -> "Terminal | None":
         if self.config.noninteractive_mode or not sys.stdin.isatty():
@@ -224,25 +335,21 @@ class Standalone(Delegate):
     description = "As dns-delegate, answering for the delegated zone itself while the challenge runs."
 
 
-def _challenge(achall: Any) -> "Challenge":
-    """What is to be published for a challenge of Certbot's.
+def _owner(achall: Any, identifier: str) -> "Name":
+    """Where the CA looks for a challenge, as Certbot says it.
 
     :raises PluginError: when there can be no such name.
     """
     import dns.exception
     import dns.name
 
-    from certbot_dns_delegate.model import Challenge
-
-    identifier = _identifier(achall)
     where = achall.validation_domain_name(identifier)
     try:
-        owner = dns.name.from_text(where)
+        return dns.name.from_text(where)
     except dns.exception.DNSException as error:
         raise errors.PluginError(
             f"{where} is no name that DNS can hold: {error}\nhint: use an http-01 authenticator for {identifier}"
         ) from None
-    return Challenge(identifier, owner, achall.validation(achall.account_key))
 
 
 def _identifier(achall: Any) -> str:

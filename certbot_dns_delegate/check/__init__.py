@@ -14,7 +14,6 @@ from certbot_dns_delegate.check import resolvers as views
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command import lineages, names
-from certbot_dns_delegate.command.certbot_account import AccountUnknown, account_uri
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
 from certbot_dns_delegate.command.output import Output, count
@@ -22,6 +21,7 @@ from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
+from certbot_dns_delegate.order.account import AccountUnknown, account_uri
 from certbot_dns_delegate.order.engine import WORKERS
 from certbot_dns_delegate.order.plan import Plan, Planned
 from certbot_dns_delegate.settings.delegates import Settings

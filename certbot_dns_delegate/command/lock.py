@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from certbot_dns_delegate.command import issuers, lineages
-from certbot_dns_delegate.command.certbot_account import account_uri
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.caa import CAASet, Property, climb, prohibitions
+from certbot_dns_delegate.order.account import account_uri
 from certbot_dns_delegate.order.planning import Planning
 from certbot_dns_delegate.text import parse_name, printable, show
 

@@ -65,7 +65,10 @@ class DNSPersist01(_Lenient):
 
     typ = PERSIST
     response_cls = PersistResponse
-    token: bytes = jose.json_util.field("token", omitempty=True, default=b"")
+    token: bytes = jose.json_util.field(
+        "token", omitempty=True, default=b"", encoder=jose.json_util.encode_b64jose, decoder=lambda _: b""
+    )
+    """Not of this type. It is there since acme makes a response from it, of which the CA gets nothing."""
     issuers_00: Any = jose.json_util.field("issuer-domain-names", omitempty=True, default=None)
     issuers_02: Any = jose.json_util.field("issuerDomainNames", omitempty=True, default=None)
     account: Any = jose.json_util.field("accounturi", omitempty=True, default=None)

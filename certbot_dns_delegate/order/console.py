@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from certbot_dns_delegate.lookup.recursive import OPTION
+from certbot_dns_delegate.order.challenges import DNS01
+from certbot_dns_delegate.order.choice import Chosen
 from certbot_dns_delegate.order.registration import Terminal
 from certbot_dns_delegate.order.watcher import Watcher
 
@@ -51,3 +53,12 @@ def overwrite(stream: TextIO, line: str) -> None:
         columns = shutil.get_terminal_size((0, 0)).columns  # what COLUMNS says
     stream.write(f"\r\x1b[K{line[: columns - 1] if columns else line}")
     stream.flush()
+
+
+def notice(name: str, chosen: Chosen, *, is_dry_run: bool) -> str:
+    """What to say of the challenge type that was chosen for a name; empty: nothing."""
+    if chosen.is_doubtful:
+        return f"{name} is checked by {DNS01}, since the label of the account could not be looked up: {chosen.why}"
+    if is_dry_run and chosen.kind == DNS01 and chosen.problem is None:
+        return f"{name} is checked by {DNS01}: {chosen.why} (a dry run has another account, and so another label)"
+    return ""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from certbot_dns_delegate.errors import DelegateError, raise_all
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order.choice import Chosen, choose
 from certbot_dns_delegate.order.console import Tell, once
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.planning import Planning, Surroundings
@@ -91,18 +92,27 @@ class Engine:
     # The whole
 
     def perform(
-        self, challenges: Sequence[Challenge], *, allow_subset: bool = False, timeout: timedelta | None = None
+        self,
+        challenges: Sequence[Challenge],
+        *,
+        allow_subset: bool = False,
+        timeout: timedelta | None = None,
+        known: Mapping[str, DelegateError] | None = None,
     ) -> Plan:
         """Plan, write and prove; returns when a CA may look.
 
         :param allow_subset: leave out what cannot be planned, instead of failing.
         :param timeout: instead of the profiles' own; zero: do not look.
+        :param known: names that cannot be planned, as was seen before.
         :raises DelegateError: with everything that is wrong. What was written stays on record for :meth:`cleanup`.
         """
         pool = Pool(WORKERS, "dns-delegate")
         try:
             standing = written(self._pending)
-            plan = self._plan(challenges, pool)
+            known = known or {}
+            plan = self._plan([each for each in challenges if each.identifier not in known], pool)
+            lost = [(each, known[each.identifier]) for each in challenges if each.identifier in known]
+            plan = replace(plan, problems=(*plan.problems, *lost))
             problems = [error for _, error in plan.problems]
             if problems and not (allow_subset and plan.planned):
                 raise_all(problems)
@@ -123,6 +133,19 @@ class Engine:
             # Not waited for here: after a signal the main thread must get on; cleanup waits for what was sent.
             pool.shutdown(wait=False, cancel_futures=True)
             self._diary.close()
+
+    def choose(self, names: Sequence[str], account: str) -> Mapping[str, Chosen]:
+        """The challenge type for each name, where the choice is left to us.
+
+        :param account: the URL of Certbot's account.
+        """
+        around = Surroundings(self._writers, self._recursive(), self._fleet, self.tell.warn)
+        with Pool(WORKERS, "dns-delegate") as pool:
+            return choose(Planning(self.settings, around, 2 * len(names)), names, account, pool)
+
+    def end(self) -> None:
+        """Let go of what providers hold, where nothing was performed."""
+        self._writers.end()
 
     def note_refusals(self, failures: Sequence[tuple[str, Any]]) -> None:
         """Note the CA's own words for the history; of a validation that went well a plugin is not told.

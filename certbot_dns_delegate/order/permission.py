@@ -6,9 +6,11 @@ account. Where CAs differ in what they take, the stricter one is followed (Pebbl
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from certbot_dns_delegate.text import printable
 
@@ -17,7 +19,11 @@ ANY_DOMAIN = "*"
 """The domain of a hash that is the same for every name: a CA of draft -02 must accept it (section 4.1)."""
 SOON = timedelta(days=30)
 """Before ``persistUntil`` it is time to renew the record."""
-KNOWN = frozenset({"accounturi", "policy", "persistuntil"})
+MOST_ISSUERS = 10
+"""Names of one CA in a challenge (section 3 of the drafts)."""
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+URI = re.compile(r"[!#-:<-\[\]-~]{1,1000}")
+"""Printable ASCII without what ends a value or a string: blank, ``"``, ``;``, ``\\``."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,31 @@ def hashed(prefix: str, domain: str, thumbprint: str, account: str) -> str:
     name = domain.encode("ascii")
     digest = hashlib.sha256(bytes([len(name)]) + name + thumbprint.encode() + account.encode()).digest()
     return f"{prefix}sha-256/{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def required_of(
+    members: Mapping[str, Any], name: str, account: str, thumbprint: str, prefix: str | None, *, is_wildcard: bool
+) -> Required:
+    """What a record must say for one name, in the form that the members of the CA's challenge belong to.
+
+    :param members: of the challenge object.
+    :param account: the account's URL.
+    :param thumbprint: of the account's key (RFC 7638).
+    :param prefix: ``accountHashPrefix`` of the CA's directory; None where it has none.
+    :raises ValueError: when the challenge names no CA.
+    """
+    is_hashed = "issuerDomainNames" in members
+    issuers = members.get("issuerDomainNames", members.get("issuer-domain-names"))
+    if not isinstance(issuers, list | tuple) or not 1 <= len(issuers) <= MOST_ISSUERS:
+        raise ValueError("the CA's challenge does not say for which CA the record has to be")
+    if not all(isinstance(each, str) and HOST.fullmatch(each) for each in issuers):
+        raise ValueError("the CA's challenge has a CA's name that is none")
+    if is_hashed and prefix is not None:
+        accounts = [hashed(prefix, domain, thumbprint, account) for domain in (name, ANY_DOMAIN)]
+    else:
+        said = members.get("accounturi")
+        accounts = [said, account] if isinstance(said, str) and URI.fullmatch(said) else [account]
+    return Required(tuple(issuers), tuple(dict.fromkeys(accounts)), is_wildcard)
 
 
 def text_of(required: Required) -> str:

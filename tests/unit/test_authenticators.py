@@ -33,7 +33,7 @@ class TestRFC2136(dns_test_common.BaseAuthenticatorTest, unittest.TestCase):
 
 def authenticator(directory: Path, **options: Any) -> Delegate:
     """One as Certbot makes it."""
-    defaults = {"credentials": None, "propagation_seconds": None, "resolvers": None}
+    defaults = {"credentials": None, "propagation_seconds": None, "resolvers": None, "challenge": None}
     config = mock.MagicMock(
         work_dir=str(directory / "work"),
         logs_dir=str(directory / "logs"),

@@ -77,3 +77,8 @@ class Pebble(Server):
     def surely_asks_by_tcp(self) -> bool:
         """Whether it is known to do so where UDP truncates, as Let's Encrypt does: 2.4 takes what is there for all."""
         return Path(self.command[0]) == programs.GO / "pebble"
+
+    @property
+    def offers_new_challenges(self) -> bool:
+        """Whether it has dns-account-01 and dns-persist-01: Debian's 2.4 has neither."""
+        return Path(self.command[0]) == programs.GO / "pebble"

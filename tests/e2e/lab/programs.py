@@ -47,7 +47,7 @@ LIBRARIES = {PDNS_MODULE: ("pdns-backend-sqlite3", "pdns"), FAKETIME: ("libfaket
 
 # Newer or further programs, built where Go is there; what fails is reported, never fatal.
 GO_PROGRAMS = {
-    "pebble": "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1",
+    "pebble": "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.3",
     "acme-dns": "github.com/joohoi/acme-dns@latest",
 }
 UNCONFINED = HOME / "unconfined"

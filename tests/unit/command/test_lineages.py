@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certbot_dns_delegate import check
 from certbot_dns_delegate.command import main
 from certbot_dns_delegate.command.arguments import make_parser
-from certbot_dns_delegate.command.certbot_account import AccountUnknown, account_uri
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.order.account import AccountUnknown, account_uri
 
 THEIRS, OTHER = "https://ca.test/dir", "http://other.test/dir/"
 

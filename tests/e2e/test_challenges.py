@@ -1,0 +1,159 @@
+"""dns-account-01, auto and dns-persist-01: the real Certbot, a real CA that offers them, a lagging secondary."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from certbot_dns_delegate.order.challenges import label_of
+from tests.e2e.lab import Lab
+from tests.e2e.runs import Certbot
+
+OPTION = "--dns-delegate-challenge"
+ISSUER = "pebble.letsencrypt.org"
+
+
+@pytest.fixture(autouse=True)
+def _offered(lab: Lab) -> None:
+    if not lab.ca.offers_new_challenges:
+        pytest.skip("needs a Pebble built with Go: Debian's has dns-01 alone")
+
+
+def account(certbot: Certbot) -> str:
+    """The URL of the account, which is made where there is none."""
+    files = list(certbot.directory.glob("config/accounts/**/regr.json"))
+    if not files:
+        certbot.run("register")
+        files = list(certbot.directory.glob("config/accounts/**/regr.json"))
+    return str(json.loads(files[0].read_text())["uri"])
+
+
+def delegated(lab: Lab, certbot: Certbot, name: str, target: str) -> str:
+    """Add the CNAME of the account's label; its owner."""
+    owner = f"{label_of(account(certbot))}._acme-challenge.{name}.customer.test."
+    lab.set_customer({owner: f"CNAME {target}"})
+    return owner
+
+
+def test_a_name_of_the_accounts_own(lab: Lab, certbot: Certbot) -> None:
+    """Name and wildcard through the account's label, renewed without an option; one UPDATE out and one back."""
+    delegated(lab, certbot, "none", "acct.acme.bind.test.")
+    before = lab.serial("acme.bind.test.")
+    ini = lab.credentials("acme.bind.test")
+    certbot.issue(ini, "none", "*.none", options=(OPTION, "dns-account-01"))
+    assert lab.serial("acme.bind.test.") - before == 2
+    certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    assert certbot.versions("none.customer.test") == 2
+    assert certbot.journals() == []
+
+
+def test_without_the_record_it_fails_before_anything_is_written(lab: Lab, certbot: Certbot) -> None:
+    """With the record to add, at the account's label; that _acme-challenge is delegated does not count."""
+    label = label_of(account(certbot))
+    before = lab.serial("single.bind.test.")
+    said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "dns-account-01"), code=1)
+    assert f"{label}._acme-challenge.single.customer.test. has no CNAME" in said
+    assert f"hint: add  {label}._acme-challenge.single.customer.test. 3600 IN CNAME" in said
+    assert lab.serial("single.bind.test.") == before
+
+
+def test_the_label_of_the_staging_account_is_named_too(lab: Lab, certbot: Certbot) -> None:
+    """Where Certbot has such an account on record."""
+    account(certbot)
+    folder = certbot.directory / "config/accounts/acme-staging-v02.api.letsencrypt.org/directory/1234"
+    folder.mkdir(parents=True)
+    (folder / "regr.json").write_text('{"uri": "https://example.com/acme/acct/ExampleAccount"}')
+    said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "dns-account-01"), code=1)
+    assert "add the same CNAME at _ujmmovf2vn55tgye._acme-challenge.NAME" in said
+
+
+def test_auto_chooses_name_by_name_in_one_order(lab: Lab, certbot: Certbot) -> None:
+    """dns-account-01 where the label has a CNAME, dns-01 elsewhere; both in one UPDATE."""
+    delegated(lab, certbot, "none", "mixed-none.single.bind.test.")
+    before = lab.serial("single.bind.test.")
+    said = certbot.issue(lab.credentials("single.bind.test"), "none", "single", options=(OPTION, "auto", "-v"))
+    assert lab.serial("single.bind.test.") - before == 2
+    assert certbot.names("none.customer.test") == {"none.customer.test", "single.customer.test"}
+    assert "dns-account-01 challenge for" in said
+    assert "dns-01 challenge for" in said
+
+
+def test_a_dry_run_says_where_auto_falls_back(lab: Lab, certbot: Certbot) -> None:
+    """Its account is another one."""
+    account(certbot)
+    said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "auto", "--dry-run"))
+    assert "single.customer.test is checked by dns-01" in said
+
+
+def test_two_accounts_have_each_a_label_at_one_name(lab: Lab, certbot: Certbot) -> None:
+    """Neither needs the other's record."""
+    other = Certbot(lab, "other-account")
+    for each, target in ((certbot, "one"), (other, "two")):
+        delegated(lab, each, "none", f"{target}.single.bind.test.")
+        each.issue(lab.credentials("single.bind.test"), "none", options=(OPTION, "dns-account-01"))
+
+
+def test_a_word_that_is_none_is_an_error(lab: Lab, certbot: Certbot) -> None:
+    """Before the CA is asked for anything."""
+    said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "dns-02"), code=1)
+    assert "must be one of dns-01, dns-account-01, auto, dns-persist-01: 'dns-02'" in said
+
+
+def persist(certbot: Certbot, name: str, *more: str, code: int = 0) -> str:
+    """Order by the standing record; no credentials are given."""
+    names = [word for each in (name, *more) for word in ("-d", f"{each}.customer.test")]
+    return certbot.run("certonly", "--authenticator=dns-delegate", OPTION, "dns-persist-01", *names, code=code)
+
+
+def test_a_standing_record_needs_neither_credentials_nor_a_write(lab: Lab, certbot: Certbot) -> None:
+    """Issued, renewed, name and wildcard; every zone stays as it is."""
+    before = lab.snapshot()
+    text = f'"{ISSUER}; accounturi={account(certbot)}; policy=wildcard"'
+    lab.set_customer({"_validation-persist.none.customer.test.": f"TXT {text}"})
+    persist(certbot, "none", "*.none")
+    certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    assert certbot.versions("none.customer.test") == 2
+    assert lab.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        (None, "there is no record for this CA"),
+        ("elsewhere.test; accounturi={account}", "it is for the CA elsewhere.test"),
+        (ISSUER + "; accounturi=https://elsewhere.test/1", "it is for another account: https://elsewhere.test/1"),
+        (ISSUER + "; accounturi={account}; persistUntil=1000000000", "it ended at 2001-09-09 01:46 UTC"),
+        (ISSUER + "; accounturi={account};", "malformed: ends in ;"),
+    ],
+)
+def test_a_record_that_does_not_count_ends_the_order(lab: Lab, certbot: Certbot, value: str | None, seen: str) -> None:
+    """Before the CA looks, with the record to add."""
+    url = account(certbot)
+    if value is not None:
+        lab.set_customer({"_validation-persist.none.customer.test.": f'TXT "{value.format(account=url)}"'})
+    said = persist(certbot, "none", code=1)
+    assert f"_validation-persist.none.customer.test.: {seen}" in said
+    record = f'_validation-persist.none.customer.test. 3600 IN TXT "{ISSUER}; accounturi={url}"'
+    assert f"hint: add  {record}" in said
+
+
+def test_a_standing_record_behind_a_cname(lab: Lab, certbot: Certbot) -> None:
+    """Followed as the CA follows it."""
+    text = f'"{ISSUER}; accounturi={account(certbot)}"'
+    lab.set_customer(
+        {
+            "_validation-persist.none.customer.test.": "CNAME standing.customer.test.",
+            "standing.customer.test.": f"TXT {text}",
+        }
+    )
+    persist(certbot, "none")
+
+
+def test_credentials_are_not_needed_in_the_renewal_file(lab: Lab, certbot: Certbot) -> None:
+    """The type is what is saved."""
+    text = f'"{ISSUER}; accounturi={account(certbot)}"'
+    lab.set_customer({"_validation-persist.none.customer.test.": f"TXT {text}"})
+    persist(certbot, "none")
+    saved = Path(certbot.directory / "config/renewal/none.customer.test.conf").read_text()
+    assert "dns_delegate_challenge = dns-persist-01" in saved
+    assert "dns_delegate_credentials" not in saved
