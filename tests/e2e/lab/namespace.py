@@ -40,10 +40,9 @@ def run(command: Sequence[str]) -> int:
         return subprocess.call(command)
     # Inside, everybody looks like root, and pytest's temporary directory is named after the user.
     os.environ.setdefault("LOGNAME", getpass.getuser())
-    # Root may lack user namespaces (a container) and still be allowed the others.
-    for flags in (CLONE_NEWUSER, 0) if os.geteuid() == 0 else (CLONE_NEWUSER,):
-        if works(lambda flags=flags: enter(flags)):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-            return supervise(lambda flags=flags: namespaced(command, flags))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    flags = possible()
+    if flags is not None:
+        return supervise(lambda: namespaced(command, flags))
     if os.geteuid() != 0:
         print(
             "the lab needs unprivileged user namespaces, which this system refuses\n"
@@ -57,6 +56,15 @@ def run(command: Sequence[str]) -> int:
         file=sys.stderr,
     )
     return supervise(lambda: plain(command))
+
+
+def possible() -> int | None:
+    """The flags with which namespaces can be had here; None where they cannot."""
+    # Root may lack user namespaces (a container) and still be allowed the others.
+    for flags in (CLONE_NEWUSER, 0) if os.geteuid() == 0 else (CLONE_NEWUSER,):
+        if works(lambda flags=flags: enter(flags)):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            return flags
+    return None
 
 
 def works(step: Callable[[], None]) -> bool:

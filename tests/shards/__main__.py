@@ -1,0 +1,169 @@
+"""``python -m tests.shards [--shards N] [--seed S] [PYTEST'S ARGUMENTS]``: the tests, side by side.
+
+It fails when a shard fails, and when not every test that was collected has ended. With one shard pytest runs as it
+would alone, on this terminal.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.e2e.lab import namespace
+from tests.shards import packing
+from tests.shards.report import Reader
+
+SHARDS_PER_CPU = 3
+"""Most of a test's time is waiting, so that three of them keep a processor busy."""
+SHOWN_S = 120
+"""Seconds after which pytest shows the stacks of a test that goes on (its faulthandler_timeout)."""
+LIMIT_S = 300
+"""Seconds without any test ending, after which a shard is ended: the longest takes 20 s on an idle machine."""
+INTERVAL_S = 0.1
+TELL_S = 30
+"""Seconds between two lines of progress, where there is no terminal."""
+SLOWEST = 20
+
+
+class Process:
+    """One shard at work."""
+
+    def __init__(self, shard: packing.Shard, options: Sequence[str], folder: Path) -> None:
+        self.shard = shard
+        self.folder = folder / str(shard.number)
+        self.folder.mkdir()
+        self.reader = Reader(self.folder / "report")
+        self.begun = self.last = time.monotonic()
+        self.took_s = 0.0
+        self.is_hung = False
+        command = [sys.executable, "-m", "tests.e2e.lab", "run", "--", *pytest(options, shard.paths)]
+        command += [f"--basetemp={self.folder / 't'}", "-o", f"cache_dir={self.folder / 'cache'}"]
+        command += ["-p", "tests.shards.report", f"--report={self.reader.file}"]
+        with (self.folder / "output").open("wb") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=packing.ROOT
+            )
+
+    def look(self) -> bool:
+        """Read what was reported; whether the shard still runs. One that hangs is ended."""
+        code = self.process.poll()
+        for test in self.reader.read():
+            self.last = time.monotonic()
+            if test.outcome == "failed":
+                print(f"failed: {test.node}", flush=True)
+        if code is not None:
+            self.took_s = self.took_s or time.monotonic() - self.begun
+            return False
+        if time.monotonic() - self.last > LIMIT_S:
+            self.is_hung = True
+            self.end()
+        return True
+
+    def end(self) -> None:
+        """End everything in its namespaces."""
+        self.process.kill()  # what it has started dies with it (PR_SET_PDEATHSIG, pid_namespaces(7))
+
+    def problem(self) -> str:
+        """What is wrong with its end; nothing when all is well."""
+        if self.is_hung:
+            return f"nothing ended for {LIMIT_S} s; ended in {self.reader.running or 'its start'}"
+        if self.process.returncode not in {0, 5}:  # pytest's ExitCode.NO_TESTS_COLLECTED: -k has left nothing
+            return f"exit code {self.process.returncode}"
+        ended, collected = len(self.reader.tests), self.reader.collected
+        return "" if ended == collected else f"{ended} tests of {collected} have ended"
+
+
+def pytest(options: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """The command line."""
+    return [sys.executable, "-m", "pytest", "-o", f"faulthandler_timeout={SHOWN_S}", *options, *paths]
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the tests; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.shards", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--shards", type=int, default=SHARDS_PER_CPU * (os.cpu_count() or 1), help="at most so many")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="the order of an earlier run")
+    parser.add_argument("--keep-durations", action="store_true", help="write the committed table")
+    own, others = parser.parse_known_args(words)
+    options, paths = packing.split(others)
+    # On a host's own loopback all servers would meet at the same addresses.
+    count = 1 if namespace.inside() or namespace.possible() is None else own.shards
+    found = packing.files(paths)
+    shards = packing.pack(found, count, random.Random(own.seed))
+    print(f"{len(shards)} shards, --seed {own.seed}", flush=True)
+    if own.shards == 1 or len(found) == 1:
+        return namespace.run(pytest(options, shards[0].paths))
+    folder = Path(tempfile.mkdtemp(prefix="shards-"))
+    processes = [Process(shard, options, folder) for shard in shards]
+    try:
+        watch(processes)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        for process in processes:
+            process.end()
+    is_well = tell(processes)
+    measured: Counter[str] = Counter()
+    for process in processes:
+        for test in process.reader.tests:
+            measured[test.file] += test.seconds
+    if not options:  # all of each file
+        packing.remember(measured, packing.COMMITTED if own.keep_durations else packing.LAST_RUN)
+    if is_well:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"what they left: {folder}")
+    return 0 if is_well else 1
+
+
+def watch(processes: Sequence[Process]) -> None:
+    """Until all have ended, with a line of progress now and then."""
+    begun = told = time.monotonic()
+    is_terminal = sys.stdout.isatty()
+    while running := [process for process in processes if process.look()]:
+        now = time.monotonic()
+        if now - told > (1 if is_terminal else TELL_S):
+            told = now
+            ended = sum(len(process.reader.tests) for process in processes)
+            of = sum(process.reader.collected or 0 for process in processes)
+            line = f"{now - begun:.0f} s: {ended} of {of} tests, {len(running)} shards"
+            slow = max(running, key=lambda process: now - process.last)
+            if now - slow.last > TELL_S:
+                line += f"; {now - slow.last:.0f} s in {slow.reader.running or 'its start'}"
+            print(f"\r\x1b[K{line}" if is_terminal else line, end="" if is_terminal else "\n", flush=True)
+        time.sleep(INTERVAL_S)
+    if is_terminal:
+        print("\r\x1b[K", end="")
+
+
+def tell(processes: Sequence[Process]) -> bool:
+    """Show the output of what failed, the slowest tests, what was skipped and the counts; whether all is well."""
+    tests = [test for process in processes for test in process.reader.tests]
+    problems = [(process, problem) for process in processes if (problem := process.problem())]
+    for process, problem in problems:
+        print(
+            f"\n=== shard {process.shard.number}: {problem}\n{(process.folder / 'output').read_text(errors='replace')}"
+        )
+    print(f"\nslowest {SLOWEST}:")
+    for test in sorted(tests, key=lambda test: -test.seconds)[:SLOWEST]:
+        print(f"{test.seconds:7.1f} s  {test.node}")
+    for reason, count in Counter(test.reason for test in tests if test.outcome == "skipped").items():
+        print(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
+    print("seconds by shard:", ", ".join(f"{process.took_s:.0f}" for process in processes))
+    for process, problem in problems:
+        print(f"shard {process.shard.number}: {problem}")
+    counts = Counter(test.outcome for test in tests)
+    print(", ".join(f"{counts[outcome]} {outcome}" for outcome in ("failed", "skipped", "passed") if counts[outcome]))
+    return not problems and bool(tests)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

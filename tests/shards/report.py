@@ -1,0 +1,97 @@
+"""What happens in one shard, line by line as it happens: a plugin for pytest, and who reads it in another process."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test that has ended."""
+
+    node: str
+    outcome: str
+    """As pytest has it: passed, failed, skipped."""
+    seconds: float
+    reason: str = ""
+    """Why it was skipped."""
+
+    @property
+    def file(self) -> str:
+        """The file that it is in, from the checkout's root."""
+        return self.node.partition("::")[0]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--report", type=Path, help="write what happens into this file")
+
+
+class Writer:
+    """The plugin's part that writes."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file.open("w", buffering=1)
+        self.reports: list[pytest.TestReport] = []
+
+    def write(self, **record: Any) -> None:
+        """One line."""
+        self.file.write(json.dumps(record) + "\n")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.write(collected=len(session.items))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.reports = []
+        self.write(begun=nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.reports.append(report)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        outcomes = {report.outcome: report for report in self.reports}
+        worst = next(outcome for outcome in ("failed", "skipped", "passed") if outcome in outcomes)
+        why = outcomes[worst].longrepr
+        self.write(
+            node=nodeid,
+            outcome=worst,
+            seconds=sum(report.duration for report in self.reports),
+            reason=why[2] if worst == "skipped" and isinstance(why, tuple) else "",
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if file := config.getoption("--report"):
+        config.pluginmanager.register(Writer(file))
+
+
+class Reader:
+    """What a shard has reported up to now."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.collected: int | None = None
+        self.running = ""
+        self.tests: list[Test] = []
+        self._read = 0
+
+    def read(self) -> Iterator[Test]:
+        """The tests that have ended since the last look."""
+        if not self.file.exists():
+            return
+        with self.file.open() as file:
+            file.seek(self._read)
+            while (line := file.readline()).endswith("\n"):
+                self._read = file.tell()
+                record = json.loads(line)
+                if "collected" in record:
+                    self.collected = record["collected"]
+                elif "begun" in record:
+                    self.running = record["begun"]
+                else:
+                    self.running = ""
+                    self.tests.append(Test(**record))
+                    yield self.tests[-1]
