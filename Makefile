@@ -21,7 +21,7 @@ types: $(VENV)/ready
 
 unit: $(VENV)/ready
 	$(LAB) setup
-	$(LAB) run -- $(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m tests.shards $(if $(SHARDS),--shards $(SHARDS)) $(if $(SEED),--seed $(SEED)) $(PYTEST)
 
 demo: $(VENV)/ready
 	@echo "Looking for the servers' programs; the first time they are fetched into .lab, which takes some seconds."

@@ -4,7 +4,8 @@ import os
 import textwrap
 from pathlib import Path
 
-from tests.e2e.lab import network, programs
+from tests.contract.real import BIND
+from tests.e2e.lab import programs
 from tests.e2e.lab.keys import Key
 
 UPDATE = """
@@ -66,5 +67,5 @@ def variables(directory: Path, key: Key) -> dict[str, str]:
     file.write_text(key.bind())
     file.chmod(0o600)
     libraries = programs.environment().get("LD_LIBRARY_PATH", os.environ.get("LD_LIBRARY_PATH", ""))
-    found = {"SERVER": network.BIND, "NSUPDATE": programs.path("nsupdate"), "KEY_FILE": str(file)}
+    found = {"SERVER": BIND, "NSUPDATE": programs.path("nsupdate"), "KEY_FILE": str(file)}
     return found | ({"LD_LIBRARY_PATH": libraries} if libraries else {})

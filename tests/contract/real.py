@@ -19,6 +19,8 @@ from tests.e2e.lab.named import Named, Zone
 from tests.e2e.lab.powerdns import PowerDns
 
 ZONE = "acme.example.net."
+BIND, POWERDNS = network.OWN_BIND, network.OWN_POWERDNS
+"""Not the lab's, which may be running."""
 in_the_lab = pytest.mark.skipif(
     not namespace.inside(), reason="needs port 53: python -m tests.e2e.lab run -- pytest tests/contract"
 )
@@ -35,13 +37,13 @@ ns.{ZONE} A {server}
 
 def bind(directory: Path, key: Key) -> Named:
     """BIND, primary of the zone, which ``key`` may update."""
-    zone = Zone(ZONE, zone_text(network.BIND), f"allow-update {{ key {key.name}; }};")
-    return Named("bind", directory, network.BIND, [zone], [key])
+    zone = Zone(ZONE, zone_text(BIND), f"allow-update {{ key {key.name}; }};")
+    return Named("bind", directory, BIND, [zone], [key])
 
 
 def powerdns(directory: Path) -> PowerDns:
     """PowerDNS with its HTTP API, primary of the zone."""
-    return PowerDns("powerdns", directory, network.POWERDNS, {ZONE: zone_text(network.POWERDNS)}, [], {})
+    return PowerDns("powerdns", directory, POWERDNS, {ZONE: zone_text(POWERDNS)}, [], {})
 
 
 def served(address: str, owner: Name) -> RRset:
@@ -59,7 +61,7 @@ def plant(key: Key, owner: Name, values: frozenset[str], ttl: int) -> None:
     update = dns.update.UpdateMessage(ZONE, keyring=key.dnspython())
     for value in values:
         update.add(owner, ttl, dns.rdata.from_text("IN", "TXT", quote(value)))
-    assert dns.query.tcp(update, network.BIND, timeout=5).rcode() == dns.rcode.NOERROR
+    assert dns.query.tcp(update, BIND, timeout=5).rcode() == dns.rcode.NOERROR
 
 
 def quote(value: str) -> str:

@@ -18,8 +18,7 @@ from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.foreign.certbot_plugin import CertbotPlugin
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import reader
-from tests.contract.real import ZONE, bind, in_the_lab, plant, served
-from tests.e2e.lab import network
+from tests.contract.real import BIND, ZONE, bind, in_the_lab, plant, served
 from tests.e2e.lab.keys import Key
 from tests.servers.cloudflare import TOKEN, Cloudflare
 from tests.servers.route53 import Route53
@@ -82,7 +81,7 @@ class TestRFC2136(OfPlugin):
             yield
 
     def provider(self, secret: str = "") -> CertbotPlugin:
-        file = f"""dns_rfc2136_server = {network.BIND}
+        file = f"""dns_rfc2136_server = {BIND}
 dns_rfc2136_name = {self.key.name}
 dns_rfc2136_secret = {secret or self.key.secret}
 dns_rfc2136_algorithm = HMAC-SHA256
@@ -90,7 +89,7 @@ dns_rfc2136_algorithm = HMAC-SHA256
         return provider(self.directory, plugin="dns-rfc2136", file=file)
 
     def served(self, owner: Name) -> RRset:
-        return served(network.BIND, owner)
+        return served(BIND, owner)
 
     def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
         plant(self.key, owner, values, ttl)
@@ -516,7 +515,7 @@ for keys in ({{}}, {{"credentials": "nowhere.ini"}}):
 def test_incomplete_credentials_are_told_before_the_first_write(tmp_path: Path) -> None:
     """What the plugin says about its file, when the provider is made."""
     with pytest.raises(SettingsError, match=r"(?s)dns-rfc2136 does not accept its settings: .*dns_rfc2136_secret"):
-        provider(tmp_path, plugin="dns-rfc2136", file=f"dns_rfc2136_name = x\ndns_rfc2136_server = {network.BIND}\n")
+        provider(tmp_path, plugin="dns-rfc2136", file=f"dns_rfc2136_name = x\ndns_rfc2136_server = {BIND}\n")
 
 
 def test_is_tested_with_the_releases_it_was_read_in() -> None:

@@ -18,8 +18,7 @@ from certbot_dns_delegate.providers.foreign.program import Program
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import reader
 from tests.contract import hooks
-from tests.contract.real import ZONE, bind, in_the_lab, plant, served
-from tests.e2e.lab import network
+from tests.contract.real import BIND, ZONE, bind, in_the_lab, plant, served
 from tests.e2e.lab.keys import Key
 
 APEX = from_text(ZONE)
@@ -60,7 +59,7 @@ class Hook(Conformance):
         return provider(self.directory, hooks.hook(self.directory, self.protocol), protocol=self.protocol, **variables)
 
     def served(self, owner: Name) -> RRset:
-        return served(network.BIND, owner)
+        return served(BIND, owner)
 
     def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
         plant(self.key, owner, values, ttl)
@@ -104,9 +103,9 @@ def test_hooks_that_are_given_the_certificates_name(tmp_path: Path, protocol: st
     with bind(tmp_path, key):
         one = provider(tmp_path, hooks.hook(tmp_path, protocol), protocol=protocol, **hooks.variables(tmp_path, key))
         one.publish(APEX, {owner: frozenset({ONE, TWO})}, 1)
-        assert served(network.BIND, owner).values == {ONE, TWO}
+        assert served(BIND, owner).values == {ONE, TWO}
         one.withdraw(APEX, {owner: frozenset({ONE})})
-        assert served(network.BIND, owner).values == {TWO}
+        assert served(BIND, owner).values == {TWO}
 
 
 @pytest.mark.parametrize("protocol", ["certbot-hooks", "dehydrated"])

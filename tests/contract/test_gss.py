@@ -13,8 +13,8 @@ from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.rfc2136 import gss
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.providers.rfc2136.reply import Signature, read
-from tests.contract.real import ZONE, in_the_lab, served, zone_text
-from tests.e2e.lab import kerberos, network
+from tests.contract.real import BIND, ZONE, in_the_lab, served, zone_text
+from tests.e2e.lab import kerberos
 from tests.e2e.lab.kerberos import Kdc
 from tests.e2e.lab.named import Named, Zone
 
@@ -31,7 +31,7 @@ class Kerberised(Named):
     def __init__(self, directory: Path, keytab: Path) -> None:
         self.keytab = keytab
         policy = f"update-policy {{ grant web1@{kerberos.REALM} name web1.{ZONE} TXT; }};"
-        super().__init__("bind", directory, network.BIND, [Zone(ZONE, zone_text(network.BIND), policy)])
+        super().__init__("bind", directory, BIND, [Zone(ZONE, zone_text(BIND), policy)])
 
     def configure(self, keys: object) -> Path:
         """With tkey-gssapi-keytab among the options."""
@@ -67,7 +67,7 @@ def options(**given: object) -> dict[str, object]:
 
 def update(given: dict[str, object], owner: str, host: str = HOST) -> int:
     """The rcode of one UPDATE by a key that was agreed on."""
-    with Connection(Server(network.BIND)) as connection:
+    with Connection(Server(BIND)) as connection:
         key = gss.agree(connection, given, host)
         message = dns.update.UpdateMessage(ZONE)
         message.use_tsig(key)
@@ -81,7 +81,7 @@ def test_an_update_is_signed_by_what_was_agreed(realm: Kdc, web1: Path) -> None:
     """And the policy knows the principal; another name than its own is refused, signed."""
     given = options(gss_principal=f"web1@{kerberos.REALM}", gss_keytab=web1)
     assert update(given, "web1") == dns.rcode.NOERROR
-    assert served(network.BIND, OWNER).values == {ONE}
+    assert served(BIND, OWNER).values == {ONE}
     assert update(given, "other") == dns.rcode.REFUSED
 
 

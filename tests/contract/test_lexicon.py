@@ -19,8 +19,7 @@ from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.foreign.lexicon import Lexicon
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import reader
-from tests.contract.real import ZONE, bind, in_the_lab, plant, powerdns, quote, served
-from tests.e2e.lab import network
+from tests.contract.real import BIND, POWERDNS, ZONE, bind, in_the_lab, plant, powerdns, quote, served
 from tests.e2e.lab.keys import Key
 from tests.e2e.lab.powerdns import PowerDns
 
@@ -63,10 +62,10 @@ class TestDdns(Conformance):
 
     def provider(self) -> Lexicon:
         token = f"{self.key.algorithm}:{self.key.name}:{self.key.secret}"
-        return provider(self.directory, service="ddns", auth_token=token, ddns_server=network.BIND)
+        return provider(self.directory, service="ddns", auth_token=token, ddns_server=BIND)
 
     def served(self, owner: Name) -> RRset:
-        return served(network.BIND, owner)
+        return served(BIND, owner)
 
     def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
         plant(self.key, owner, values, ttl)
@@ -106,7 +105,7 @@ class TestPowerdns(Conformance):
         return self.provider(TestPowerdns.secrets[0])
 
     def served(self, owner: Name) -> RRset:
-        return served(network.POWERDNS, owner)
+        return served(POWERDNS, owner)
 
     def plant(self, owner: Name, values: frozenset[str], ttl: int) -> None:
         records = [{"content": quote(value), "disabled": False} for value in values]

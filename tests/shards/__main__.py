@@ -5,6 +5,7 @@ would alone, on this terminal.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -23,9 +24,7 @@ from tests.shards.report import Reader
 
 SHARDS_PER_CPU = 3
 """Most of a test's time is waiting, so that three of them keep a processor busy."""
-SHOWN_S = 120
-"""Seconds after which pytest shows the stacks of a test that goes on (its faulthandler_timeout)."""
-LIMIT_S = 300
+LIMIT_S = 240.0
 """Seconds without any test ending, after which a shard is ended: the longest takes 20 s on an idle machine."""
 INTERVAL_S = 0.1
 TELL_S = 30
@@ -36,8 +35,9 @@ SLOWEST = 20
 class Process:
     """One shard at work."""
 
-    def __init__(self, shard: packing.Shard, options: Sequence[str], folder: Path) -> None:
+    def __init__(self, shard: packing.Shard, options: Sequence[str], folder: Path, limit_s: float) -> None:
         self.shard = shard
+        self.limit_s = limit_s
         self.folder = folder / str(shard.number)
         self.folder.mkdir()
         self.reader = Reader(self.folder / "report")
@@ -45,11 +45,18 @@ class Process:
         self.took_s = 0.0
         self.is_hung = False
         command = [sys.executable, "-m", "tests.e2e.lab", "run", "--", *pytest(options, shard.paths)]
+        # Pytest shows the stacks of a test that goes on, before the shard is ended.
+        command += ["-o", f"faulthandler_timeout={limit_s / 2}", "--continue-on-collection-errors"]
         command += [f"--basetemp={self.folder / 't'}", "-o", f"cache_dir={self.folder / 'cache'}"]
         command += ["-p", "tests.shards.report", f"--report={self.reader.file}"]
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=packing.ROOT
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=packing.ROOT,
+                start_new_session=True,
             )
 
     def look(self) -> bool:
@@ -62,19 +69,20 @@ class Process:
         if code is not None:
             self.took_s = self.took_s or time.monotonic() - self.begun
             return False
-        if time.monotonic() - self.last > LIMIT_S:
+        if time.monotonic() - self.last > self.limit_s:
             self.is_hung = True
             self.end()
         return True
 
     def end(self) -> None:
-        """End everything in its namespaces."""
-        self.process.kill()  # what it has started dies with it (PR_SET_PDEATHSIG, pid_namespaces(7))
+        """End it, and everything in its namespaces (PR_SET_PDEATHSIG, pid_namespaces(7))."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
         """What is wrong with its end; nothing when all is well."""
         if self.is_hung:
-            return f"nothing ended for {LIMIT_S} s; ended in {self.reader.running or 'its start'}"
+            return f"nothing ended for {self.limit_s:g} s; ended in {self.reader.running or 'its start'}"
         if self.process.returncode not in {0, 5}:  # pytest's ExitCode.NO_TESTS_COLLECTED: -k has left nothing
             return f"exit code {self.process.returncode}"
         ended, collected = len(self.reader.tests), self.reader.collected
@@ -83,7 +91,7 @@ class Process:
 
 def pytest(options: Sequence[str], paths: Sequence[str]) -> list[str]:
     """The command line."""
-    return [sys.executable, "-m", "pytest", "-o", f"faulthandler_timeout={SHOWN_S}", *options, *paths]
+    return [sys.executable, "-m", "pytest", *options, *paths]
 
 
 def main(words: Sequence[str]) -> int:
@@ -91,6 +99,7 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.shards", description=__doc__, allow_abbrev=False)
     parser.add_argument("--shards", type=int, default=SHARDS_PER_CPU * (os.cpu_count() or 1), help="at most so many")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="the order of an earlier run")
+    parser.add_argument("--limit", type=float, default=LIMIT_S, metavar="SECONDS", help="for a test that goes on")
     parser.add_argument("--keep-durations", action="store_true", help="write the committed table")
     own, others = parser.parse_known_args(words)
     options, paths = packing.split(others)
@@ -101,8 +110,9 @@ def main(words: Sequence[str]) -> int:
     print(f"{len(shards)} shards, --seed {own.seed}", flush=True)
     if own.shards == 1 or len(found) == 1:
         return namespace.run(pytest(options, shards[0].paths))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="shards-"))
-    processes = [Process(shard, options, folder) for shard in shards]
+    processes = [Process(shard, options, folder, own.limit) for shard in shards]
     try:
         watch(processes)
     except KeyboardInterrupt:

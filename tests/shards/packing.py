@@ -13,6 +13,8 @@ COMMITTED = Path(__file__).with_name("durations.json")
 """For the first run in a checkout; `python -m tests.shards --keep-durations` writes it."""
 UNKNOWN_S = 3.0
 """Seconds for a file that nobody has measured."""
+IMPORT_S = 0.1
+"""Seconds to find the tests of a file."""
 TOGETHER = ("tests/docs/",)
 """Folders whose files share something that is dear to make."""
 WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "--deselect", "--ignore", "--durations", "--maxfail", "--tb"}
@@ -72,9 +74,9 @@ def pack(found: Mapping[str, Iterable[str]], count: int, chance: random.Random) 
     groups: dict[str, list[str]] = {}
     for file in found:
         groups.setdefault(next((folder for folder in TOGETHER if file.startswith(folder)), file), []).append(file)
-    # A tenth more or less costs little, and has other files meet each time.
+    # A tenth more or less costs little, and has other files meet each time. Importing a file takes time too.
     length = {
-        group: sum(known.get(file, UNKNOWN_S) for file in members) * chance.uniform(0.9, 1.1)
+        group: sum(known.get(file, UNKNOWN_S) + IMPORT_S for file in members) * chance.uniform(0.9, 1.1)
         for group, members in groups.items()
     }
     shards = [Shard(number) for number in range(1, min(count, len(groups)) + 1)]

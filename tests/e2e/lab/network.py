@@ -16,6 +16,7 @@ POWERDNS_LUA = "127.0.53.31"  # where a Lua policy replaces every other check
 ACME_DNS = "127.0.53.40"
 STANDALONE = "127.0.53.60"  # for a listener that a test brings
 RECIPES = "127.0.53.61"  # for the servers of the documentation's recipes, one after the other
+OWN_BIND, OWN_POWERDNS = "127.0.53.70", "127.0.53.71"  # for the servers that a provider's test brings
 RESOLVER = "127.0.53.53"
 CA = "127.0.53.80"
 DEAD = "127.0.53.99"  # nothing listens here
@@ -30,7 +31,7 @@ IPV6 = {
 
 ADDRESSES = (
     *(ROOT, CUSTOMER, LINKS, BIND, LAGGING, NSD, KNOT, POWERDNS, POWERDNS_LUA),
-    *(ACME_DNS, STANDALONE, RECIPES, RESOLVER, CA),
+    *(ACME_DNS, STANDALONE, RECIPES, OWN_BIND, OWN_POWERDNS, RESOLVER, CA),
 )
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916  # linux/sockios.h
