@@ -113,7 +113,7 @@ class ChainEndsOutside(PlanError):
 
 
 class TargetNotAllowed(PlanError):
-    """``for`` or ``targets`` of the delegate forbid this name this target.
+    """``for`` or ``targets`` of the delegate, or the name of the account there, forbid this name this target.
 
     If the name is meant to use it, change the setting; if not, somebody has pointed a CNAME at another's target.
     """

@@ -92,7 +92,8 @@ class Planner:
             raise self._outside(challenge, followed)
         delegate, _ = route
         self._check_allowed(challenge, followed.chain, delegate)
-        self._provider_of(delegate).admit(followed.chain.target)
+        by_customer = None if override is not None else challenge.identifier
+        self._provider_of(delegate).admit(followed.chain.target, by_customer)
         zone, present = self._zone(delegate, followed)
         self._provider_of(delegate).recognise(zone)
         return followed.chain, Target(followed.chain.target, zone, delegate.title, present)

@@ -183,10 +183,12 @@ class Provider(ABC):
         :raises PlanError: where the provider cannot write in it.
         """
 
-    def admit(self, owner: Name) -> None:  # noqa: B027  a hook
+    def admit(self, owner: Name, identifier: str | None = None) -> None:  # noqa: B027  a hook
         """Called in the plan with each target.
 
-        :raises PlanError: where the provider cannot write at this name, for a reason that is not the zone's.
+        :param identifier: the certificate name whose CNAME leads there; None where the operator chose the target.
+        :raises PlanError: where the provider cannot write at this name, for a reason that is not the zone's; or
+            :exc:`~certbot_dns_delegate.errors.TargetNotAllowed` where the target is another name's.
         """
 
     def target_of(self, name: str) -> Name | None:

@@ -9,13 +9,14 @@ from certbot_dns_delegate.errors import NotPermitted, SettingsError, StateError
 from certbot_dns_delegate.text import command_line, printable
 
 MOST = 16 * 1024 * 1024
-"""Bytes; no file we read is larger, whatever a path may lead to."""
+"""Bytes; no file we read is larger unless it says so, whatever a path may lead to."""
 
 
-def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True) -> str:
+def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True, most: int = MOST) -> str:
     """The text of ``path``.
 
     :param warn: told when others may read a file that holds secrets.
+    :param most: bytes that it may have.
     :raises SettingsError: when it cannot be read, is no regular file, is not UTF-8, belongs to somebody else than this
         user or root, or may be written by its group or others.
     """
@@ -34,13 +35,13 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         if is_secret and status.st_mode & stat.S_IROTH:
             warn(f"{shown} holds secrets and everybody may read it; hint: {command_line('chmod', '600', path)}")
         with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(MOST + 1)
+            content = file.read(most + 1)
     except OSError as error:
         raise SettingsError(f"{shown}: {error.strerror}", f"{command_line('cat', path)} > /dev/null") from None
     finally:
         os.close(descriptor)
-    if len(content) > MOST:
-        raise SettingsError(f"{shown}: larger than {MOST >> 20} MiB")
+    if len(content) > most:
+        raise SettingsError(f"{shown}: larger than {most >> 20} MiB")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -200,7 +200,7 @@ def newer_history(lab: Lab, here: Path) -> dict[str, str]:
 
 def accounts(lab: Lab, here: Path) -> dict[str, str]:
     """An acme-dns server, settings for it, and files as other tools store their accounts; nothing stored here yet."""
-    server = RUNNING.enter_context(AcmeDNS())
+    server = RUNNING.enter_context(AcmeDNS("auth.test"))
     url = server.url.replace("//", "//proxy:who-may-pass@")
     ini = lab.private_file(
         f"{here.name}.ini", f"[auth.test]\nprovider = acme-dns\nurl = {url}\naccounts = {here}/store.json\n"

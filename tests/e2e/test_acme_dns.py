@@ -89,6 +89,8 @@ def test_certificate_and_renewal(lab: Lab, certbot: Certbot, credentials: Path) 
 def test_two_orders_at_once_on_one_account(lab: Lab, certbot: Certbot, credentials: Path) -> None:
     """Two Certbots, two slots, four values: one order waits until the other's validation is over, and both succeed."""
     target = register(credentials, "first.customer.test").to_text()
+    with credentials.open("a") as file:
+        file.write("dns_delegate_acme_dns_shared_accounts = true\n")
     names = ("first", "second")
     for name in names:
         lab.alias(f"{name}.customer.test", target)
@@ -97,6 +99,17 @@ def test_two_orders_at_once_on_one_account(lab: Lab, certbot: Certbot, credentia
     runs = [certbot.start(*each, home=home) for each, home in zip(arguments, homes, strict=True)]
     for run in runs:
         assert "Successfully received certificate" in run.end()
+
+
+def test_another_customers_cname_to_an_account_is_refused(lab: Lab, certbot: Certbot, credentials: Path) -> None:
+    """It would push out the values of the name that the account is for; the setting that shares it is named."""
+    target = register(credentials, "first.customer.test").to_text()
+    for name in ("first", "second"):
+        lab.alias(f"{name}.customer.test", target)
+    output = certbot.issue(credentials, "second", authenticator=AUTHENTICATOR, code=1)
+    assert f"{target} is the account of first.customer.test, and not of second.customer.test" in output
+    assert "names are yours: dns_delegate_acme_dns_shared_accounts = true" in output
+    certbot.issue(credentials, "first", "*.first", authenticator=AUTHENTICATOR)
 
 
 def test_error_shows_the_record_to_add(lab: Lab, certbot: Certbot, credentials: Path) -> None:

@@ -20,11 +20,13 @@ from certbot_dns_delegate.providers.acme_dns import acme_sh
 from certbot_dns_delegate.schema import URL, Secret
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.state.locks import FileLock
-from certbot_dns_delegate.text import command_line, parse_name, printable
+from certbot_dns_delegate.text import command_line, parse_name, plain, printable
 
 PATIENCE = 120.0
 """Seconds to wait for another process that registers: one request (60 s) and its repeats."""
 
+MOST = 64 * 1024 * 1024
+"""Bytes of an account file: 190,000 accounts as we write them, of 350 bytes each."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -51,7 +53,6 @@ class Account:
         """
         if self.fulldomain is None:
             return self.is_labelled(target)
-        # getlocalcert's console hands out keys that write below the name they show.
         below = is_getlocalcert(url or self.server_url) and target.labels[0].lower() == b"_acme-challenge"
         return target == self.fulldomain or (below and target.parent() == self.fulldomain)
 
@@ -60,8 +61,16 @@ class Account:
 
         True of the right target also when the server's domain has changed since the file was written.
         """
-        label = target.labels[0].decode("ascii", "replace").lower()
-        return label == self.subdomain.lower() and _UUID.fullmatch(label) is not None
+        return is_random(target) and _label(target) == self.subdomain.lower()
+
+
+def is_random(target: Name) -> bool:
+    """Whether a target's first label is one that acme-dns makes, which nobody chooses: a UUID."""
+    return _UUID.fullmatch(_label(target)) is not None
+
+
+def _label(target: Name) -> str:
+    return target.labels[0].decode("ascii", "replace").lower()
 
 
 def is_getlocalcert(url: str) -> bool:
@@ -100,8 +109,20 @@ def parse(text: str) -> list[Account]:
 
 
 def normalise(name: str) -> str:
-    """A certificate name as a key: lower case, without ``*.``, ``_acme-challenge.`` and the final dot."""
-    return name.strip().lower().removeprefix("*.").removeprefix("_acme-challenge.").rstrip(".")
+    """A certificate name as a key: lower case, A-labels, without ``*.``, ``_acme-challenge.`` and the final dot."""
+    bare = name.strip().lower().removeprefix("*.").removeprefix("_acme-challenge.").rstrip(".")
+    if not bare.isascii():
+        with suppress(ValueError):
+            return plain(parse_name(bare))
+    return bare
+
+
+def lower_keys(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by lower-case key: Go reads keys in any case, and old goacmedns wrote FullDomain.
+
+    Of two spellings the lower-case one counts, wherever it stands.
+    """
+    return {key.lower(): value for key, value in record.items()} | {k: v for k, v in record.items() if k.islower()}
 
 
 def account_of(name: str, record: object) -> Account:
@@ -111,8 +132,7 @@ def account_of(name: str, record: object) -> Account:
     """
     if not isinstance(record, dict):
         raise ValueError("is no object")
-    # Go reads keys in any case, and old goacmedns wrote FullDomain.
-    fields = {key.lower(): value for key, value in record.items()}
+    fields = lower_keys(record)
     values = {}
     for key in ("username", "password", "subdomain", "fulldomain", "server_url"):
         value = fields.get(key, "") or ""
@@ -147,11 +167,21 @@ class AccountFile:
         :raises SettingsError: when the file is missing, not to be trusted, cut, or another tool's.
         """
         try:
-            return parse(read_trusted(self.path, self._warn))
+            return parse(self.text())
         except ValueError as error:
-            shown = printable(str(self.path))
-            hint = "restore the file from a copy: the keys in it exist nowhere else"
-            raise SettingsError(f"{shown}: {error}", hint) from None
+            raise self.unusable(error) from None
+
+    def text(self) -> str:
+        """What is in the file.
+
+        :raises SettingsError: when it is missing or not to be trusted.
+        """
+        return read_trusted(self.path, self._warn, most=MOST)
+
+    def unusable(self, error: ValueError) -> SettingsError:
+        """The error for a file that is cut, or another tool's."""
+        hint = "restore the file from a copy: the keys in it exist nowhere else"
+        return SettingsError(f"{printable(str(self.path))}: {error}", hint)
 
     @contextmanager
     def locked(self, wait: Callable[[float], object]) -> Iterator[None]:
@@ -191,7 +221,7 @@ class AccountFile:
             return {}
         self.read()
         with suppress(ValueError):
-            content = json.loads(read_trusted(self.path, self._warn).removeprefix("\ufeff"))
+            content = json.loads(self.text().removeprefix("\ufeff"))
             if all(isinstance(record, dict) for record in content.values()):
                 return dict(content)
         problem = f"{printable(str(self.path))}: holds one account without its name, so that none can be added"

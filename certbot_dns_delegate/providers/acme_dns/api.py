@@ -1,32 +1,61 @@
 """The two requests of acme-dns, and getlocalcert's differences."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from certbot_dns_delegate.errors import Refused, WriteError
-from certbot_dns_delegate.providers.acme_dns.accounts import Account, account_of
+from dns.name import Name
+
+from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.providers.acme_dns.accounts import Account, account_of, is_getlocalcert, lower_keys
 from certbot_dns_delegate.providers.http.client import Answer, Client
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import printable, show
 
 
-def register(client: Client, allowed: Sequence[str]) -> dict[str, Any]:
+def register(client: Client, allowed: Sequence[str], suffix: Name | None) -> dict[str, Any]:
     """Create an account; each call creates another.
 
     :param allowed: networks that may use it; none: anybody who has the key.
-    :returns: the account's fields as the server sent them.
+    :param suffix: what its target has to lie in; None: the service itself says what it serves.
+    :returns: the account's fields as the server sent them, by lower-case key.
+    :raises OutcomeUnknown: also where its target is not one that such an account can have.
     """
     body = {"allowfrom": list(allowed)} if allowed else None
     answer = client.call("POST", "register", json=body, accept={404}, is_private=True)
     if answer.status == 404:
         hint = "the server's disable_registration may be set: ask whoever runs it for an account"
         raise Refused(answer.error().problem, hint)
-    fields = answer.value(dict)
+    fields = lower_keys(answer.value(dict))
     answer.field(fields, "fulldomain", str)
     try:
-        account_of("", fields)
+        account = account_of("", fields)
     except ValueError as error:
         raise answer.unusable(str(error)) from None
-    return dict(fields)
+    try:
+        _check_target(account, suffix, client.base)
+    except ValueError as error:
+        hint = (
+            "the section's title has to be what the server has as [general] domain; where it is, do not trust this one"
+        )
+        raise OutcomeUnknown(answer.unusable(str(error)).problem, hint) from None
+    return fields
+
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+"""A label of letters, digits and hyphens (RFC 1123 section 2.1)."""
+
+
+def _check_target(account: Account, suffix: Name | None, url: str) -> None:
+    """Whether a new account's target is its own: a server that lies would have a customer's CNAME lead anywhere."""
+    target = account.fulldomain
+    assert target is not None  # its field was there
+    if suffix is not None and (target == suffix or not target.is_subdomain(suffix)):
+        raise ValueError(f"its fulldomain {show(target)} does not lie in {show(suffix)}")
+    if is_getlocalcert(url) and target.labels[0].lower() == b"_acme-challenge":
+        target = target.parent()
+    labels = [label.decode("latin-1") for label in target.labels[:-1]]
+    if not all(map(LABEL.fullmatch, labels)) or labels[0].lower() != account.subdomain.lower():
+        raise ValueError(f"its fulldomain {show(target)} does not begin with its subdomain, or is no host name")
 
 
 def update(client: Client, account: Account, value: str) -> None:

@@ -11,16 +11,24 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dns.name import Name
 from zope.interface import implementer
 
-from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, PlanError, Refused, SeveralProblems, raise_all
+from certbot_dns_delegate.errors import (
+    DelegateError,
+    OutcomeUnknown,
+    PlanError,
+    Refused,
+    SeveralProblems,
+    TargetNotAllowed,
+    raise_all,
+)
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.acme_dns import api
-from certbot_dns_delegate.providers.acme_dns.accounts import Account, beside, is_getlocalcert
+from certbot_dns_delegate.providers.acme_dns.accounts import Account, beside, is_getlocalcert, normalise
 from certbot_dns_delegate.providers.acme_dns.holds import Hold, Holds
 from certbot_dns_delegate.providers.acme_dns.service import AT_ONCE, REGISTER, Service
 from certbot_dns_delegate.providers.interface import Context, IRegistrar, Options, Provider
-from certbot_dns_delegate.schema import NETWORKS, PATH, Key
-from certbot_dns_delegate.text import VALUE, printable, show, show_all
+from certbot_dns_delegate.schema import BOOLEAN, NETWORKS, PATH, Key
+from certbot_dns_delegate.text import VALUE, command_line, printable, show, show_all
 from certbot_dns_delegate.threads import Pool
 
 SLOTS = 2
@@ -39,11 +47,13 @@ class AcmeDNS(Provider):
         *http.keys(is_optional=True),
         Key("accounts", PATH, "The file of accounts; goacmedns', lego's and others are read.", is_required=True),
         Key("allowfrom", NETWORKS, "Addresses that may use the accounts made by register, as networks."),
+        Key("shared_accounts", BOOLEAN, "An account also serves names that it is not stored for.", default="false"),
     )
 
     def __init__(self, options: Options, context: Context) -> None:
         self._context = context
         self._service = Service(options, context)
+        self._is_shared: bool = options["shared_accounts"]
         self._keys: dict[Name, Hashable] = {}
         """What was taken for an owner."""
         self._holds = Holds((beside(options["accounts"], ".locks"), context.state), context.wait)
@@ -58,6 +68,23 @@ class AcmeDNS(Provider):
         """The account; without one the owner itself."""
         account = self._service.account_of(owner)
         return owner if account is None else self._service.key(account)
+
+    def admit(self, owner: Name, identifier: str | None = None) -> None:
+        """:raises TargetNotAllowed: where a CNAME leads to the account of another name, whose values it would push out.
+
+        An account that is stored without a name is for any.
+        """
+        names = [account.name for account in self._service.accounts_at(owner)]
+        if identifier is None or self._is_shared or not names or {"", normalise(identifier)} & set(names):
+            return
+        shown, title = printable(", ".join(sorted(names))), self._context.title
+        is_flat = title.startswith("dns-delegate-")
+        setting = f"{title.replace('-', '_')}_shared_accounts" if is_flat else f"[{title}] shared_accounts"
+        raise TargetNotAllowed(
+            f"{show(owner)} is the account of {shown}, and not of {identifier}",
+            f"{command_line('certbot-dns-delegate', 'register', identifier)}  makes an account of its own; where both"
+            f" names are yours: {setting} = true",
+        )
 
     def zone_of(self, owner: Name) -> Name | None:
         """What the server serves the account's name in."""

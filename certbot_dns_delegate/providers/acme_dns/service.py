@@ -1,14 +1,23 @@
 """The accounts that a section may use, the servers they are at, and new ones."""
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, SettingsError, raise_all
 from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.acme_dns import api
-from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, is_getlocalcert, normalise
+from certbot_dns_delegate.providers.acme_dns.accounts import (
+    Account,
+    AccountFile,
+    is_getlocalcert,
+    is_random,
+    normalise,
+)
+from certbot_dns_delegate.providers.acme_dns.ledger import Ledger
 from certbot_dns_delegate.providers.interface import Context, Options
 from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable, show
@@ -26,7 +35,8 @@ class Service:
         self._options = options
         self._context = context
         self._file = AccountFile(options["accounts"], context.warn)
-        self._accounts: list[Account] | None = None
+        self._ledger: Ledger | None = None
+        self._found: dict[Name, list[Account]] = {}
         self._clients: dict[str, http.Client] = {}
         self._lock = threading.RLock()
         self.shown = printable(str(options["accounts"]))
@@ -34,7 +44,8 @@ class Service:
 
     def probe(self) -> str:
         """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
-        accounts = self._read()
+        with self._told():
+            accounts = self._read().everything
         if not accounts:
             raise SettingsError(f"{self.shown}: there is no account yet", REGISTER)
         problems: list[DelegateError] = []
@@ -62,7 +73,8 @@ class Service:
         return None if account is None else account.fulldomain
 
     def _named(self, name: str) -> Account | None:
-        return next((account for account in self._read() if account.name == normalise(name)), None)
+        with self._told():
+            return self._read().named(name)
 
     def register(self, name: str) -> Name:
         """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
@@ -74,14 +86,13 @@ class Service:
         except ValueError as error:
             raise SettingsError(str(error)) from None
         with self._file.locked(self._context.wait):
-            with self._lock:
-                self._accounts = None
+            self._forget()
             held = self._named(key)
             if held is not None:
                 return self._target(held)
             self._file.content()  # before the server makes an account that could not be stored
             allowed = [str(network) for network in self._options["allowfrom"] or ()]
-            fields = api.register(self._at(url), allowed)
+            fields = api.register(self._at(url), allowed, self._context.suffix)
             # Without user-info: this file is handed to other tools.
             fields["server_url"] = self._at(url).base
             if allowed and not fields.get("allowfrom"):
@@ -89,8 +100,7 @@ class Service:
                     f"{fields['server_url']} ignored allowfrom: any address may use the account of {key}"
                 )
             account = self._file.add(key, fields)
-            with self._lock:
-                self._accounts = None
+            self._forget()
         return self._target(account)
 
     def _target(self, account: Account) -> Name:
@@ -103,28 +113,65 @@ class Service:
             )
         return account.fulldomain
 
-    def _read(self) -> list[Account]:
+    def _forget(self) -> None:
+        """The file may have changed."""
         with self._lock:
-            if self._accounts is None:
+            self._ledger = None
+            self._found.clear()
+
+    def _read(self) -> Ledger:
+        with self._lock:
+            if self._ledger is None:
                 if self._options["url"] is not None and not self._file.exists():
                     self._context.warn(f"{self.shown}: no such file: no account yet")
-                    self._accounts = []
+                    self._ledger = Ledger("{}")
                 else:
-                    self._accounts = self._file.read()
-            return self._accounts
+                    self._ledger = Ledger(self._file.text())
+            return self._ledger
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What is wrong with the file is told with its name."""
+        try:
+            yield
+        except ValueError as error:
+            raise self._file.unusable(error) from None
 
     def account_of(self, target: Name) -> Account | None:
         """The account that writes at ``target``; None when the file has none."""
-        accounts = self._read()
-        for account in accounts:
-            if account.owns(target, self._options["url"]):
-                return account
-        for account in accounts:
-            if account.is_labelled(target):
-                assert account.fulldomain is not None
+        return next(iter(self.accounts_at(target)), None)
+
+    def accounts_at(self, target: Name) -> Sequence[Account]:
+        """The account that writes at ``target``, under each name that it is stored for."""
+        with self._lock:
+            if target not in self._found:
+                with self._told():
+                    self._found[target] = self._look_up(target)
+            return self._found[target]
+
+    def _look_up(self, target: Name) -> list[Account]:
+        ledger, url = self._read(), self._options["url"]
+        # getlocalcert's console hands out keys that write below the name they show.
+        above = [target.parent()] if target.labels[0].lower() == b"_acme-challenge" else []
+        found = [account for name in (target, *above) for account in ledger.at(name) if account.owns(target, url)]
+        if found or not is_random(target):
+            return found
+        labelled = [account for account in ledger.labelled(target) if self._may_write(account, target)]
+        for account in labelled[:1]:
+            if account.fulldomain is not None:
                 self._context.warn(f"the account of {show(account.fulldomain)} is used for {show(target)}")
-                return account
-        return None
+        return labelled
+
+    def _may_write(self, account: Account, target: Name) -> bool:
+        """Whether a target that begins with an account's label, and is not what its file says, may be the account's.
+
+        The CNAME that leads there is somebody else's text, who may own the rest of the name too. So the rest has to be
+        known: the delegate's, another account's, or the server's host.
+        """
+        if self._context.suffix is not None:
+            return target.is_subdomain(self._context.suffix)
+        domain = plain(target.parent())
+        return domain in self._read().domains or domain == urlsplit(self.url(account)).hostname
 
     def key(self, account: Account) -> Hashable:
         """The same for two entries of the file that are one account."""

@@ -94,7 +94,7 @@ class Program(Provider):
         if user is not None and user.uid != os.geteuid() and os.geteuid() != 0:
             yield f"user = {printable(options['user'], 40)}: only root can run a program as another user"
 
-    def admit(self, owner: Name) -> None:
+    def admit(self, owner: Name, identifier: str | None = None) -> None:  # noqa: ARG002  every name is the same to it
         """:raises PlanError: where this protocol has no words for the owner."""
         text = plain(owner)
         if not OWNER.fullmatch(text):

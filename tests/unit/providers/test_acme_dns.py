@@ -165,7 +165,10 @@ def test_a_target_without_an_account_and_a_text_that_is_no_value_are_plan_errors
 
 def test_names_that_share_an_account_share_its_capacity(house: House) -> None:
     """One key for one account, whatever the name was written like."""
-    owners = house.accounts(2)
+    owners = house.accounts(3)
+    content = json.loads(house.path.read_text())
+    content["n2.example"]["fulldomain"] = content["n2.example"]["subdomain"] + ".new.example.org"  # it moved first
+    house.path.write_text(json.dumps(content))
     provider = house.provider()
     assert provider.capacity_key(owners[0]) != provider.capacity_key(owners[1])
     moved = dns.name.from_text(owners[0].labels[0].decode() + ".new.example.org.")

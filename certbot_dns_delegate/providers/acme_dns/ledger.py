@@ -1,0 +1,115 @@
+"""The accounts of one file by target: an order for fifty names does not read fifty thousand accounts.
+
+The targets are found in the text, which takes 1 ms for 1000 accounts where reading all of them takes 25; then only the
+accounts that are asked for are read. Whatever is unusual in a file (escapes, an account without its target) makes it be
+read as a whole.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from dns.name import Name
+
+from certbot_dns_delegate.providers.acme_dns.accounts import Account, account_of, normalise, parse
+from certbot_dns_delegate.text import plain, printable
+
+FULLDOMAIN = re.compile(r'"fulldomain"\s*:\s*"([^"\\]+)"')
+KEY = re.compile(r'"([^"\\]*)"\s*:\s*$')
+LONGEST_KEY = 300
+"""Characters before an account in which the name that it is for is looked for: a name has 255 at most."""
+
+
+class Ledger:
+    """The accounts in the text of a file.
+
+    :param text: as :func:`~certbot_dns_delegate.providers.acme_dns.accounts.parse` takes it, whose errors the methods
+        raise.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def everything(self) -> Sequence[Account]:
+        """All accounts."""
+        return parse(self._text)
+
+    def at(self, target: Name) -> list[Account]:
+        """The accounts whose file says that they write at ``target``: one, under each name that it is for."""
+        if self._places is None:
+            return self._by_target.get(target, [])
+        text = plain(target)
+        places = [place for spelled in (text, f"{text}.") for place in self._places.get(spelled, ())]
+        accounts = [self._read(place) for place in places]
+        usual = [account for account in accounts if account is not None]
+        return usual if len(usual) == len(places) else self._by_target.get(target, [])
+
+    def labelled(self, target: Name) -> list[Account]:
+        """Those whose random label ``target`` begins with, whatever domain their file says, if any."""
+        label = target.labels[0].decode("ascii", "replace").lower()
+        if self._places is not None and f'"{label}"' not in self._lower:
+            return []
+        return [account for account in self.everything if account.is_labelled(target)]
+
+    def named(self, name: str) -> Account | None:
+        """The account for a certificate name."""
+        return self._by_name.get(normalise(name))
+
+    @cached_property
+    def domains(self) -> frozenset[str]:
+        """The domains that targets lie in, lower case, without the final dot."""
+        if self._places is None:
+            return frozenset(plain(a.fulldomain.parent()) for a in self.everything if a.fulldomain is not None)
+        return frozenset(target.removesuffix(".").partition(".")[2] for target in self._places)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Account]:
+        return {account.name: account for account in reversed(self.everything)}
+
+    @cached_property
+    def _by_target(self) -> Mapping[Name, list[Account]]:
+        found: dict[Name, list[Account]] = {}
+        for account in self.everything:
+            if account.fulldomain is not None:
+                found.setdefault(account.fulldomain, []).append(account)
+        return found
+
+    @cached_property
+    def _lower(self) -> str:
+        return self._text.lower()  # Go reads keys in any case
+
+    @cached_property
+    def _places(self) -> Mapping[str, Sequence[int]] | None:
+        """Where in the text each target stands, by its lower-case spelling; None: the file is unusual."""
+        if not self._text.isascii() or "\\" in self._text or not self._text.rstrip().endswith("}"):
+            return None
+        found: list[tuple[str, tuple[int, ...]]]
+        found = [(match[1], (match.start(),)) for match in FULLDOMAIN.finditer(self._lower)]
+        if len(found) != self._lower.count('"subdomain"'):
+            return None
+        places = dict(found)
+        for target, place in found if len(places) < len(found) else ():
+            if place[0] not in places[target]:
+                places[target] = (*place, *places[target])
+        return places
+
+    def _read(self, place: int) -> Account | None:
+        """The account that has its target at ``place``; None where that stands in something else.
+
+        :raises ValueError: saying what is wrong with it.
+        """
+        start = self._text.rfind("{", 0, place)
+        try:
+            fields, end = json.JSONDecoder().raw_decode(self._text, start)
+        except (ValueError, RecursionError):
+            return None
+        key = KEY.search(self._text, max(0, start - LONGEST_KEY), start)
+        if end < place or (key is None and self._text[:start].strip()):
+            return None
+        name = key[1] if key else ""
+        try:
+            return account_of(name, fields)
+        except ValueError as error:
+            raise ValueError(f"{printable(name, 80)}: {error}") from None
