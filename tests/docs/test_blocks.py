@@ -25,6 +25,7 @@ from zope.interface import Invalid
 from zope.interface.verify import verifyClass
 
 from certbot_dns_delegate.command.arguments import make_parser
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.acme_dns.accounts import AccountFile
 from certbot_dns_delegate.providers.interface import IProvider
 from certbot_dns_delegate.settings import reader
@@ -57,7 +58,7 @@ TOOLS = {
 
 WRONG = (
     *(AssertionError, ValueError, SyntaxError, LookupError, ImportError, NameError, SystemExit, Invalid),
-    *(reader.DelegateError, dns.exception.DNSException),
+    *(DelegateError, dns.exception.DNSException),
 )
 """What a block with a mistake raises."""
 
