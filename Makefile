@@ -42,7 +42,9 @@ fuzz: $(VENV)/ready
 
 # What goes wrong around the command, many times over.
 faults: $(VENV)/ready
+	$(LAB) setup
 	$(BIN)/python -m tests.faults.endings
+	$(LAB) run -- $(BIN)/python -m pytest --kills 600 tests/e2e/test_kills.py
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist

@@ -1,5 +1,6 @@
 """Waiting for what another process or thread does."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -13,3 +14,11 @@ def until(is_so: Callable[[], object]) -> bool:
     while not is_so() and time.monotonic() < end:
         time.sleep(0.01)
     return bool(is_so())
+
+
+class NoTime(threading.Event):
+    """What a provider waits with, between its looks, where a test knows that waiting changes nothing."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """At once."""
+        return self.is_set()

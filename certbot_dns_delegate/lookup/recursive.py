@@ -113,9 +113,12 @@ def system_resolvers(option: str = OPTION) -> tuple[Resolver, ...]:
 class Recursive:
     """Answers from the first resolver that has one; remembers which did."""
 
-    def __init__(self, resolvers: Sequence[Resolver], option: str = OPTION) -> None:
+    def __init__(
+        self, resolvers: Sequence[Resolver], option: str = OPTION, patience_s: Sequence[float] = PATIENCE_S
+    ) -> None:
         """:param option: the one that names other resolvers, for hints."""
         self.resolvers = tuple(resolvers)
+        self._patience_s = patience_s
         self._option = option
         self._first = 0
 
@@ -141,7 +144,7 @@ class Recursive:
         answered: set[Key] = set()
         seen: dict[Key, dict[int, str]] = defaultdict(dict)
         first = self._first
-        for patience_s in PATIENCE_S:
+        for patience_s in self._patience_s:
             for index in [*range(first, len(self.resolvers)), *range(first)]:
                 # An answer, if only a refusal, will be the same in the second round; silence may not.
                 wanted = [k for k in keys if k not in answered and seen[k].get(index, SILENT) == SILENT]
@@ -175,7 +178,7 @@ class Recursive:
 
     def _is_answered_unchecked(self, question: Question) -> bool:
         unchecked = replace(question, checking_disabled=True)
-        return any(not _problem(o) for r in self.resolvers for o in r.put([unchecked], PATIENCE_S[0]))
+        return any(not _problem(o) for r in self.resolvers for o in r.put([unchecked], self._patience_s[0]))
 
     def _command(self, question: Question) -> str:
         resolver = self.resolvers[0]

@@ -47,7 +47,7 @@ def main() -> None:
 
 def near(*measures: Callable[[Lab], Row | Iterator[Row]]) -> Iterator[Row]:
     """Cases in one lab on loopback."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory, Lab(Path(directory)) as lab:
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory, Lab(Path(directory), notify_delay_s=5) as lab:
         for measure in measures:
             rows = measure(lab)
             yield from [rows] if isinstance(rows, Row) else rows

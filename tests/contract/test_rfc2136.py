@@ -62,6 +62,7 @@ from tests.servers import (
     UnsignedReply,
     When,
 )
+from tests.waiting import NoTime
 
 pytestmark = pytest.mark.skipif(
     not namespace.inside(), reason="needs port 53: python -m tests.e2e.lab run -- pytest tests/contract"
@@ -71,7 +72,9 @@ TEXT = value("contract")
 BIND, KNOT, PDNS = network.BIND, network.KNOT, network.POWERDNS
 
 
-def make(lab: Lab, title: str, warn: Callable[[str], object] = str, **keys: str) -> Any:
+def make(
+    lab: Lab, title: str, warn: Callable[[str], object] = str, stop: threading.Event | None = None, **keys: str
+) -> Any:
     """The provider of a delegate; a key set to "" is taken away."""
     section = {"provider": "rfc2136", **keys}
     if title in lab.delegates:
@@ -80,13 +83,13 @@ def make(lab: Lab, title: str, warn: Callable[[str], object] = str, **keys: str)
         section = {"tsig_algorithm": delegate.key.algorithm, **own, **section}
     lines = [f"[{title}]", *(f"{key} = {text}" for key, text in section.items() if text)]
     loaded = reader.load(lab.private_file("contract.ini", "\n".join(lines)), "dns-delegate", warn)
-    return writers(lab, warn).of(loaded, loaded.delegates[0])
+    return writers(lab, warn, stop).of(loaded, loaded.delegates[0])
 
 
-def writers(lab: Lab, warn: Callable[[str], object] = str) -> Writers:
+def writers(lab: Lab, warn: Callable[[str], object] = str, stop: threading.Event | None = None) -> Writers:
     """The providers of a run."""
     recursive = Recursive(system_resolvers())
-    return Writers(lambda: recursive, lab.directory, warn, threading.Event())
+    return Writers(lambda: recursive, lab.directory, warn, stop or threading.Event())
 
 
 def name(text: str) -> dns.name.Name:
@@ -240,7 +243,7 @@ def test_knot_denies_without_its_reason(lab: Lab) -> None:
 
 def test_silent_denials(lab: Lab) -> None:
     """NOERROR without effect: a Lua policy of PowerDNS, a quota of BIND; the causes are told."""
-    lua = make(lab, "lua.pdns.test")
+    lua = make(lab, "lua.pdns.test", stop=NoTime())
     with pytest.raises(Refused if denies_aloud() else NoEffect) as caught:
         publish(lua, "lua.pdns.test.", "web2.lua.pdns.test.")
     server = lab.delegates["lua.pdns.test"].server
@@ -249,7 +252,7 @@ def test_silent_denials(lab: Lab) -> None:
         assert f"dig +norec @{server} web2.lua.pdns.test. TXT" in caught.value.hint
     assert "Lua policy" in caught.value.hint
     owner = "quota.narrow.bind.test."
-    quota = make(lab, "narrow.bind.test", tsig_name="quota", tsig_secret=lab.quota.secret)
+    quota = make(lab, "narrow.bind.test", stop=NoTime(), tsig_name="quota", tsig_secret=lab.quota.secret)
     texts = [value(f"quota {number}") for number in range(3)]
     publish(quota, "narrow.bind.test.", owner, *texts[:2])
     with pytest.raises(NoEffect):
@@ -314,12 +317,14 @@ ZONE, OWNER = "acme.double.test.", "web.acme.double.test."
 
 
 @contextmanager
-def double(lab: Lab, behaviour: Behaviour, **change: str) -> Iterator[tuple[Server, Any, list[str]]]:
+def double(
+    lab: Lab, behaviour: Behaviour, stop: threading.Event | None = None, **change: str
+) -> Iterator[tuple[Server, Any, list[str]]]:
     """A misbehaving server, its provider, and what that warned of."""
     warnings: list[str] = []
     with Server({ZONE: ""}, behaviour=behaviour, keys=[KEY.dnspython()]) as server:
         own = {"server": f"{server.address}@{server.port}", "tsig_name": KEY.name, "tsig_secret": KEY.secret}
-        yield server, make(lab, "acme.double.test", warnings.append, **{**own, **change}), warnings
+        yield server, make(lab, "acme.double.test", warnings.append, stop, **{**own, **change}), warnings
 
 
 @pytest.mark.parametrize(
@@ -403,7 +408,7 @@ def test_another_type(lab: Lab, title: str, owner: str, key: str | None, told: s
 
 def test_no_effect(lab: Lab) -> None:
     """NOERROR is not proof: the value is looked for and missed."""
-    with double(lab, AcceptsUpdatesWithoutEffect()) as (_, provider, _), pytest.raises(NoEffect):
+    with double(lab, AcceptsUpdatesWithoutEffect(), NoTime()) as (_, provider, _), pytest.raises(NoEffect):
         publish(provider, ZONE, OWNER)
 
 

@@ -33,6 +33,7 @@ from tests.e2e.lab.powerdns import denies_aloud, insert_zone
 from tests.e2e.lab.process import Server, is_authoritative
 from tests.servers.http import make_certificates
 from tests.servers.pdns import Pdns
+from tests.waiting import NoTime
 
 SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
 KEY = dns.tsig.Key("web1", SECRET, dns.tsig.HMAC_SHA256)
@@ -322,7 +323,7 @@ def provider(directory: Path, server: Example) -> RFC2136:
         f'tsig_secret = "{SECRET}"\n'
     )
     delegate = reader.load(file, "dns-delegate", print).delegates[0]
-    context = Context(delegate.title, lambda host, port: [Address(host, port)], directory)
+    context = Context(delegate.title, lambda host, port: [Address(host, port)], directory, wait=NoTime().wait)
     return RFC2136(delegate.options, context)
 
 

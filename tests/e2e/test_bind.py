@@ -26,6 +26,7 @@ from tests.e2e.lab import Lab, network, programs
 from tests.e2e.lab.keys import Key
 from tests.e2e.lab.named import Named, Zone
 from tests.e2e.runs import Certbot
+from tests.waiting import NoTime
 
 TITLE = "single.bind.test"
 ZONE = dns.name.from_text(TITLE)
@@ -45,12 +46,12 @@ def running(server: Named) -> Iterator[None]:
         server.stop()
 
 
-def provider(lab: Lab, server: str, **keys: str) -> Any:
+def provider(lab: Lab, server: str, stop: threading.Event | None = None, **keys: str) -> Any:
     """What writes for the zone, at another server than the lab's primary."""
     file = lab.credentials(TITLE, name="special.ini", extra={TITLE: {"server": server, **keys}})
     loaded = reader.load(file, "dns-delegate", str)
     recursive = Recursive(system_resolvers())
-    return Writers(lambda: recursive, lab.directory, str, threading.Event()).of(loaded, loaded.delegates[0])
+    return Writers(lambda: recursive, lab.directory, str, stop or threading.Event()).of(loaded, loaded.delegates[0])
 
 
 # A clock
@@ -127,7 +128,7 @@ def test_view_by_key(lab: Lab, views: Views) -> None:
 
 def test_view_of_others(lab: Lab, views: Views) -> None:
     """Without it the look goes to the other view, where the value is missed; the error names the setting."""
-    plain = provider(lab, views.address)
+    plain = provider(lab, views.address, NoTime())
     with pytest.raises(NoEffect) as caught:
         plain.publish(ZONE, OURS, 1)
     assert "sign_query" in caught.value.hint

@@ -16,7 +16,7 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.settings import reader
 from tests.e2e.lab import Lab
 
-NAMES = ("single.customer.test", "bind.customer.test")
+NAMES = ("single.customer.test", "fast.customer.test")
 HERE, AWAY = "127.0.53.2", "192.0.2.1"
 
 
@@ -26,7 +26,7 @@ class Gated:
     def __init__(self, lab: Lab, directory: Path, grace: str = "30d") -> None:
         serving = {"serving": "127.0.53.0/24, fd53::/64", "serving_grace": grace}
         extra = {"single.bind.test": serving}
-        ini = lab.credentials("single.bind.test", "acme.bind.test", name=f"{directory.name}.ini", extra=extra)
+        ini = lab.credentials("single.bind.test", "fast.bind.test", name=f"{directory.name}.ini", extra=extra)
         self.settings = reader.load(ini, "dns-delegate", print)
         self.state = directory / "dns-delegate"
         self.warned: list[str] = []
@@ -64,7 +64,7 @@ def test_a_name_that_leads_here_is_renewed(lab: Lab, gated: Gated) -> None:
     move(lab, HERE)
     assert len(gated.run().planned) == 2
     assert gated.warned == []
-    assert not [question for question in lab.resolver_queries() if question == ("bind.customer.test.", "A")]
+    assert not [question for question in lab.resolver_queries() if question == ("fast.customer.test.", "A")]
 
 
 def test_a_name_that_left_is_renewed_until_the_grace_is_over(lab: Lab, gated: Gated) -> None:

@@ -38,7 +38,7 @@ TYPES = (
     "SVCB",
     "TYPE65280",
 )
-LOAD_S = 10
+LOAD_S = 4
 
 
 @pytest.fixture

@@ -52,9 +52,12 @@ class Delegate:
 
 
 class Servers:
-    """The running servers; a context manager. ROUND_TRIP_MS > 0 puts every DNS server that far away."""
+    """The running servers; a context manager. ROUND_TRIP_MS > 0 puts every DNS server that far away.
 
-    def __init__(self, directory: Path, round_trip_ms: int = 0) -> None:
+    The secondaries of ``acme.bind.test`` lag: BIND tells them of changes every NOTIFY_DELAY_S seconds, by default 5.
+    """
+
+    def __init__(self, directory: Path, round_trip_ms: int = 0, notify_delay_s: int = 1) -> None:
         if not namespace.inside():
             raise ServerError("the lab needs its namespaces\nhint: python -m tests.e2e.lab run -- COMMAND")
         self.directory = directory.resolve()
@@ -72,6 +75,7 @@ class Servers:
         self.knot_wide, self.knot_web1 = Key("wide"), Key("web1")
         self.powerdns_wide, self.powerdns_web1 = Key("wide"), Key("web1")
         self.resolver = self.public(network.RESOLVER)
+        self.notify_delay_s = notify_delay_s
         self.make_servers(round_trip_ms)
         self.delegates = {delegate.title: delegate for delegate in self.make_delegates()}
         self.used_titles: set[str] = set()  # of delegates that credentials were written for
@@ -147,6 +151,7 @@ class Servers:
         """What the BIND primary serves, and who may update it."""
         options = dict.fromkeys(zones.DYNAMIC, "allow-update { key wide; };")
         options["acme.bind.test."] = f"allow-update {{ {' '.join(f'key {k.name};' for k in self.wide.values())} }};"
+        options["acme.bind.test."] += f" notify-delay {self.notify_delay_s};"
         options["narrow.bind.test."] = (
             "update-policy { grant web1 name web1.narrow.bind.test. TXT;"
             " grant quota name quota.narrow.bind.test. TXT(2); };"

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import dns.message
@@ -52,9 +53,9 @@ def server(behaviour: Behaviour | None = None) -> Server:
     return Server(ZONE, recursive=True, behaviour=behaviour)
 
 
-def recursive(*servers: Server) -> Recursive:
+def recursive(*servers: Server, **options: Any) -> Recursive:
     """Ours, asking these in order."""
-    return Recursive([resolver(each) for each in servers])
+    return Recursive([resolver(each) for each in servers], **options)
 
 
 def shown(server: Server) -> str:
@@ -180,7 +181,7 @@ def test_many_names_whose_servers_are_silent() -> None:
             return request.qname in dead
 
     with server(When(is_dead, Silent())) as own:
-        answers = recursive(own).ask_all(MANY)
+        answers = recursive(own, patience_s=(2.0,)).ask_all(MANY)
     assert {owner for (owner, _), answer in answers.items() if isinstance(answer, LookupFailed)} == dead
 
 
@@ -196,7 +197,7 @@ def test_many_names_where_no_resolver_listens() -> None:
 def test_many_names_at_a_dead_resolver() -> None:
     """One question tells that it is the resolver: the other names do not wait for it, and the failure says so."""
     with server(Silent()) as own:
-        answers = recursive(own).ask_all(MANY)
+        answers = recursive(own, patience_s=(0.2, 0.2)).ask_all(MANY)
         assert len({question.qname for question in own.questions}) == WINDOW + 1
     told = f"no resolver has an answer: {shown(own)} said timeout"
     assert [a for a in answers.values() if not (isinstance(a, LookupFailed) and told in a.problem)] == []

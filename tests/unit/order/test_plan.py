@@ -435,7 +435,7 @@ def test_watch_by_resolvers() -> None:
 def test_dead_resolver() -> None:
     """No resolver at all is an error that names it, for each name."""
     with internet(shop(f"shop.{TITLE}"), resolver=Silent()) as net:
-        error = only_problem(plan(net, SHOP))
+        error = only_problem(plan(net, SHOP, recursive=Recursive([resolver(net.resolver)], patience_s=(0.2, 0.2))))
         address = net.resolver.address
     assert isinstance(error, LookupFailed)
     assert error.problem == (
