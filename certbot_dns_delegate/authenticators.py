@@ -234,7 +234,9 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             return hint_for_failures([], None, (), lambda *words: " ".join(words))
         failures = [(_identifier(each), each.error) for each in failed_achalls]
         self._engine.note_refusals(failures)
-        return hint_for_failures(failures, self._engine.report, self._engine.left_out, self._engine.settings.command)
+        return hint_for_failures(
+            failures, self._engine.report, self._engine.left_out, self._engine.settings.command, self._engine.withdrawn
+        )
 
     def _start(self) -> "Engine":
         from certbot_dns_delegate.order.console import Tell
@@ -245,7 +247,8 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         loaded = reader.load(Path(self.conf("credentials")), self.name, log.warning)
         state = Path(self.config.work_dir) / "dns-delegate"
         option = f"--{self.option_name('resolvers')}"
-        return Engine(loaded, state, self._resolvers(), Tell(log.warning, self._progress, self._terminal(), option))
+        tell = Tell(log.warning, self._progress, self._terminal(), option, self._say)
+        return Engine(loaded, state, self._resolvers(), tell)
 
     def _resolvers(self) -> "tuple[Resolver, ...]":
         from certbot_dns_delegate.lookup.recursive import parse_resolvers
@@ -280,10 +283,16 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE")
         setattr(self.config, self.dest("credentials"), _absolute(path))
 
-    def _progress(self, waited_s: float, blocking: "Iterable[Watcher]") -> None:
+    def _progress(self, limit_s: float, waited_s: float, blocking: "Iterable[Watcher]") -> None:
         from certbot_dns_delegate.order.report import progress_line
 
-        self._show_progress(progress_line(waited_s, list(blocking)))
+        self._show_progress(progress_line(limit_s, waited_s, list(blocking)))
+
+    def _say(self, text: str) -> None:
+        from certbot.display import util as display_util
+
+        self._show_progress("")
+        display_util.notify(f"{self.name}: {text}")
 
     def _show_progress(self, line: str) -> None:
         # A timer's log has no use for it, and --quiet means it.

@@ -8,9 +8,12 @@ from dns.name import Name
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command.output import count
+from certbot_dns_delegate.order.evidence import wildcards_behind
 from certbot_dns_delegate.order.plan import Plan
+from certbot_dns_delegate.order.proof import LONG_S, SHORTER
 from certbot_dns_delegate.state.journal import Entry
 from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.timing import STALE_AT_MOST
 
 MANY = 10
 """Values at one target: more make the answer large, and belong to nobody any more."""
@@ -26,6 +29,7 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
         names[planned.target.owner].add(planned.challenge.identifier)
     targets = {planned.target.owner: planned.target for planned in plan.planned}
     ours = {(entry.owner, value) for entry in entries for value in entry.ours}
+    wildcards = wildcards_behind(targets.values())
     for owner, target in targets.items():
         shown, present = show(owner), target.present.values
         delegate = survey.settings.delegate(target.delegate)
@@ -37,6 +41,11 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
             seen += f"; it can hold {most}" if most is not None else ""
             do = survey.command("sweep", "--dry-run") if left else "look whose they are; they are left alone"
             verdict = Verdict.WARN if len(present) > MANY or left else Verdict.NOTE
+            if owner in wildcards:
+                seen, do, verdict = f"{seen}, from the wildcard {show(wildcards[owner])}", SHORTER, Verdict.WARN
+            if target.present.ttl >= LONG_S and len(left) < len(present):
+                wait_s = min(target.present.ttl + 1, STALE_AT_MOST.total_seconds())
+                seen += f"; each order waits up to {wait_s:.0f} s until no cache holds them"
             yield Finding(verdict, shown, "values", seen, do)
         if len(names[owner]) > 1:
             seen = f"is the target of {', '.join(printable(name) for name in sorted(names[owner]))}"

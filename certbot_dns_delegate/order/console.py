@@ -18,14 +18,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tell:
-    """Where warnings and progress go, and who can be asked."""
+    """Where warnings, news and progress go, and who can be asked."""
 
     warn: Callable[[str], None] = log.warning
-    progress: Callable[[float, Sequence[Watcher]], None] = lambda *_: None
+    progress: Callable[[float, float, Sequence[Watcher]], None] = lambda *_: None
+    """Is given the seconds that a watch may take, those that it has taken, and who still blocks."""
     terminal: Terminal | None = None
     """Where somebody can be asked, and add a record while we wait."""
     resolvers_option: str = OPTION
     """What names other resolvers, for hints."""
+    say: Callable[[str], None] = log.info
+    """Where good news goes, and what a long wait is for."""
 
 
 def once(warn: Callable[[str], None]) -> Callable[[str], None]:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from dns.name import Name
+
 from certbot_dns_delegate.errors import DelegateError, raise_all
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
 from certbot_dns_delegate.model import Challenge
@@ -18,6 +20,7 @@ from certbot_dns_delegate.order.planning import Planning, Surroundings
 from certbot_dns_delegate.order.proof import Proof
 from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.order.publishing import Publishing, written
+from certbot_dns_delegate.order.report import done_line
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.withdrawal import Leftover, batches, withdraw_all
 from certbot_dns_delegate.providers.interface import Provider
@@ -89,6 +92,11 @@ class Engine:
         """What the servers showed last, once they were watched."""
         return self._proof.report if self._proof else None
 
+    @property
+    def withdrawn(self) -> dict[str, tuple[Name, float]]:
+        """As :func:`~certbot_dns_delegate.order.report.hint_for_failures` has it."""
+        return self._proof.withdrawn if self._proof else {}
+
     # The whole
 
     def perform(
@@ -106,6 +114,7 @@ class Engine:
         :param known: names that cannot be planned, as was seen before.
         :raises DelegateError: with everything that is wrong. What was written stays on record for :meth:`cleanup`.
         """
+        begin = time.monotonic()
         pool = Pool(WORKERS, "dns-delegate")
         try:
             standing = written(self._pending)
@@ -125,6 +134,7 @@ class Engine:
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
             self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool, timeout)
             self._ready = time.monotonic()
+            self.tell.say(done_line(plan, self.report, self._ready - begin))
             return plan
         except BaseException:  # a signal too ends what the threads wait for
             self._stop.set()

@@ -1,7 +1,9 @@
 """What the servers show around a publication: what stood there before, what may still be cached, how far each is."""
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -10,11 +12,14 @@ from certbot_dns_delegate.lookup.answer import soa_in, txt_in
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply, dig
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.model import Publication
+from certbot_dns_delegate.model import Publication, Target, Values
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.text import show
 from certbot_dns_delegate.timing import OUR_TTL, PATIENCE, STALE_AT_MOST, WHOLE_SECONDS
+
+MOST_LABELS = 8
+"""Labels between a target and its zone's apex at which a wildcard is looked for."""
 
 
 def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
@@ -33,42 +38,98 @@ def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
     return present
 
 
-def stale_for_s(
+@dataclass(frozen=True)
+class Older:
+    """An RRset of a target, without our values, that a cache may still hold."""
+
+    left_s: float
+    """Seconds until no cache has it any more, at most :data:`STALE_AT_MOST`."""
+    owner: str = ""
+    ttl: int = 0
+    """What it was served with."""
+
+
+def older(
     plan: Plan,
     report: WatchReport | None,
     withdrawn: Mapping[str, tuple[float, int]],
     pushed_out: Mapping[Name, int],
     passed_s: float,
-) -> float:
-    """Seconds that a CA's resolver may still hold an older RRset of a target, at most :data:`STALE_AT_MOST`.
-
-    Such an RRset was served when we planned, or somebody else's value beside ours shows that one was served meanwhile,
-    or our values may have pushed one out unseen (of an order that we waited for), or a server that lagged served one
-    until just now, or we ourselves have just withdrawn one (Certbot orders again at once without the names that
-    failed). One that a server which lagged has dropped, and that has our own TTL, is taken for an old one of ours.
+) -> Older:
+    """The older RRset of any target that a CA's resolver may hold for longest.
 
     :param withdrawn: when values of ours were last taken from an owner (seconds since the epoch), and their TTL.
     :param pushed_out: the targets where values only go when newer ones come, and the TTL there.
     :param passed_s: seconds since the values were published.
     """
-    until = 0.0
-    more_s = WHOLE_SECONDS.total_seconds()
     ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
-    watchers = report.servers if report else ()
-    sightings = [s for watcher in watchers for s in watcher.sightings.values()]
+    found = itertools.chain(
+        _beside(plan, report, ours, passed_s),
+        _pushed_out(pushed_out, passed_s),
+        _of_a_laggard(report, ours, time.monotonic()),
+        _withdrawn(withdrawn, time.time()),
+    )
+    longest = max(found, key=lambda each: each.left_s, default=Older(0.0))
+    left_s = longest.left_s + WHOLE_SECONDS.total_seconds() if longest.ttl else 0.0
+    return replace(longest, left_s=min(max(left_s, 0.0), STALE_AT_MOST.total_seconds()))
+
+
+def _beside(plan: Plan, report: WatchReport | None, ours: Values, passed_s: float) -> Iterator[Older]:
+    """Somebody else's value, seen when we planned or beside ours since, shows that an RRset was served before ours."""
+    sightings = [s for watcher in (report.servers if report else ()) for s in watcher.sightings.values()]
     rrsets = [(p.target.owner, p.target.present) for p in plan.planned] + [(s.owner, s.rrset) for s in sightings]
     for owner, rrset in rrsets:
         if rrset.values - ours[owner]:
-            until = max(until, rrset.ttl + more_s - passed_s)
-    for ttl in pushed_out.values():
-        until = max(until, ttl + more_s - passed_s)
-    for watcher in watchers:
+            yield Older(rrset.ttl - passed_s, show(owner), rrset.ttl)
+
+
+def _pushed_out(pushed_out: Mapping[Name, int], passed_s: float) -> Iterator[Older]:
+    """Our values may have pushed out others unseen, of an order that we waited for."""
+    for owner, ttl in pushed_out.items():
+        yield Older(ttl - passed_s, show(owner), ttl)
+
+
+def _of_a_laggard(report: WatchReport | None, ours: Values, now: float) -> Iterator[Older]:
+    """A server that lagged served it until just now.
+
+    One that it has dropped since, and that had our own TTL, is taken for an old one of ours.
+    """
+    for watcher in report.servers if report else ():
         for owner, (seen, ttl) in watcher.older.items():
             if ttl > OUR_TTL or watcher.sightings[owner].rrset.values - ours[owner]:
-                until = max(until, seen + ttl + more_s - time.monotonic())
-    for at, ttl in withdrawn.values():
-        until = max(until, at + ttl + more_s - time.time())
-    return min(until, STALE_AT_MOST.total_seconds())
+                yield Older(seen + ttl - now, show(owner), ttl)
+
+
+def _withdrawn(withdrawn: Mapping[str, tuple[float, int]], now: float) -> Iterator[Older]:
+    """We ourselves have just withdrawn one: Certbot orders again at once without the names that failed.
+
+    One that was withdrawn in the future, by a clock that has been set back since, counts as withdrawn just now.
+    """
+    for owner, (at, ttl) in withdrawn.items():
+        yield Older(min(at, now) + ttl - now, owner, ttl)
+
+
+def wildcards_behind(targets: Iterable[Target]) -> dict[Name, Name]:
+    """The wildcards from which the RRsets at targets are synthesised (RFC 4592), by target, as the zones' servers show.
+
+    All are asked at once; a target whose RRset is its own has none.
+    """
+    above = [(target, _wildcards_above(target)) for target in targets if target.present.values]
+    question = {name: Question(name, RdataType.TXT) for _, names in above for name in names}
+    asks = {Ask(server, question[name]) for target, names in above for name in names for server in target.zone.servers}
+    served: dict[Name, frozenset[str]] = {}
+    for outcome in exchange(asks, PATIENCE.total_seconds()):
+        if isinstance(outcome, Reply) and outcome.is_authoritative:
+            name = outcome.ask.question.name
+            served[name] = txt_in(outcome.message, name).values
+    # A wildcard answers for the wildcards below it too, so the uppermost one it is.
+    return {t.owner: name for t, names in above for name in names if served.get(name) == t.present.values}
+
+
+def _wildcards_above(target: Target) -> list[Name]:
+    """Where a wildcard could be that answers for a target, the uppermost last."""
+    depth = min(len(target.owner.labels) - len(target.zone.apex.labels), MOST_LABELS)
+    return [Name([b"*", *target.owner.labels[number:]]) for number in range(1, depth + 1)]
 
 
 def serials(report: WatchReport) -> dict[object, int]:
@@ -90,10 +151,14 @@ OPEN = (
 """What lets a CA reach a listener on this host (firewalld, ufw)."""
 
 
-def not_seen(publications: Sequence[Publication], recursive: Recursive) -> Iterator[str]:
+def not_seen(
+    publications: Sequence[Publication], recursive: Recursive, withdrawn: Collection[str] = ()
+) -> Iterator[str]:
     """Why a CA will probably not see the values either, a sentence for each publication that the resolver does not see.
 
     One owner stands for its zone. It is asked about after it is published, so no negative answer is planted.
+
+    :param withdrawn: owners at which values of ours stood a moment ago; the resolver may remember these.
     """
     first = {next(iter(publication.values)): publication for publication in publications}
     replies = recursive.ask_all([(owner, RdataType.TXT) for owner in first])
@@ -103,9 +168,10 @@ def not_seen(publications: Sequence[Publication], recursive: Recursive) -> Itera
             yield f"this host answers for {zone}, but seen from outside nobody does: {reply.problem}; hint: {OPEN}"
             continue
         values = txt_in(reply.message, owner).values
-        if not publication.values[owner] <= values:
+        if not publication.values[owner] <= values and show(owner) not in withdrawn:
+            count = f"{len(values)} value{'s' if len(values) != 1 else ''}"
+            trace = dig(Question(owner, RdataType.TXT), "+trace")
             yield (
                 f"this host answers for {zone}, but seen from outside another server does: {reply.ask.server} said"
-                f" {reply.rcode} to {show(owner)} TXT, with {len(values)} values; hint:"
-                f" {dig(Question(owner, RdataType.TXT), '+trace')}"
+                f" {reply.rcode} to {show(owner)} TXT, with {count}; hint: {trace}"
             )

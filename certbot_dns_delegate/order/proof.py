@@ -1,8 +1,9 @@
 """Prove that a CA may look: every server serves the values, and no cache holds older ones."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from certbot_dns_delegate.model import Publication, Server, Sighting
 from certbot_dns_delegate.order.console import Tell
-from certbot_dns_delegate.order.evidence import not_seen, serials, stale_for_s
+from certbot_dns_delegate.order.evidence import Older, not_seen, older, serials, wildcards_behind
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served
 from certbot_dns_delegate.order.watch import WatchReport, watch
@@ -25,9 +26,15 @@ from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.text import show
 from certbot_dns_delegate.threads import pause, settle
-from certbot_dns_delegate.timing import PATIENCE, Profile, Watch, profile_of
+from certbot_dns_delegate.timing import PATIENCE, RECENT, STALE_AT_MOST, Profile, Watch, profile_of
 
 log = logging.getLogger(__name__)
+
+LONG_S = 5.0
+"""Seconds of waiting for what cannot be seen from which on they are told."""
+
+SHORTER = f"give its TXT records a TTL of {LONG_S:.0f} s or less, or use a zone without such a wildcard for challenges"
+"""What spares an order the wait for a wildcard's TTL."""
 
 Addresses = Callable[[str, int], Sequence[Server]]
 """The addresses of a host that the settings name, at a port."""
@@ -41,12 +48,19 @@ class Proof:
     ) -> None:
         """:param addresses: of a host that the settings name."""
         self.report: WatchReport | None = None
+        self.withdrawn: dict[str, tuple[Name, float]] = {}
+        """The identifiers at whose target other values of ours were withdrawn a moment ago: the target, and how many
+        seconds before the CA could look."""
         self._settings = settings
         self._recursive = recursive
         self._addresses = addresses
         self._tell = tell
         self._diary = diary
         self._history = history
+        self._providers: dict[Name, str] = {}
+        """The kind of service that writes into each zone."""
+        self._limits_s: dict[Name, float] = {}
+        """The longest watch over each zone."""
 
     def prove(
         self,
@@ -59,14 +73,33 @@ class Proof:
         """Return when a CA may look.
 
         :param published: what was read back of each publication.
-        :param pushed_out: as :func:`~certbot_dns_delegate.order.evidence.stale_for_s` has it.
+        :param pushed_out: as :func:`~certbot_dns_delegate.order.evidence.older` has it.
         :param timeout: instead of the profiles' own; zero: look only where what was published is not to be believed.
         :raises NotServed: when time runs out, with what every server showed last.
         """
         begin = time.monotonic()
         is_blind = timeout is not None and not timeout
+        watchers, settle_s = self._watchers(plan, published, timeout, is_blind=is_blind)
+        if watchers:
+            self._watch(watchers, pool, begin)
+        if is_blind:
+            return
+        withdrawn, now = self._history.last_withdrawn(show(o) for p in plan.publications for o in p.values), time.time()
+        before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin)
+        waited_s = self._wait_out(plan, before, settle_s)
+        if watchers and waited_s >= RECENT.total_seconds():
+            self._watch(watchers, pool, begin)
+        recent = {owner: at for owner, (at, _) in withdrawn.items() if 0 <= now - at < STALE_AT_MOST.total_seconds()}
+        self._look_from_outside(plan, recent, pool)
+        for planned in plan.planned:
+            if (owner := show(planned.target.owner)) in recent:
+                self.withdrawn[planned.challenge.identifier] = (planned.target.owner, time.time() - recent[owner])
+
+    def _watchers(
+        self, plan: Plan, published: Sequence[Sequence[Sighting]], timeout: timedelta | None, *, is_blind: bool
+    ) -> tuple[list[Watcher], float]:
+        """Whom to look at, and the seconds to wait after that for what cannot be seen."""
         watchers: list[Watcher] = []
-        limits: dict[Name, float] = {}
         settle_s = 0.0
         for publication, seen in zip(plan.publications, published, strict=True):
             delegate = self._settings.chosen(publication.delegate)
@@ -74,41 +107,48 @@ class Proof:
             if is_blind and profile.is_believed:
                 continue
             apex = publication.zone.apex
-            limits[apex] = max(limits.get(apex, 0.0), profile.timeout.total_seconds())
+            self._providers[apex] = delegate.provider
+            self._limits_s[apex] = max(self._limits_s.get(apex, 0.0), profile.timeout.total_seconds())
             settle_s = max(settle_s, profile.settle.total_seconds())
             made = watchers_for(publication, delegate, profile, seen, self._recursive.resolvers, self._addresses)
             if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
                 raise nobody_to_ask(apex)
             watchers += made
-        if watchers:
-            zones = {watcher.zone for watcher in watchers}
-            self.report = watch(watchers, pool, {z: limits[z] for z in zones}, self._tell.progress)
-            self._note(self.report, begin)
-            if not self.report.complete:
-                raise not_served(self.report, serials(self.report))
-        if not is_blind:
-            self._look_from_outside(plan, pool)
-            self._wait_out(plan, pushed_out, settle_s, begin)
+        return watchers, settle_s
 
-    def _look_from_outside(self, plan: Plan, pool: Executor) -> None:
+    def _watch(self, watchers: Sequence[Watcher], pool: Executor, begin: float) -> None:
+        longest_s = max(self._limits_s[watcher.zone] for watcher in watchers)
+        is_first = self.report is None
+        self.report = watch(watchers, pool, self._limits_s, partial(self._tell.progress, longest_s))
+        if is_first or not self.report.complete:
+            self._note(self.report, begin)
+        if not self.report.complete:
+            raise not_served(self.report, serials(self.report), self._providers)
+
+    def _look_from_outside(self, plan: Plan, withdrawn: Collection[str], pool: Executor) -> None:
         """Tell what a resolver does not see; it may know less than the CA's, so this stops nobody."""
         chosen = [(publication, self._settings.chosen(publication.delegate)) for publication in plan.publications]
         here = [p for p, d in chosen if profile_of(d.provider).from_outside and d.watch is Watch.AUTHORITATIVE]
         if here:
-            future = pool.submit(lambda: list(not_seen(here, self._recursive)))
+            future = pool.submit(lambda: list(not_seen(here, self._recursive, withdrawn)))
             settle([future])
             for sentence in future.result():
                 self._tell.warn(sentence)
 
-    def _wait_out(self, plan: Plan, pushed_out: Mapping[Name, int], settle_s: float, begin: float) -> None:
-        ours = {owner for publication in plan.publications for owner in publication.values}
-        withdrawn = self._history.last_withdrawn(map(show, ours))
-        stale_s = stale_for_s(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin)
-        rest_s = max(settle_s, stale_s)
-        if rest_s > 0:
-            why = "older values may still be cached" if stale_s >= settle_s else "servers that cannot be seen from here"
-            log.info("waiting %.0f s more: %s", rest_s, why)
-            pause(rest_s)
+    def _wait_out(self, plan: Plan, before: Older, settle_s: float) -> float:
+        """Wait for what cannot be seen, and say so where somebody might wonder; the seconds waited."""
+        rest_s = max(settle_s, before.left_s)
+        if rest_s <= 0:
+            return 0.0
+        if before.left_s < settle_s:
+            why = "servers that cannot be seen from here"
+        else:
+            why = f"older values may still be cached, TTL {before.ttl} s at {before.owner}{_wildcard(plan, before)}"
+        # Below a second there is nothing to tell.
+        if rest_s >= 1:
+            (self._tell.say if rest_s >= LONG_S else log.info)(f"waiting {math.ceil(rest_s)} s more: {why}")
+        pause(rest_s)
+        return rest_s
 
     def _note(self, report: WatchReport, begin: float) -> None:
         for watcher in report.servers:
@@ -123,6 +163,13 @@ class Proof:
         for zone in {watcher.zone for watcher in report.servers}:
             servers = {str(w.server): str(w.state) for w in report.servers if w.zone == zone}
             self._diary.note("watch", outcome, begin, detail={"zone": show(zone), "servers": servers})
+
+
+def _wildcard(plan: Plan, before: Older) -> str:
+    """The wildcard that gave an owner its older RRset, and what helps; empty where it has one of its own."""
+    target = next((p.target for p in plan.planned if show(p.target.owner) == before.owner), None)
+    wildcard = wildcards_behind([target]).get(target.owner) if target and before.left_s >= LONG_S else None
+    return f", from the wildcard {show(wildcard)}; hint: {SHORTER}" if wildcard else ""
 
 
 def _profile(delegate: Delegate, timeout: timedelta | None) -> Profile:

@@ -1,6 +1,7 @@
 """What people read about a watch: the line while it lasts, the table when it fails."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dns.name import Name
@@ -8,23 +9,26 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import NotServed
 from certbot_dns_delegate.lookup.message import Question, dig
+from certbot_dns_delegate.order.advice import advice, cases
 from certbot_dns_delegate.order.memory import State
+from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.watcher import Watcher
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import printable, show, show_all
 
 SHOWN = 3
 """Owners and values named in a sentence; the rest are counted."""
 
 
-def progress_line(waited_s: float, blocking: Sequence[Watcher]) -> str:
-    """One line: who is still missing, and for how long."""
+def progress_line(limit_s: float, waited_s: float, blocking: Sequence[Watcher]) -> str:
+    """One line: who is still missing, how long it has taken and how long it may take."""
     names = list(dict.fromkeys(str(watcher.server) for watcher in blocking))
     rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"Waiting ({waited_s:.0f} s) for {', '.join(names[:SHOWN])}{rest} to serve the challenge"
+    who = f"{', '.join(names[:SHOWN])}{rest}"
+    return f"Waiting ({waited_s:.0f} of at most {limit_s:.0f} s) for {who} to serve the challenge"
 
 
-def table(watchers: Iterable[Watcher], serials: dict[object, int]) -> str:
+def table(watchers: Iterable[Watcher], serials: Mapping[object, int]) -> str:
     """Server, what it said, values seen, SOA serial: one line each."""
     rows = [("server", "zone", "state", "answer", "values seen", "serial")]
     for watcher in watchers:
@@ -39,7 +43,7 @@ def table(watchers: Iterable[Watcher], serials: dict[object, int]) -> str:
             (
                 str(watcher.server),
                 show(watcher.zone),
-                str(watcher.state),
+                _state(watcher),
                 shown.rcode if shown else "-",
                 texts + more,
                 str(serial) if serial is not None else "-",
@@ -53,22 +57,58 @@ def table(watchers: Iterable[Watcher], serials: dict[object, int]) -> str:
     return "\n".join(lines)
 
 
-def not_served(report: WatchReport, serials: dict[object, int]) -> NotServed:
-    """The failure of a watch that ran out of time, with what every server showed last."""
+def _state(watcher: Watcher) -> str:
+    """What the last look showed, and why it holds up the CA where that alone does not say it."""
+    if watcher.state is State.SEEN:
+        return f"{watcher.state}: {watcher.looks} of {watcher.needed} looks"
+    return (
+        f"{watcher.state}, and answered without them before"
+        if watcher.blocks and watcher.state.is_away
+        else watcher.state
+    )
+
+
+def not_served(
+    report: WatchReport, serials: Mapping[object, int], providers: Mapping[Name, str] = MappingProxyType({})
+) -> NotServed:
+    """The failure of a watch that ran out of time, with what every server showed last.
+
+    :param serials: the SOA serial that each server has now.
+    :param providers: the kind of service that wrote into each zone.
+    """
     blocking = report.missing
-    owners = list(dict.fromkeys(show(owner) for watcher in blocking for owner in watcher.missing()))
-    what = ", ".join(owners[:SHOWN]) + (f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else "")
-    if not blocking:
-        problem = "no authoritative server answers"
-        first = report.servers[0]
-        hint = (
-            f"from here port 53 may be blocked: {_ask_soa(first)}; if it is, set"
-            " watch = resolvers in the delegate's section"
-        )
-    else:
+    if blocking:
+        owners = list(dict.fromkeys(show(owner) for watcher in blocking for owner in watcher.missing()))
+        what = ", ".join(owners[:SHOWN]) + (f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else "")
         problem = f"after {report.waited_s:.0f} s not every authoritative server serves {what or 'the values'}"
-        hint = _hint(blocking[0])
-    return NotServed(f"{problem}\n{table(report.servers, serials)}", hint)
+        hints = list(dict.fromkeys(map(advice, cases(report.servers, providers, serials))))[:SHOWN]
+    elif report.servers[0].recursive:
+        problem = "no resolver answers"
+        hints = [f"name others that do: {_ask_soa(report.servers[0], '+time=2')}"]
+    else:
+        problem = "no authoritative server answers"
+        ask = _ask_soa(report.servers[0])
+        hints = [f"from here port 53 may be blocked: {ask}; if it is, set watch = resolvers in the delegate's section"]
+    return NotServed(f"{problem}\n{table(report.servers, serials)}", "\nhint: ".join(hints))
+
+
+def done_line(plan: Plan, report: WatchReport | None, took_s: float) -> str:
+    """One line about an order that the CA may look at now: what was written, where, who serves it, how long it took.
+
+    :param took_s: seconds since the order began.
+    """
+    owners = list(dict.fromkeys(owner for publication in plan.publications for owner in publication.values))
+    count = sum(len(texts) for publication in plan.publications for texts in publication.values.values())
+    what = f"{count} TXT value{'s' if count != 1 else ''}"
+    where = f"{show_all(owners[:SHOWN])}{f' and {len(owners) - SHOWN} more names' if len(owners) > SHOWN else ''}"
+    if report is None:
+        proof = "the servers were not asked"
+    else:
+        good, kind = len(report.servers) - len(report.out), "resolver" if report.servers[0].recursive else "server"
+        which = f"{good} of {len(report.servers)} {kind}s serve" if report.out else f"all {good} {kind}s serve"
+        which = f"its only {kind} serves" if len(report.servers) == 1 else which
+        proof = f"{which} {'them' if count != 1 else 'it'}"
+    return f"wrote {what} at {where}; {proof}; {took_s:.1f} s in all"
 
 
 def nobody_to_ask(zone: Name) -> NotServed:
@@ -80,15 +120,6 @@ def nobody_to_ask(zone: Name) -> NotServed:
 def _ask_soa(watcher: Watcher, option: str = "+norec") -> str:
     """The command that asks a server for its zone's SOA."""
     return dig(Question(watcher.zone, RdataType.SOA), option, server=watcher.server)
-
-
-def _hint(watcher: Watcher) -> str:
-    if watcher.state is State.UNSIGNED:
-        return f"the parent has a DS, so signatures are needed: {_ask_soa(watcher, '+dnssec')}"
-    return (
-        f"compare the serials: {_ask_soa(watcher)}; a secondary that lags needs NOTIFY from"
-        " its primary (BIND: notify-delay 0, also-notify), or a longer timeout"
-    )
 
 
 # The texts of Boulder (va/dns.go, bdns/problem.go, va/caa.go); matched loosely, since they are no contract. The first
@@ -111,17 +142,24 @@ TABLE = {
 }
 
 
+OLD = {"no txt record", "incorrect txt", "nxdomain"}
+"""What a CA says that was shown an answer from before."""
+
+
 def hint_for_failures(
     failures: Sequence[tuple[str, Any]],
     report: WatchReport | None,
     left_out: Collection[str],
     command: Callable[[str, str], str],
+    withdrawn: Mapping[str, tuple[Name, float]] = MappingProxyType({}),
 ) -> str:
     """The text for Certbot's "Hint:" after a failed validation.
 
     :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
     :param left_out: the identifiers that were never written, because a subset of the names is enough.
     :param command: the command line of a verb about an identifier.
+    :param withdrawn: the identifiers at whose target we had withdrawn other values a moment before the CA could look:
+        that target, and how many seconds before.
     """
     lines = []
     for identifier, error in failures:
@@ -130,9 +168,15 @@ def hint_for_failures(
             continue
         # Without the name itself: one that has "dnssec" in it says nothing about DNSSEC.
         told = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower().replace(identifier.lower(), "")
-        check = f"run: {command('check', identifier)}"
-        advice = next((advice for key, advice in TABLE.items() if key in told), check)
-        lines.append(f"{printable(identifier)}: {advice}")
+        key = next((key for key in TABLE if key in told), "")
+        lines.append(f"{printable(identifier)}: {TABLE.get(key) or 'run: ' + command('check', identifier)}")
+        if identifier in withdrawn and (key in OLD or "value not found" in told):
+            target, before_s = withdrawn[identifier]
+            lines.append(
+                f"{printable(identifier)}: {before_s:.0f} s before the CA could look, an earlier order's values were"
+                f" withdrawn at {show(target)}; a cache of the CA may have held these: order again in a minute, or set"
+                " settle = 60s in the delegate's section"
+            )
     is_ours = any(identifier not in left_out for identifier, _ in failures) or not failures
     seen = [_seen(report)] if is_ours else []
     return "\n".join([*seen, *dict.fromkeys(lines)])
@@ -145,5 +189,6 @@ def _seen(report: WatchReport | None) -> str:
         )
     count = len(report.servers) - len(report.out)
     out = f" ({', '.join(str(w.server) for w in report.out)} gave no answer)" if report.out else ""
-    asked = "The authoritative server" if count == 1 else f"All {count} authoritative servers"
+    kind = "resolver" if report.servers[0].recursive else "authoritative server"
+    asked = f"The {kind}" if count == 1 else f"All {count} {kind}s"
     return f"{asked} asked from here served the values{out}, so the CA sees something else than this host."

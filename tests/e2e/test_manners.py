@@ -23,6 +23,29 @@ def test_dry_run_debug_and_silence(lab: Lab, certbot: Certbot) -> None:
     assert certbot.names("single.customer.test") == {"single.customer.test"}
 
 
+def test_success_is_told_in_one_line(lab: Lab, certbot: Certbot) -> None:
+    """What was written, where, who serves it, and how long that took."""
+    output = certbot.issue(lab.credentials("single.bind.test"), "single")
+    told = [line for line in output.splitlines() if line.startswith("dns-delegate: ")]
+    assert len(told) == 1
+    where = "wrote 1 TXT value at single.single.bind.test."
+    assert re.fullmatch(rf"dns-delegate: {where}; its only server serves it; \d+\.\d s in all", told[0])
+
+
+def test_the_wait_for_a_wildcards_ttl_is_told(lab: Lab, certbot: Certbot) -> None:
+    """A TXT wildcard in the delegate's zone answers for the target; what the wait is for, and what spares it."""
+    lab.update("single.bind.test", add=[("*.single.bind.test", 6, "v=spf1 -all")])
+    try:
+        output = certbot.issue(lab.credentials("single.bind.test"), "single")
+    finally:
+        lab.update("single.bind.test", delete=[("*.single.bind.test", "v=spf1 -all")])
+    assert (
+        "dns-delegate: waiting 7 s more: older values may still be cached, TTL 6 s at single.single.bind.test., from"
+        " the wildcard *.single.bind.test.; hint: give its TXT records a TTL of 5 s or less, or use a zone without such"
+        " a wildcard for challenges\n"
+    ) in output
+
+
 def test_subset_of_names(lab: Lab, certbot: Certbot) -> None:
     """With ``--allow-subset-of-names`` a name that leads nowhere is reported and not written; the others get theirs."""
     before = lab.serial("single.bind.test")
@@ -62,12 +85,12 @@ def test_progress_on_a_terminal_only(lab: Lab, certbot: Certbot) -> None:
     with Gate(lab, "single.bind.test") as gate:
         credentials = lab.credentials("single.bind.test", extra={"single.bind.test": gate.settings})
         server = f"{gate.server.address}@{gate.server.port}"
-        terminal = certbot.start_on_terminal(*certbot.certonly(credentials, "single"), columns=50)
+        terminal = certbot.start_on_terminal(*certbot.certonly(credentials, "single"), columns=60)
         terminal.read_until(f"for {server} to")
         gate.open()
         lines = re.findall(r"\r\x1b\[K([^\r\n]*)", terminal.end())
-        assert re.fullmatch(rf"Waiting \(\d+ s\) for {server} to[a-z ]*", lines[0])
-        assert {len(line) for line in lines if "Waiting" in line} == {49}
+        assert re.fullmatch(rf"Waiting \(\d+ of at most 180 s\) for {server} to[a-z ]*", lines[0])
+        assert {len(line) for line in lines if "Waiting" in line} == {59}
         assert "Waiting" not in lines[-1]
     with Gate(lab, "single.bind.test") as gate:
         credentials = lab.credentials("single.bind.test", extra={"single.bind.test": gate.settings})

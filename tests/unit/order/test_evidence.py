@@ -3,10 +3,11 @@
 import time
 
 import dns.name
+import pytest
 
 from certbot_dns_delegate.model import Chain, Challenge, Publication, RRset, Sighting, Target, Zone
 from certbot_dns_delegate.model import Server as Address
-from certbot_dns_delegate.order.evidence import serials, stale_for_s, there_before
+from certbot_dns_delegate.order.evidence import Older, older, serials, there_before, wildcards_behind
 from certbot_dns_delegate.order.plan import Plan, Planned
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.watcher import Watcher
@@ -45,16 +46,34 @@ def test_nobody_is_asked_where_the_value_was_not_seen() -> None:
         assert server.questions == []
 
 
+def left_s(*arguments: object) -> float:
+    """How long the older RRset that lasts longest may be cached."""
+    return older(*arguments).left_s  # type: ignore[arg-type]  # those of older
+
+
 def test_older_values_are_waited_out() -> None:
     """What others' values beside ours show to have been served is waited for, at most a minute."""
     theirs = planned(RRset(frozenset({"theirs"}), 3600))
-    assert stale_for_s(theirs, None, {}, {}, 2.0) == 60
-    assert stale_for_s(planned(RRset(frozenset({"theirs"}), 10)), None, {}, {}, 2.0) == 9
-    assert stale_for_s(planned(RRset(frozenset({VALUE}), 10)), None, {}, {}, 2.0) == 0
-    assert 1 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 1)}, {}, 0.0) <= 2
-    assert stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time() - 5, 1)}, {}, 0.0) == 0
-    assert stale_for_s(planned(RRset()), None, {}, {OWNER: 1}, 0.5) == 1.5
-    assert 26 < stale_for_s(planned(RRset()), None, {"web.acme.test.": (time.time(), 30)}, {}, 0.0) <= 31
+    assert left_s(theirs, None, {}, {}, 2.0) == 60
+    assert left_s(planned(RRset(frozenset({"theirs"}), 10)), None, {}, {}, 2.0) == 9
+    assert left_s(planned(RRset(frozenset({"theirs"}), 10)), None, {}, {}, 12.0) == 0
+    assert left_s(planned(RRset(frozenset({VALUE}), 10)), None, {}, {}, 2.0) == 0
+    assert left_s(planned(RRset()), None, {}, {OWNER: 1}, 0.5) == 1.5
+    assert older(theirs, None, {}, {OWNER: 1}, 2.0) == Older(60, "web.acme.test.", 3600)
+
+
+def test_what_we_have_just_withdrawn_is_waited_out() -> None:
+    """Certbot orders again at once without the names that failed."""
+    web = "web.acme.test."
+    assert 1 < left_s(planned(RRset()), None, {web: (time.time(), 1)}, {}, 0.0) <= 2
+    assert left_s(planned(RRset()), None, {web: (time.time() - 5, 1)}, {}, 0.0) == 0
+    assert 26 < left_s(planned(RRset()), None, {web: (time.time(), 30)}, {}, 0.0) <= 31
+
+
+@pytest.mark.parametrize("ahead_s", [30, 86400, 1e7])
+def test_a_clock_that_was_ahead_costs_no_minute(ahead_s: float) -> None:
+    """What was withdrawn in the future was withdrawn just now."""
+    assert 1 < left_s(planned(RRset()), None, {"web.acme.test.": (time.time() + ahead_s, 1)}, {}, 0.0) <= 2
 
 
 def seen(ttl: int, beside: frozenset[str] = frozenset()) -> WatchReport:
@@ -68,10 +87,25 @@ def seen(ttl: int, beside: frozenset[str] = frozenset()) -> WatchReport:
 
 def test_what_a_lagging_server_served_is_waited_out() -> None:
     """From when it was last seen there, however long ago ours was published; not where only we can have been asked."""
-    assert 25 < stale_for_s(planned(RRset()), seen(30), {}, {}, 100.0) <= 31
-    assert stale_for_s(planned(RRset()), seen(3600), {}, {}, 100.0) == 60
-    assert 1 < stale_for_s(planned(RRset()), seen(1, frozenset({"theirs"})), {}, {}, 100.0) <= 2
-    assert stale_for_s(planned(RRset()), seen(1), {}, {}, 100.0) == 0
+    assert 25 < left_s(planned(RRset()), seen(30), {}, {}, 100.0) <= 31
+    assert left_s(planned(RRset()), seen(3600), {}, {}, 100.0) == 60
+    assert 1 < left_s(planned(RRset()), seen(1, frozenset({"theirs"})), {}, {}, 100.0) <= 2
+    assert left_s(planned(RRset()), seen(1), {}, {}, 100.0) == 0
+
+
+@pytest.mark.parametrize("wildcard", ["*", "*.deep"])
+def test_a_wildcard_is_found_behind_its_rrset(wildcard: str) -> None:
+    """At whatever depth; a TXT of the owner's own has none, and nobody is asked where nothing was seen."""
+    with Server({"acme.test.": f'{wildcard} 3600 TXT "v=spf1 -all"'}) as server:
+        zone = Zone(APEX, (Address(server.address, server.port),))
+
+        def target(host: str, *values: str) -> Target:
+            return Target(dns.name.from_text(f"{host}.acme.test."), zone, "", RRset(frozenset(values), 3600))
+
+        assert wildcards_behind([target("none")]) == {}
+        assert server.questions == []
+        found = wildcards_behind([target("one.deep", "v=spf1 -all"), target("two.deep", "theirs"), target("none")])
+        assert found == {dns.name.from_text("one.deep.acme.test."): dns.name.from_text(f"{wildcard}.acme.test.")}
 
 
 def test_serials_of_nobody() -> None:

@@ -64,6 +64,33 @@ def test_a_name_is_no_symptom(name: str) -> None:
     ]
 
 
+OLD = [
+    "Correct value not found for DNS challenge",
+    f"No TXT record found at {WHERE}",
+    f'Incorrect TXT record "x" found at {WHERE}',
+    f"DNS problem: NXDOMAIN looking up TXT for {WHERE} - check that",
+]
+
+
+@pytest.mark.parametrize("words", OLD)
+def test_values_that_we_withdrew_a_moment_before_are_told(words: str) -> None:
+    """The CA's resolver may have kept them."""
+    target = dns.name.from_text("shop.acme.test.")
+    told = hint_for_failures([(NAME, Problem(words))], None, (), lambda *each: " ".join(each), {NAME: (target, 2.4)})
+    assert told.splitlines()[-1] == (
+        f"{NAME}: 2 s before the CA could look, an earlier order's values were withdrawn at shop.acme.test.; a cache of"
+        " the CA may have held these: order again in a minute, or set settle = 60s in the delegate's section"
+    )
+
+
+def test_other_failures_have_nothing_to_do_with_them() -> None:
+    """No cache is to blame for a CAA record; nor for another name."""
+    target = dns.name.from_text("shop.acme.test.")
+    failures = [(NAME, Problem("prevents issuance", CAA)), ("other.example.com", Problem(OLD[0]))]
+    told = hint_for_failures(failures, None, (), lambda *each: " ".join(each), {NAME: (target, 2.4)})
+    assert "withdrawn" not in told
+
+
 def test_same_advice_once() -> None:
     """A name and its wildcard have the same trouble once; an error of another kind does no harm."""
     failures = [(NAME, Problem("odd")), (NAME, Problem("odd")), ("other.example.com", None)]
@@ -93,6 +120,17 @@ def test_what_we_saw(states: list[State], words: str) -> None:
         watcher.state = state
         watchers.append(watcher)
     assert told_of([], WatchReport(True, 1.0, tuple(watchers))).startswith(words)
+
+
+def test_resolvers_were_watched() -> None:
+    """With watch = resolvers no authoritative server was asked, and none is claimed to have been."""
+    watchers = [
+        Watcher(dns.name.from_text("a."), Server(f"192.0.2.{n}"), {}, lambda _: (), recursive=True) for n in (1, 2)
+    ]
+    for watcher in watchers:
+        watcher.state = State.READY
+    told = told_of([], WatchReport(True, 1.0, tuple(watchers)))
+    assert told.startswith("All 2 resolvers asked from here served the values, so")
 
 
 def test_nothing_was_watched() -> None:

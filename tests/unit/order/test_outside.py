@@ -14,10 +14,10 @@ VALUE = "v" * 43
 PUBLICATION = Publication("acme.test", Zone(APEX, ()), {OWNER: frozenset({VALUE})})
 
 
-def told(resolver: Server) -> list[str]:
+def told(resolver: Server, *withdrawn: str) -> list[str]:
     """The sentences about one publication, with one resolver."""
     recursive = Recursive([Resolver(Address(resolver.address, resolver.port))])
-    return list(not_seen([PUBLICATION], recursive))
+    return list(not_seen([PUBLICATION], recursive, withdrawn))
 
 
 def test_nothing_is_told_where_the_resolver_sees_it() -> None:
@@ -41,4 +41,13 @@ def test_another_server_is_told_with_the_way_there() -> None:
     with Server({"acme.test.": "web TXT theirs"}) as resolver:
         (sentence,) = told(resolver)
     assert "another server does" in sentence
-    assert sentence.endswith("with 1 values; hint: dig +trace web.acme.test. TXT")
+    assert sentence.endswith("with 1 value; hint: dig +trace web.acme.test. TXT")
+
+
+def test_our_own_values_of_a_moment_ago_are_no_other_server() -> None:
+    """A resolver may keep them for longer than their TTL; where nobody answers at all, that is told none the less."""
+    with Server({"acme.test.": "web TXT probe"}) as resolver:
+        assert told(resolver, "web.acme.test.") == []
+        assert len(told(resolver, "other.acme.test.")) == 1
+    with Server(behaviour=Refusing()) as resolver:
+        assert len(told(resolver, "web.acme.test.")) == 1

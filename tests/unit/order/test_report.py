@@ -2,9 +2,10 @@
 
 import dns.name
 
-from certbot_dns_delegate.model import RRset, Server, Sighting
+from certbot_dns_delegate.model import Publication, RRset, Server, Sighting, Zone
 from certbot_dns_delegate.order.memory import State
-from certbot_dns_delegate.order.report import nobody_to_ask, not_served, progress_line
+from certbot_dns_delegate.order.plan import Plan
+from certbot_dns_delegate.order.report import done_line, nobody_to_ask, not_served, progress_line
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.watcher import Watcher
 
@@ -68,5 +69,54 @@ def test_nobody_to_ask() -> None:
 def test_progress() -> None:
     """One line: three servers by name, each once, the rest counted, and the seconds."""
     several = [watcher(number, State.LAGGING) for number in (1, 1, 2, 3, 4, 5)]
-    told = progress_line(7.6, several)
-    assert told == "Waiting (8 s) for 192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more to serve the challenge"
+    told = progress_line(180, 7.6, several)
+    assert told == "Waiting (8 of at most 180 s) for 192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more to serve the challenge"
+
+
+def test_a_server_that_is_away_says_why_it_still_counts() -> None:
+    """It answered without the values, and may come back."""
+    away = watcher(1, State.READY, rcode="REFUSED")
+    away.note(State.LAGGING, 10, 10)
+    away.note(State.REFUSING, 11, 11)
+    text = not_served(WatchReport(False, 1, (away,)), {}).problem
+    assert "after 1 s not every authoritative server serves web.acme.test." in text
+    assert "refuses, and answered without them before  REFUSED" in text
+
+
+def test_a_server_with_a_history_says_how_far_it_is() -> None:
+    """All values are there, in too few looks."""
+    doubtful = watcher(1, State.READY, VALUE)
+    doubtful.note(State.LAGGING, 10, 10)
+    doubtful.note(State.READY, 11, 11)
+    text = not_served(WatchReport(False, 1, (doubtful,)), {}).problem
+    assert text.startswith("after 1 s not every authoritative server serves the values\n")
+    assert "serves all values, not yet often enough: 1 of 6 looks" in text
+
+
+def test_no_resolver_answers() -> None:
+    """With watch = resolvers the authoritative servers were not asked."""
+    resolver = watcher(1, State.SILENT, rcode="timeout")
+    resolver.recursive = True
+    error = not_served(WatchReport(False, 1, (resolver,)), {})
+    assert error.problem.startswith("no resolver answers\n")
+
+
+def plan(*owners: str) -> Plan:
+    """One value at each, in one zone."""
+    values = {dns.name.from_text(f"{owner}.acme.test."): frozenset({VALUE}) for owner in owners}
+    return Plan((), (), (Publication("acme.test", Zone(ZONE, ()), values),))
+
+
+def test_done() -> None:
+    """What was written, where, who serves it, and how long it took: one line."""
+    one, two, out = watcher(1, State.READY), watcher(2, State.READY), watcher(3, State.LAME)
+    report = WatchReport(True, 1, (one, two))
+    assert done_line(plan("web"), report, 1.26) == (
+        "wrote 1 TXT value at web.acme.test.; all 2 servers serve it; 1.3 s in all"
+    )
+    assert done_line(plan(*"abcde"), WatchReport(True, 1, (one, two, out)), 1) == (
+        "wrote 5 TXT values at a.acme.test., b.acme.test., c.acme.test. and 2 more names; 2 of 3 servers serve them;"
+        " 1.0 s in all"
+    )
+    assert "; its only server serves it; " in done_line(plan("web"), WatchReport(True, 1, (one,)), 1)
+    assert "; the servers were not asked; " in done_line(plan("web"), None, 1)
