@@ -151,6 +151,27 @@ def _add_accounts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delegate", metavar="TITLE", help="which acme-dns, where there are several")
 
 
+def _add_issued(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument(
+        "--source",
+        choices=("certspotter", "crtsh"),
+        required=True,
+        help="the service to ask; it learns the names",
+    )
+    parser.add_argument("--url", metavar="URL", type=argument(URL.parse), help="its address, where it is another one")
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="a file with the key for its API")
+    parser.add_argument(
+        "--known",
+        metavar="PATH",
+        type=Path,
+        action="append",
+        default=[],
+        help="certificates of other hosts: a file of PEM or of hashes, or a directory; may be repeated",
+    )
+    parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
+
+
 def _add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
 
@@ -203,6 +224,17 @@ VERBS = (
         "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
         "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
         _add_monitor,
+    ),
+    Verb(
+        "issued",
+        "certificates for our names that were not ordered here",
+        "Ask a service that reads the Certificate Transparency logs for the certificates of the names, and of all names"
+        " below them, and show those that are neither in Certbot's archive nor in --known. Without names: those of"
+        " Certbot's certificates. The service learns the names, so nothing is asked unless --source says whom. What was"
+        " seen is remembered; a certificate that was ordered here stays known when Certbot has removed it.",
+        "certbot-dns-delegate issued --source certspotter\n"
+        "certbot-dns-delegate issued example.com --source crtsh --known /srv/other-host/archive",
+        _add_issued,
     ),
     Verb(
         "sweep",

@@ -1,8 +1,10 @@
 """Read a file that holds secrets or decides where they go, and refuse one that somebody else could have written."""
 
 import os
+import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from certbot_dns_delegate.errors import NotPermitted, SettingsError, StateError
@@ -114,3 +116,29 @@ def create_private(path: Path) -> None:
     :raises OSError: when it cannot be made, or is a symbolic link.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+
+
+def replace_file(path: Path, text: str, mode: int) -> None:
+    """Put ``text`` in the place of a file, whole or not at all.
+
+    Also in a directory where others may write: the new file has a name that nobody can guess, and no link is followed.
+
+    :raises OSError: when that fails; the file is then as it was.
+    """
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        part = f".part-{secrets.token_hex(16)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(part, flags, 0o600, dir_fd=directory)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  pathlib knows no descriptors
+                file.write(text)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+            os.rename(part, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part, dir_fd=directory)
+            raise
+    finally:
+        os.close(directory)

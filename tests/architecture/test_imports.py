@@ -34,6 +34,12 @@ READING = ("providers.rfc2136.", "providers.foreign.", "providers.standalone")
 """Only these providers read DNS; the rest write by other means."""
 ANSWERING = "providers.standalone"
 """The one that answers DNS itself."""
+SHARED = {
+    "command.accounts": {"providers.acme_dns.accounts"},
+    "command.issued": {"providers.http"},
+    "command.transparency": {"providers.http"},
+}
+"""What verbs use of the providers: the account files that one of them shows, and the client for HTTP."""
 EDGE = {"authenticators"}
 """What Certbot imports at every start: nothing of ours unless it is used."""
 
@@ -110,7 +116,7 @@ def test_no_provider_is_imported_before_its_use(module: str) -> None:
     And the account files, by the verb that shows and imports them.
     """
     if not module.startswith("providers"):
-        allowed = {"providers.interface"} | ({"providers.acme_dns.accounts"} if module == "command.accounts" else set())
+        allowed = {"providers.interface", *SHARED.get(module, ())}
         assert {each for each in known(module) if each.startswith("providers.")} <= allowed
     elif module == "providers":
         assert {each for each in known(module, whole=False) if each.startswith("providers.")} <= {"providers.interface"}
