@@ -10,6 +10,7 @@
         ├── LookupFailed        a question got no usable answer
         ├── PlanError           a name cannot be published: nothing was written
         │   ├── NotDelegated    no CNAME leads from the name into a delegate
+        │   ├── NoSuchDomain    the domain of the name does not exist
         │   ├── ChainLoop       the CNAMEs lead back to where they have been
         │   ├── ChainTooLong    more CNAMEs than a CA's resolver is sure to follow
         │   ├── ChainEndsOutside  the chain ends where nobody configured may write
@@ -27,9 +28,14 @@
 Certbot shows any subclass of its own errors as bare text, without a traceback.
 """
 
+import logging
 from collections.abc import Sequence
 
 from certbot import errors
+
+from certbot_dns_delegate.text import printable
+
+log = logging.getLogger(__name__)
 
 
 class DelegateError(errors.PluginError):
@@ -88,6 +94,13 @@ class NotDelegated(PlanError):
     """No CNAME leads from where the CA looks into a delegate.
 
     Add the record that the hint shows to the zone of the certificate's name.
+    """
+
+
+class NoSuchDomain(PlanError):
+    """The domain of the certificate's name does not exist, so there is no zone to add a record to.
+
+    Check the spelling; if the domain exists inside your network only, name a resolver that knows it.
     """
 
 
@@ -190,6 +203,20 @@ class SeveralProblems(DelegateError):
 
     def __str__(self) -> str:
         return "\n".join([self.problem, *(f"* {str(p).replace(chr(10), chr(10) + '  ')}" for p in self.problems)])
+
+
+def as_problem(error: BaseException, doing: str) -> DelegateError:
+    """Any failure as one sentence, for a step in which a failure concerns one name alone.
+
+    :param doing: what was tried, for a failure that nobody foresaw.
+    :raises SignalExit: when the failure is that: a signal ends the run, not one step of it.
+    """
+    if isinstance(error, errors.SignalExit):
+        raise error
+    if isinstance(error, DelegateError):
+        return error
+    log.debug("%s", doing, exc_info=error)
+    return DelegateError(f"{doing}: unexpected {type(error).__name__}: {printable(str(error))}", "please report it")
 
 
 def raise_all(problems: Sequence[DelegateError]) -> None:

@@ -13,7 +13,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError, LookupFailed
-from certbot_dns_delegate.lookup.answer import alias_in
+from certbot_dns_delegate.lookup.answer import alias_in, soa_in
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Found, Zones
@@ -33,6 +33,8 @@ class Followed:
     """What the authoritative servers say about the target; None outside every delegate."""
     exists: bool = True
     """Whether the target's name exists; only known for certain outside every delegate."""
+    denied_by: Name | None = None
+    """The zone whose SOA came with "no such name" (RFC 2308 section 2.1)."""
 
 
 class Follower:
@@ -93,7 +95,9 @@ class Follower:
         reply = _usable(self._replies.get(owner) or self._ask([owner])[owner])
         link = alias_in(reply.message, owner)
         if link is None:
-            return Followed(chain, None, reply.message.rcode() != dns.rcode.NXDOMAIN), None
+            is_denied = reply.message.rcode() == dns.rcode.NXDOMAIN
+            soa = soa_in(reply.message, owner) if is_denied else None
+            return Followed(chain, None, not is_denied, soa.name if soa is not None else None), None
         target, is_dname = link
         is_wildcard = not chain.aliases and not _is_real(owner, target, is_dname) and self._is_below_too(owner, link)
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)

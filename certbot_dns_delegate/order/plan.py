@@ -1,31 +1,36 @@
-"""Work out, before the first write, where every value of an order must go; tell all that stands against it together."""
+"""Work out, before the first write, where every value of an order must go; report everything that prevents it."""
 
+import logging
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import dns.name
+from certbot.errors import SignalExit
 from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import (
-    ChainEndsOutside,
     DelegateError,
     LookupFailed,
-    NotDelegated,
     PlanError,
     TargetNotAllowed,
+    as_problem,
 )
 from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in, txt_in
 from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Alias, Chain, Challenge, Publication, RRset, Target, Zone
+from certbot_dns_delegate.order.capacity import within_capacity
+from certbot_dns_delegate.order.remedy import Advisor
 from certbot_dns_delegate.order.router import ProviderOf, Router
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.text import plain, record, show, show_all
+from certbot_dns_delegate.text import plain, record, show
 from certbot_dns_delegate.threads import settle
+
+log = logging.getLogger(__name__)
 
 FEW = 4
 """Delegates whose zones are looked for while the chains are still followed; of more, most names need only one."""
@@ -61,6 +66,7 @@ class Planner:
         self._zones = zones
         self._router = router
         self._follower = Follower(recursive, zones, router.hidden_suffix)
+        self._advisor = Advisor(settings, provider_of)
 
     def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
         """All challenges at once; a failure of one never hides another's."""
@@ -68,7 +74,7 @@ class Planner:
             pool.submit(self._zones.prepare, suffix)
         starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
         if not self._settings.overrides and all(delegate.suffix for delegate in self._settings.delegates):
-            self._follower.foresee([challenge.owner for challenge in starts.values()], pool)
+            self._foresee([challenge.owner for challenge in starts.values()], pool)
         futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
         settle(futures.values())
         planned, problems = [], []
@@ -76,10 +82,18 @@ class Planner:
             try:
                 chain, target = futures[challenge.identifier, challenge.owner].result()
                 planned.append(Planned(challenge, chain, target))
-            except DelegateError as error:
-                problems.append((challenge, error))
-        planned, too_many = self._within_capacity(planned)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  what one name meets must not stop the others
+                problems.append((challenge, as_problem(error, f"{challenge.identifier} could not be planned")))
+        planned, too_many = within_capacity(planned, self._settings, self._provider_of)
         return Plan(tuple(planned), (*problems, *too_many), publications_of(planned))
+
+    def _foresee(self, owners: Sequence[Name], pool: Executor) -> None:
+        try:
+            self._follower.foresee(owners, pool)
+        except SignalExit:
+            raise
+        except Exception:  # each name meets its own trouble again below; here it would be everybody's
+            log.debug("looking at many names together failed", exc_info=True)
 
     def _plan_one(self, challenge: Challenge) -> tuple[Chain, Target]:
         override = self._settings.override_of(challenge.identifier)
@@ -89,7 +103,7 @@ class Planner:
             followed = replace(followed, chain=Chain(challenge.owner, (by_hand, *followed.chain.aliases)))
         route = self._router.route(followed.chain.target)
         if route is None:
-            raise self._outside(challenge, followed)
+            raise self._advisor.outside(challenge, followed)
         delegate, _ = route
         self._check_allowed(challenge, followed.chain, delegate)
         by_customer = None if override is not None else challenge.identifier
@@ -133,73 +147,6 @@ class Planner:
                 f"{challenge.identifier} may only use {show(expected)}, but its chain leads elsewhere: {chain}",
                 f"change the CNAME to  {record(challenge.owner, 'CNAME', expected)}",
             )
-
-    def _outside(self, challenge: Challenge, followed: Followed) -> PlanError:
-        suffixes = self._router.known_suffixes()
-        ours = f" ({show_all(suffixes)})" if suffixes else ""
-        hint = self._suggestion(challenge)
-        chain = followed.chain
-        if not chain.aliases:
-            return NotDelegated(
-                f"{show(chain.start)} has no CNAME, and it is not inside one of your delegates{ours}", hint
-            )
-        first = chain.aliases[0]
-        if first.is_wildcard:
-            return ChainEndsOutside(
-                f"{show(first.owner)} has no CNAME of its own; the wildcard of its zone answers, and leads out of your"
-                f" delegates{ours}: {chain}",
-                hint,
-            )
-        ends = "which does not exist and is" if not followed.exists else "which is"
-        return ChainEndsOutside(
-            f"the chain ends at {show(chain.target)}, {ends} not inside one of your delegates{ours}: {chain}", hint
-        )
-
-    def _suggestion(self, challenge: Challenge) -> str:
-        for delegate in self._settings.delegates:
-            if not delegate.serves(challenge.identifier):
-                continue
-            try:
-                target = delegate.suggested_target(challenge.identifier)
-            except PlanError:
-                continue
-            if delegate.targets is None:
-                try:
-                    target = self._provider_of(delegate).target_of(challenge.identifier)
-                except NotImplementedError:
-                    pass
-                else:
-                    if target is None:
-                        return self._settings.command("register", challenge.identifier)
-            if target is not None:
-                return f"add  {record(challenge.owner, 'CNAME', target)}"
-        return f"add a CNAME at {show(challenge.owner)} that leads to a name your service serves"
-
-    def _within_capacity(
-        self, planned: Sequence[Planned]
-    ) -> tuple[list[Planned], list[tuple[Challenge, DelegateError]]]:
-        shared: dict[tuple[str, Hashable], list[Planned]] = defaultdict(list)
-        for each in planned:
-            delegate = self._settings.delegate(each.target.delegate)
-            key = self._provider_of(delegate).capacity_key(each.target.owner) if delegate else each.target.owner
-            shared[each.target.delegate, key].append(each)
-        within: list[Planned] = []
-        problems: list[tuple[Challenge, DelegateError]] = []
-        for (title, _), group in shared.items():
-            delegate = self._settings.delegate(title)
-            most = self._provider_of(delegate).limits.values_per_owner if delegate else None
-            values = {each.challenge.value for each in group}
-            if most is None or len(values) <= most:
-                within += group
-                continue
-            names = ", ".join(sorted({each.challenge.identifier for each in group}))
-            error = PlanError(
-                f"[{title}] can hold {most} at {show(group[0].target.owner)}, but this order has {len(values)} for it:"
-                f" {names} (a name and its wildcard need two)",
-                "give each name a target of its own, or split the certificate",
-            )
-            problems += [(each.challenge, error) for each in group]
-        return within, problems
 
 
 def publications_of(planned: Sequence[Planned]) -> tuple[Publication, ...]:

@@ -79,7 +79,7 @@ class Planning:
         """
         plan = Planner(self.settings, self.provider_of, self.recursive, self.zones, self.router).plan(challenges, pool)
         gate = Gate(self.settings, self.recursive, self.is_inside, self._around.fleet, self._around.warn)
-        return gate.apply(plan, remember=remember)
+        return gate.apply(plan, pool, remember=remember)
 
     def plan_and_register(
         self, challenges: Sequence[Challenge], pool: Executor, terminal: Terminal | None

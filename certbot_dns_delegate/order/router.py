@@ -48,6 +48,3 @@ class Router:
 
     def hidden_suffixes(self) -> list[Name]:
         return [d.suffix for d in self._delegates if d.suffix is not None and d.watch is not Watch.RESOLVERS]
-
-    def known_suffixes(self) -> list[Name]:
-        return [delegate.suffix for delegate in self._delegates if delegate.suffix is not None]

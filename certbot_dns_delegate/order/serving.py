@@ -1,17 +1,23 @@
 """The gate of ``serving``: a name that does not lead to our servers any more, or never did, is not renewed for ever."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 
+from certbot.errors import SignalExit
 from dns.name import Name
 
-from certbot_dns_delegate.errors import NotServing, StateError
-from certbot_dns_delegate.lookup.recursive import Recursive, addresses_of_all
+from certbot_dns_delegate.errors import DelegateError, NotServing, StateError, as_problem
+from certbot_dns_delegate.lookup.recursive import Addresses, Recursive, addresses_of_all
 from certbot_dns_delegate.order.plan import Plan, Planned, publications_of
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.state.fleet import Fleet, Known, is_here
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.state.fleet import Fleet, Known, Networks, is_here
+from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.threads import settle
+
+log = logging.getLogger(__name__)
 
 DAY_S = 86400
 
@@ -34,7 +40,7 @@ class Gate:
         self._fleet = fleet
         self._warn = warn
 
-    def apply(self, plan: Plan, *, remember: bool = True) -> Plan:
+    def apply(self, plan: Plan, pool: Executor, *, remember: bool = True) -> Plan:
         """The plan without the names whose grace is over; a name is away from the first time it was seen so.
 
         A name whose addresses cannot be looked up passes, and so do all where nothing can be remembered.
@@ -46,14 +52,16 @@ class Gate:
         if not watched:
             return plan
         try:
-            known = self._look(watched, remember)
+            known, failed = self._look(watched, pool, remember)
         except StateError as error:
             self._warn(f"whether names lead to our servers is not known: {error}")
             return plan
         now, problems, passed = time.time(), [], []
         for planned in plan.planned:
             identifier = planned.challenge.identifier
-            refusal = self._refusal(identifier, watched.get(identifier), known.get(identifier, Known()), now)
+            refusal = failed.get(identifier) or self._refusal(
+                identifier, watched.get(identifier), known.get(identifier, Known()), now
+            )
             if refusal is None:
                 passed.append(planned)
             else:
@@ -65,10 +73,13 @@ class Gate:
         assert delegate is not None
         return delegate
 
-    def _look(self, watched: Mapping[str, Delegate], remember: bool) -> dict[str, Known]:
+    def _look(
+        self, watched: Mapping[str, Delegate], pool: Executor, remember: bool
+    ) -> tuple[dict[str, Known], dict[str, DelegateError]]:
+        """What is known of each name, and what an unforeseen failure was for some."""
         names = {parse_name(identifier): identifier for identifier in watched}
         asked = [name for name in names if not self._is_inside(name)]
-        found = addresses_of_all(self._recursive, asked, lambda name, seen: is_here(seen, watched[names[name]].serving))
+        found, failed = self._addresses({name: watched[names[name]].serving for name in asked}, pool)
         now = time.time()
         with self._fleet.open() as database:
             known = self._fleet.known(database, list(watched))
@@ -78,7 +89,30 @@ class Gate:
                 known[identifier] = before.with_addresses(addresses, watched[identifier].serving, now)
             if remember:
                 self._fleet.record(database, known)
-        return known
+        return known, {names[name]: error for name, error in failed.items()}
+
+    def _addresses(
+        self, networks: Mapping[Name, Networks], pool: Executor
+    ) -> tuple[dict[Name, Addresses], dict[Name, DelegateError]]:
+        def look(names: Sequence[Name]) -> dict[Name, Addresses]:
+            return addresses_of_all(self._recursive, names, lambda name, seen: is_here(seen, networks[name]))
+
+        try:
+            return look(list(networks)), {}
+        except SignalExit:
+            raise
+        except Exception:  # one name's answer must not decide about the others: each is asked for alone
+            log.debug("looking at many names together failed", exc_info=True)
+        found: dict[Name, Addresses] = {}
+        failed: dict[Name, DelegateError] = {}
+        futures = {name: pool.submit(look, [name]) for name in networks}
+        settle(futures.values())
+        for name, future in futures.items():
+            try:
+                found |= future.result()
+            except Exception as error:  # noqa: BLE001  as above
+                failed[name] = as_problem(error, f"the addresses of {show(name)} could not be looked at")
+        return found, failed
 
     def _refusal(self, identifier: str, delegate: Delegate | None, known: Known, now: float) -> NotServing | None:
         if delegate is None or known.away is None:

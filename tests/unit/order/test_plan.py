@@ -10,11 +10,13 @@ from pathlib import Path
 import dns.name
 import pytest
 from dns.name import Name
+from zope.interface import implementer
 
 from certbot_dns_delegate.errors import (
     ChainEndsOutside,
     DelegateError,
     LookupFailed,
+    NoSuchDomain,
     NotDelegated,
     PlanError,
     TargetNotAllowed,
@@ -26,7 +28,7 @@ from certbot_dns_delegate.model import Challenge, Limits, RRset, Sighting, Value
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.order.plan import Plan, Planner
 from certbot_dns_delegate.order.router import Router
-from certbot_dns_delegate.providers.interface import Provider
+from certbot_dns_delegate.providers.interface import IRegistrar, Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.timing import Watch
 from tests.e2e.lab.lab import Lab
@@ -215,6 +217,7 @@ def test_flat_settings_ask_the_service_once_about_a_name() -> None:
     assert SHOP.owner in service.asked
 
 
+@implementer(IRegistrar)
 class Accounts(Stub):
     """A provider that says itself where a name's values go."""
 
@@ -238,6 +241,11 @@ def test_target_that_the_service_chooses_is_suggested(identifier: str, hint: str
     assert error.hint.startswith(hint)
 
 
+def either(title: str) -> str:
+    """The settings may be wrong, or the CNAME."""
+    return f"if the CNAME is right, title a section [{title}]; if not, change the CNAME to{ADD.removeprefix('add')}"
+
+
 OUTSIDE = [
     pytest.param(
         "",
@@ -258,16 +266,32 @@ OUTSIDE = [
         ChainEndsOutside,
         f"the chain ends at end.links.test., which is not inside one of your delegates ({TITLE}):"
         f" {START} -> end.links.test.",
-        ADD,
+        either("links.test"),
         id="no delegate",
     ),
     pytest.param(
         shop("nosuch.links.test."),
         ChainEndsOutside,
-        "the chain ends at nosuch.links.test., which does not exist and is not inside one of your delegates"
+        "the chain ends at nosuch.links.test., which is not inside one of your delegates"
         f" ({TITLE}): {START} -> nosuch.links.test.",
-        ADD,
+        either("links.test"),
+        id="a name that the first order would create",
+    ),
+    pytest.param(
+        shop("shop.customer.test.acme.nosuch.test."),
+        ChainEndsOutside,
+        "the chain ends at shop.customer.test.acme.nosuch.test., which does not exist and is not inside one of your"
+        f" delegates ({TITLE}): {START} -> shop.customer.test.acme.nosuch.test.",
+        either("acme.nosuch.test"),
         id="dangling",
+    ),
+    pytest.param(
+        shop(f"x.{TITLE}customer.test."),
+        ChainEndsOutside,
+        f"the chain ends at x.{TITLE}customer.test., which is not inside one of your delegates ({TITLE}):"
+        f" {START} -> x.{TITLE}customer.test.",
+        f"is the final dot missing in the zone file? write  {START} 3600 IN CNAME x.{TITLE}",
+        id="no final dot",
     ),
     pytest.param(
         "* CNAME end.links.test.",
@@ -282,15 +306,15 @@ OUTSIDE = [
         ChainEndsOutside,
         f"the chain ends at end.links.test., which is not inside one of your delegates ({TITLE}):"
         f" {START} -> out.{TITLE} -> end.links.test.",
-        ADD,
+        either("links.test"),
         id="out of a delegate again",
     ),
     pytest.param(
         shop("nearacme.example.test."),
         ChainEndsOutside,
-        f"the chain ends at nearacme.example.test., which does not exist and is not inside one of your delegates"
+        f"the chain ends at nearacme.example.test., which is not inside one of your delegates"
         f" ({TITLE}): {START} -> nearacme.example.test.",
-        ADD,
+        either("example.test"),
         id="a name that only looks like the delegate",
     ),
 ]
@@ -403,6 +427,15 @@ def test_all_problems_together() -> None:
     ]
 
 
+def test_a_domain_that_does_not_exist() -> None:
+    """Nobody can add a record to it; the name may be misspelled."""
+    with internet("") as net:
+        error = only_problem(plan(net, challenge("shop.custmoer.test")))
+    assert type(error) is NoSuchDomain
+    assert error.problem == "custmoer.test. does not exist: test. delegates no such domain"
+    assert error.hint == "check the spelling of shop.custmoer.test, or ask other resolvers"
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_capacity(shared: bool) -> None:
     """More values than the service holds at one place are refused before anything is written, others are not."""
@@ -421,6 +454,65 @@ def test_capacity(shared: bool) -> None:
     )
     problem = f"[acme.example.test] can hold 1 at twin.{TITLE}, but this order has {count} for it: {names}"
     assert {error.problem for _, error in planned.problems} == {f"{problem} (a name and its wildcard need two)"}
+
+
+@pytest.mark.parametrize("twins", [False, True])
+def test_capacity_is_first_for_those_whose_target_it_is(twins: bool) -> None:
+    """A CNAME into another name's target leaves out its own name; where the owners are too many, all are left out."""
+    aliases = [
+        f"_acme-challenge.victim CNAME victim.customer.test.{TITLE}",
+        f"_acme-challenge.thief CNAME victim.customer.test.{TITLE}",
+    ]
+    provider = Stub(limits=Limits(values_per_owner=1 if twins else 2))
+    order = [challenge("victim.customer.test"), challenge("victim.customer.test", "wildcard")]
+    with internet("\n".join(aliases)) as net:
+        planned = plan(net, *order, challenge("thief.customer.test"), provider=provider)
+    if twins:
+        assert planned.planned == ()
+        hints = {error.hint for _, error in planned.problems}
+        assert hints == {"give each name a target of its own, or split the certificate"}
+        return
+    assert [p.challenge for p in planned.planned] == order
+    ((left_out, error),) = planned.problems
+    assert left_out.identifier == "thief.customer.test"
+    assert error.problem == (
+        f"[acme.example.test] can hold 2 at victim.customer.test.{TITLE}, but this order has 3 for it:"
+        " thief.customer.test, victim.customer.test; it belongs to victim.customer.test"
+    )
+    assert error.hint == "give thief.customer.test a target of its own"
+
+
+class Faulty(Stub):
+    """Fails for one owner in a way that nobody foresaw."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    def _fail(self, where: str, owner: Name) -> None:
+        if where == self.where and owner.labels[0] == b"bad":
+            raise ZeroDivisionError("no reason")
+
+    def capacity_key(self, owner: Name) -> Hashable:
+        self._fail("how much room bad.acme.example.test. has is not known", owner)
+        return owner
+
+    def admit(self, owner: Name, name: str | None = None) -> None:
+        self._fail("bad.customer.test could not be planned", owner)
+
+
+@pytest.mark.parametrize(
+    "where", ["how much room bad.acme.example.test. has is not known", "bad.customer.test could not be planned"]
+)
+def test_an_unforeseen_failure_is_one_names_problem(where: str) -> None:
+    """The other names of the order are planned (rule 18)."""
+    with internet("\n".join(f"_acme-challenge.{n} CNAME {n}.{TITLE}" for n in ("bad", "good"))) as net:
+        names = [challenge("bad.customer.test"), challenge("good.customer.test")]
+        planned = plan(net, *names, provider=Faulty(where))
+    assert [p.challenge.identifier for p in planned.planned] == ["good.customer.test"]
+    ((left_out, error),) = planned.problems
+    assert left_out.identifier == "bad.customer.test"
+    assert str(error) == f"{where}: unexpected ZeroDivisionError: no reason\nhint: please report it"
 
 
 def test_watch_by_resolvers() -> None:
