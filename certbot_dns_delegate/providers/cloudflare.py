@@ -80,11 +80,8 @@ class Cloudflare(Provider):
             if apex is None:
                 raise DelegateError("api_token may not read the zone of zone_id", "zone = the domain's name")
             return apex if owner.is_subdomain(apex) else None
-        while len(owner) > 2:  # a label and the root: a public suffix
-            if self._account.zone_id(owner) is not None:
-                return owner
-            owner = owner.parent()
-        return None
+        found = self._account.apexes.around(owner)
+        return found[0] if found else None
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         records = self._records(zone)

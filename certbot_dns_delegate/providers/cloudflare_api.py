@@ -1,12 +1,13 @@
 """Cloudflare's API v4 below its records: envelopes, pages, error codes, and which zones a token sees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dns.name import Name
 
 from certbot_dns_delegate.errors import Refused
 from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.apexes import Apexes
 from certbot_dns_delegate.text import parse_name, plain
 
 PAGES = 1000
@@ -20,6 +21,8 @@ class Token:
     def __init__(self, client: http.Client) -> None:
         self._client = client
         self._zones: dict[Name, str | None] = {}
+        self.apexes = Apexes(self._list)
+        """The ids of the zones that the token may list."""
 
     def call(self, method: str, path: str, **more: Any) -> http.Answer:
         """As :meth:`~certbot_dns_delegate.providers.http.Client.call`; an envelope without success is an error too."""
@@ -49,18 +52,27 @@ class Token:
         if apex not in self._zones:
             answer = self.call("GET", "zones", query={"name": text(apex), "per_page": "50"}, accept={400, 403})
             if answer.is_success:
-                zones: list[tuple[http.Answer, Any]] = [(answer, zone) for zone in result(answer, list)]
+                self._zones[apex] = dict(_active((answer, zone) for zone in result(answer, list))).get(apex)
             elif codes(answer) & BAD_TOKEN:
                 raise Refused(answer.error().problem, "check api_token")
             else:
                 # Some tokens of one zone may list it but not ask for it by name, others neither.
-                try:
-                    zones = list(self.pages("zones", per_page="50"))
-                except Refused as error:
-                    raise Refused(error.problem, "set zone_id, from the overview page of the zone") from None
-            self._zones |= {_name(of, zone): of.id(zone) for of, zone in zones}
-            self._zones.setdefault(apex, None)
+                found = self.apexes.around(apex)
+                self._zones[apex] = found[1] if found and found[0] == apex else None
         return self._zones[apex]
+
+    def _list(self) -> Iterator[tuple[Name, str]]:
+        try:
+            yield from _active(self.pages("zones", per_page="50"))
+        except Refused as error:
+            raise Refused(error.problem, "set zone_id, from the overview page of the zone") from None
+
+
+def _active(zones: Iterable[tuple[http.Answer, Any]]) -> Iterator[tuple[Name, str]]:
+    """The zones with their ids; of several with one name the active one comes last, and so counts."""
+    named = [(name, of, zone) for of, zone in zones if (name := _name(of, zone)) is not None]
+    for name, of, zone in sorted(named, key=lambda each: each[2].get("status") == "active"):
+        yield name, of.id(zone)
 
 
 def result(answer: http.Answer, kind: type) -> Any:
@@ -79,8 +91,9 @@ def text(name: Name) -> str:
     return plain(name)
 
 
-def _name(answer: http.Answer, zone: Any) -> Name:
+def _name(answer: http.Answer, zone: Any) -> Name | None:
+    """The apex; None for a name that the service has and IDNA 2008 forbids: none of ours lies in it."""
     try:
         return parse_name(answer.field(zone, "name", str))
-    except ValueError as error:
-        raise answer.unusable(str(error)) from None
+    except ValueError:
+        return None

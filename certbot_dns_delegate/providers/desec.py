@@ -1,6 +1,5 @@
 """deSEC, hosted or self-hosted (https://desec.readthedocs.io/en/latest/dns/rrsets.html)."""
 
-import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,14 +9,15 @@ from dns.name import Name
 from certbot_dns_delegate.errors import Refused
 from certbot_dns_delegate.model import Limits, Sighting, Values
 from certbot_dns_delegate.providers import http
+from certbot_dns_delegate.providers.apexes import Apexes
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import Change, Contended, Held, Record, edit, lock_file
 from certbot_dns_delegate.schema import SECRET, Key, Secret
 from certbot_dns_delegate.text import parse_name, plain, show
 
-FEW = 4
-"""Owners that are read one by one; more of them are picked from the zone's list, as reads are limited to 50 a minute
-(https://desec.readthedocs.io/en/latest/rate-limits.html)."""
+FEW = 1
+"""Owners that are read one by one; more of them are picked from the zone's list, as reads are limited to 10 a second
+and 50 a minute (https://desec.readthedocs.io/en/latest/rate-limits.html)."""
 UNWRITTEN = frozenset({409, 429})
 """A conflict with another request, whose transaction was rolled back; a request above a rate limit."""
 PAGES = 200
@@ -50,22 +50,17 @@ class Desec(Provider):
             warn=context.warn,
         )
         self._lowest: dict[Name, int] = {}
-        self._lock = threading.Lock()
+        self._apexes = Apexes(self._domains)
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 
     def zone_of(self, owner: Name) -> Name | None:
-        answer = self._client.call("GET", "domains/", query={"owns_qname": _text(owner)})
-        for domain in answer.value(list):
-            try:
-                apex = parse_name(answer.field(domain, "name", str))
-            except ValueError as error:
-                raise answer.unusable(str(error)) from None
-            if owner.is_subdomain(apex):
-                self._lowest[apex] = answer.field(domain, "minimum_ttl", int)
-                return apex
-        return None
+        found = self._apexes.around(owner)
+        if found is None:
+            return None
+        apex, self._lowest[found[0]] = found
+        return apex
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         ttl = max(ttl, self._lowest_ttl(zone))
@@ -76,9 +71,17 @@ class Desec(Provider):
         self._edit(zone, values, lambda owner, held: held.pruned(values[owner]))
 
     def probe(self) -> str:
-        # A cursor makes any number of domains come in pages.
-        domains = self._client.call("GET", "domains/", query={"cursor": ""}).value(list)
-        return f"deSEC accepts the token; {len(domains)} domains are there"
+        count = sum(1 for _ in self._domains())
+        return f"deSEC accepts the token; {count} domains are there"
+
+    def _domains(self) -> Iterator[tuple[Name, int]]:
+        """The domains of the account, with the lowest TTL of each."""
+        for answer, domain in _pages(self._client, "domains/", {}):
+            try:
+                apex = parse_name(answer.field(domain, "name", str))
+            except ValueError as error:
+                raise answer.unusable(str(error)) from None
+            yield apex, answer.field(domain, "minimum_ttl", int)
 
     def _lowest_ttl(self, zone: Name) -> int:
         if zone not in self._lowest:
@@ -107,7 +110,7 @@ class _Domain:
             return {owner: self._one(owner) for owner in owners}
         held = {owner: Held() for owner in owners}
         by_subname = {self._subname(owner): owner for owner in owners}
-        for answer, rrset in self._all():
+        for answer, rrset in _pages(self._client, self._path, {"type": "TXT"}):
             owner = by_subname.get(answer.field(rrset, "subname", str))
             if owner is not None and answer.field(rrset, "type", str) == "TXT":
                 held[owner] = _held(answer, rrset)
@@ -118,18 +121,6 @@ class _Domain:
         answer = self._client.call("GET", f"{self._path}{segment}/TXT/", accept={404})
         return Held() if answer.status == 404 else _held(answer, answer.value(dict))
 
-    def _all(self) -> Iterator[tuple[http.Answer, Any]]:
-        """Every TXT RRset of the domain."""
-        cursor: str | None = ""
-        for _ in range(PAGES):
-            answer = self._client.call("GET", self._path, query={"type": "TXT", "cursor": cursor or ""})
-            for rrset in answer.value(list):
-                yield answer, rrset
-            cursor = _next_cursor(answer.headers.get("Link", ""))
-            if cursor is None:
-                return
-        raise answer.unusable("its list does not end")
-
     def write(self, changes: Mapping[Name, Change]) -> None:
         body = [
             # Without a TTL the RRset keeps its own, which may be lower than what could be set today. No records: gone.
@@ -137,7 +128,10 @@ class _Domain:
             | ({} if change.before.records else {"ttl": change.after.ttl})
             for owner, change in changes.items()
         ]
-        answer = self._client.call("PATCH", self._path, json=body, accept={400})
+        answer = self._client.call("PATCH", self._path, json=body, accept={400, 409})
+        if answer.status == 409:  # another request made the same RRset at the same time
+            error = answer.error(is_unknown=False)
+            raise Contended(error.problem, error.hint)
         if answer.status == 400:
             error = answer.error()
             # What stood there in our look is gone, and the new RRset would need a TTL.
@@ -147,6 +141,19 @@ class _Domain:
     def _subname(self, owner: Name) -> str:
         subname = show(owner.canonicalize().relativize(self._zone))
         return "" if subname == "@" else subname
+
+
+def _pages(client: http.Client, path: str, query: Mapping[str, str]) -> Iterator[tuple[http.Answer, Any]]:
+    """Every item of a list, with the answer it came in; a cursor makes any number of items come in pages."""
+    cursor: str | None = ""
+    for _ in range(PAGES):
+        answer = client.call("GET", path, query={**query, "cursor": cursor or ""})
+        for item in answer.value(list):
+            yield answer, item
+        cursor = _next_cursor(answer.headers.get("Link", ""))
+        if cursor is None:
+            return
+    raise answer.unusable("its list does not end")
 
 
 def _held(answer: http.Answer, rrset: Any) -> Held:

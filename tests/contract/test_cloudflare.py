@@ -1,6 +1,7 @@
 """Cloudflare: records by id, duplicates and missing ones are success, many in one batch."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,38 @@ def test_zone_of(service: Cloudflare, make: Callable[..., Any]) -> None:
     provider = make(service)
     assert provider.zone_of(name("a.Web.acme.example.")) == ZONE
     assert provider.zone_of(name("a.elsewhere.test.")) is None
-    assert {"example", "test"}.isdisjoint(call.query.get("name") for call in service.calls)
+
+
+def test_a_hundred_names_need_one_list_of_zones(service: Cloudflare, make: Callable[..., Any]) -> None:
+    """Of a flat file: no name of a customer is sent to the service, however many threads ask."""
+    ways = [("", "customer.test."), ("_acme-challenge.", "customer.test."), ("", "acme.example.")]
+    asked = [name(f"{prefix}n{number}.{zone}") for number in range(100) for prefix, zone in ways]
+    provider = make(service)
+    with ThreadPoolExecutor(32) as pool:
+        assert set(pool.map(provider.zone_of, asked)) == {ZONE, None}
+    assert len(service.calls) == 1
+    assert "customer" not in str(service.calls)
+
+
+def test_of_several_zones_of_one_name_the_active_one_counts(make: Callable[..., Any]) -> None:
+    """One that is pending at another account's name servers, or moved, may be listed last."""
+    with Cloudflare("acme.example", "acme.example", "acme.example", "\U0001f63a.meow.example") as several:
+        first, second, third = [zone for zone in several.zones.values() if zone.name == "acme.example"]
+        first.status, third.status = "moved", "pending"
+        make(several).publish(ZONE, values(web=A), 60)
+        make(several).zone_of(name(OWNER))
+        assert [len(zone.records) for zone in (first, second, third)] == [0, 1, 0]
+        several.filters_zones = False
+        make(several).publish(ZONE, values(web=B), 60)
+        assert [len(zone.records) for zone in (first, second, third)] == [0, 2, 0]
+
+
+def test_a_token_that_is_not_known_is_named(service: Cloudflare, make: Callable[..., Any]) -> None:
+    """By the code that the service has for it today, too."""
+    service.knows_tokens = False
+    with pytest.raises(Refused, match="10000") as caught:
+        make(service).publish(ZONE, values(web=A), 60)
+    assert caught.value.hint == "check api_token"
 
 
 @pytest.mark.parametrize("how", [{"filters_zones": False}, {}])

@@ -15,12 +15,21 @@ from certbot_dns_delegate.providers.conformance import Conformance
 from tests.contract.providing import VALUES, name, provide, values
 from tests.contract.strangers import edits_as_expected, lexicon
 from tests.servers import txt
-from tests.servers.desec import HOSTED, TOKEN, Desec
-from tests.servers.web import after, cut, lost_reply, says
+from tests.servers.desec import CONFLICT, HOSTED, TOKEN, Desec
+from tests.servers.web import Answer, after, cut, lost_reply, says
 
 A, B, C, *_ = VALUES
 ZONE = name("acme.example.")
 DOMAIN = "acme.example"
+
+
+WAYS = [
+    ("", "customer.test."),
+    ("_acme-challenge.", "customer.test."),
+    ("", "links.customer.test."),
+    ("", "acme.example."),
+]
+"""What the way to a target asks about."""
 
 
 @pytest.fixture
@@ -70,6 +79,49 @@ def test_one_write_for_all(make: Callable[..., Any]) -> None:
         assert len(hosted.asked("PATCH")) == 1
         assert len(hosted.asked("GET")) <= 5
         assert all(hosted.values(DOMAIN, f"host{number}") == {A, B} for number in range(60))
+
+
+def test_a_hundred_names_are_within_the_read_limits(make: Callable[..., Any]) -> None:
+    """Of a flat file, whose service is asked for each name on the way from a customer to a target.
+
+    The domains are listed once, however many threads ask; no name of a customer is sent to the service.
+    """
+    hosts = [f"n{number:03}" for number in range(100)]
+    order = values(**dict.fromkeys(hosts, A))
+    asked = [name(f"{prefix}{host}.{zone}") for host in hosts for prefix, zone in WAYS]
+    with Desec("other.example", DOMAIN) as hosted:
+        provider = make(hosted)
+        with ThreadPoolExecutor(32) as pool:
+            found = set(pool.map(provider.zone_of, asked))
+        assert found == {ZONE, None}
+        provider.publish(ZONE, order, 60)
+        provider.withdraw(ZONE, order)
+        assert hosted.throttled == []
+        assert "customer" not in str(hosted.calls)
+
+
+def test_a_double_with_the_hosted_limits_throttles(make: Callable[..., Any]) -> None:
+    """An eleventh read within a second has to wait; it is made again then."""
+    with Desec(DOMAIN) as hosted:
+        provider = make(hosted)
+        for _ in range(11):
+            provider.probe()
+        assert len(hosted.throttled) == 1
+
+
+def test_two_hosts_that_make_one_rrset_at_once(service: Desec, make: Callable[..., Any]) -> None:
+    """The service rolls one of them back, which looks again and adds its value."""
+
+    def conflict(*_: object) -> Answer:
+        service.plant(DOMAIN, "web", '"theirs"')
+        return CONFLICT
+
+    service.next(conflict, "PATCH")
+    make(service).publish(ZONE, values(web=A), 60)
+    assert service.values(DOMAIN, "web") == {"theirs", A}
+    service.next(lambda *_: CONFLICT, "PATCH", times=3)
+    with pytest.raises(Refused, match="409"):
+        make(service).publish(ZONE, values(web=B), 60)
 
 
 def test_reads_long_lists_in_pages(service: Desec, make: Callable[..., Any]) -> None:
@@ -171,11 +223,11 @@ def test_stays_unknown_when_it_cannot_look(service: Desec, make: Callable[..., A
 
 
 def test_zone_of(service: Desec, make: Callable[..., Any]) -> None:
-    """The account's own answer decides, one request whatever the depth."""
+    """The account's own list decides, one request however many names are asked about."""
     provider = make(service)
     assert provider.zone_of(name("a.b.c.d.Acme.example.")) == ZONE
     assert provider.zone_of(name("a.elsewhere.test.")) is None
-    assert len(service.calls) == 2
+    assert len(service.calls) == 1
 
 
 def test_foreign_domain_is_refused(service: Desec, make: Callable[..., Any]) -> None:

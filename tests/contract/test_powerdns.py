@@ -190,6 +190,19 @@ def test_zone_of(service: PowerDns, make: Callable[..., Any]) -> None:
     assert provider.zone_of(name("web.elsewhere.test.")) is None
 
 
+def test_a_hundred_names_need_one_list_of_zones(service: PowerDns, make: Callable[..., Any]) -> None:
+    """Of a flat file; the list may be longer than any other answer, and hold names that are none."""
+    ways = [("", "customer.test."), ("_acme-challenge.", "customer.test."), ("", "acme.example.")]
+    asked = [name(f"{prefix}n{number}.{zone}") for number in range(100) for prefix, zone in ways]
+    service.zones |= {f"zone{number:05}.example.": Zone(f"zone{number:05}.example.") for number in range(15000)}
+    service.zones["acme.example..variant."] = Zone("acme.example..variant.")
+    provider = make(service)
+    with ThreadPoolExecutor(32) as pool:
+        assert set(pool.map(provider.zone_of, asked)) == {ZONE, None}
+    assert len(service.calls) == 1
+    assert "customer" not in str(service.calls)
+
+
 def test_zone_id_is_the_servers(service: PowerDns, make: Callable[..., Any]) -> None:
     """A zone whose name has an underscore is addressed by the id that the server gives it."""
     apex = name("_acme-challenge.acme.example.")

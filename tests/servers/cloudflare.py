@@ -29,6 +29,8 @@ class Zone:
     name: str
     id: str
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    status: str = "active"
+    """Of several zones with one name one is active; others are pending, moved or purged."""
 
 
 class Cloudflare(Service):
@@ -41,6 +43,7 @@ class Cloudflare(Service):
         self.url += "/client/v4"
         self.zones = {f"{n + 0xABC:032x}": Zone(name, f"{n + 0xABC:032x}") for n, name in enumerate(names)}
         self.lists_zones, self.filters_zones, self.reads_zone = lists_zones, filters_zones, reads_zone
+        self.knows_tokens = True
         self._next = 0x1000
 
     def zone(self, name: str) -> Zone:
@@ -70,6 +73,8 @@ class Cloudflare(Service):
         given = request.headers.get("authorization", "")
         if not given.startswith("Bearer "):
             raise Invalid(6003, "Invalid request headers")
+        if not self.knows_tokens:
+            raise Invalid(10000, "Authentication error", 403)
         if given != f"Bearer {TOKEN}":
             raise Invalid(9109, "Invalid access token", 403)
         match request.method, request.path[2:]:
@@ -161,7 +166,7 @@ def _matches(record: dict[str, Any], request: Request) -> bool:
 
 
 def _head(zone: Zone) -> dict[str, Any]:
-    return {"id": zone.id, "name": zone.name, "status": "active", "type": "full"}
+    return {"id": zone.id, "name": zone.name, "status": zone.status, "type": "full"}
 
 
 def _page(request: Request, items: list[Any], most: int) -> tuple[list[Any], dict[str, int]]:

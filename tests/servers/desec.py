@@ -1,7 +1,7 @@
 """deSEC's API (https://desec.readthedocs.io/en/latest/dns/rrsets.html), as far as RRsets of one account go.
 
 A write replaces a whole RRset. Lists of more than 500 need a cursor. Writes are counted by sliding windows per domain,
-as on the hosted service, unless other windows are given.
+and reads per user, as on the hosted service, unless other windows are given.
 """
 
 import math
@@ -15,6 +15,8 @@ from tests.servers.web import Answer, Request, Service, main
 TOKEN = "a-desec-token"
 HOSTED = ((2, 1), (15, 60), (100, 3600), (300, 86400))
 """Writes per seconds and domain (https://desec.readthedocs.io/en/latest/rate-limits.html)."""
+HOSTED_READS = ((10, 1), (50, 60))
+"""Reads per seconds and user (desec-stack, api/settings.py: dns_api_cheap)."""
 PAGE = 500
 DUPLICATE = "Another RRset with the same subdomain and type exists for this domain."
 
@@ -36,6 +38,7 @@ class Desec(Service):
         minimum_ttl: int = 3600,
         writable: set[str] | None = None,
         windows: Sequence[tuple[int, int]] = HOSTED,
+        reads: Sequence[tuple[int, int]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -43,6 +46,9 @@ class Desec(Service):
         self.rrsets: dict[str, dict[tuple[str, str], dict[str, Any]]] = {domain: {} for domain in domains}
         self.minimum_ttl, self.writable, self.windows, self.clock = minimum_ttl, writable, windows, clock
         self.writes: dict[str, list[float]] = {domain: [] for domain in domains}
+        self.read_windows = (HOSTED_READS if windows else ()) if reads is None else reads
+        self.reads: list[float] = []
+        self.throttled: list[Request] = []
 
     def values(self, domain: str, subname: str) -> frozenset[str]:
         """What the name servers would serve."""
@@ -56,6 +62,8 @@ class Desec(Service):
     def answer(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Token {TOKEN}":
             return Answer(401, {"detail": "Invalid token."})
+        if request.method == "GET" and (seconds := self._wait(self.reads, self.read_windows)):
+            return self._throttle(request, seconds)
         match request.path:
             case ("api", "v1", "domains", ""):
                 return self._domains(request)
@@ -78,9 +86,8 @@ class Desec(Service):
 
     def _rrsets(self, request: Request, domain: str, rest: list[str]) -> Answer:
         held = self.rrsets[domain]
-        if request.method != "GET" and (seconds := self._wait(domain)):
-            detail = f"Request was throttled. Expected available in {seconds} seconds."
-            return Answer(429, {"detail": detail}, {"Retry-After": str(seconds)})
+        if request.method != "GET" and (seconds := self._wait(self.writes[domain], self.windows)):
+            return self._throttle(request, seconds)
         try:
             match request.method, rest:
                 case "GET", []:
@@ -174,17 +181,24 @@ class Desec(Service):
     def _may_write(self, key: tuple[str, str]) -> bool:
         return self.writable is None or (key[1] == "TXT" and key[0] in self.writable)
 
-    def _wait(self, domain: str) -> int:
-        """Seconds until a further write is allowed; 0 counts it."""
-        now, times = self.clock(), self.writes[domain]
-        for count, seconds in self.windows:
+    def _wait(self, times: list[float], windows: Sequence[tuple[int, int]]) -> int:
+        """Seconds until a further request is allowed; 0 counts it."""
+        now = self.clock()
+        for count, seconds in windows:
             if len(times) >= count and now - times[-count] < seconds:
                 return max(1, math.ceil(seconds - (now - times[-count])))
         times.append(now)
         return 0
 
+    def _throttle(self, request: Request, seconds: int) -> Answer:
+        self.throttled.append(request)
+        detail = f"Request was throttled. Expected available in {seconds} second{'' if seconds == 1 else 's'}."
+        return Answer(429, {"detail": detail}, {"Retry-After": str(seconds)})
 
-FORBIDDEN = Answer(403, {"detail": "You do not have permission to perform this action."})
+
+FORBIDDEN = Answer(403, {"detail": "Insufficient token permissions."})
+CONFLICT = Answer(409, {"detail": "Conflict: The request could not be completed; try again."})
+"""What two requests that make one RRset at the same time get (desec-stack, api/desecapi/exception_handlers.py)."""
 
 
 def _shown(domain: str, subname: str, rdtype: str, records: list[str], ttl: int) -> dict[str, Any]:
@@ -196,7 +210,8 @@ def _page(request: Request, url: str, items: list[Any]) -> Answer:
     """A list of at most 500; a longer one only with a cursor, its further pages named by a Link header."""
     cursor = request.query.get("cursor")
     if cursor is None and len(items) > PAGE:
-        return Answer(400, {"detail": "Pagination required. You can query up to 500 items at a time."})
+        detail = f"Pagination required. You can query up to {PAGE} items at a time ({len(items)} total)."
+        return Answer(400, {"detail": detail}, {"Link": f'<{url}?cursor=>; rel="first"'})
     start = int(cursor or 0)
     further = "&".join(f"{k}={v}" for k, v in request.query.items() if k != "cursor")
     links = [f'<{url}?{further}&cursor=>; rel="first"']

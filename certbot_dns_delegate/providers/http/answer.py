@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.errors import Denied, OutcomeUnknown, Refused, WriteError
 from certbot_dns_delegate.providers.http.proxies import CREDENTIALS
 from certbot_dns_delegate.providers.http.redaction import Redactor
 
@@ -121,7 +121,8 @@ class Answer:
         """
         if is_unknown is None:
             is_unknown = self.is_write and not self._proves_nothing_was_written()
-        kind = OutcomeUnknown if is_unknown else Refused
+        doubtful = Denied if self.status >= 400 else OutcomeUnknown
+        kind = doubtful if is_unknown else Refused
         seen = "" if self.is_private else self._excerpt()
         return kind(f"{self.request} answered {_status(self.status)}{seen}", self._hint())
 

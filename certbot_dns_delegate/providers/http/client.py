@@ -20,6 +20,7 @@ from certbot_dns_delegate.providers.http.exchange import Channel, Exchange
 from certbot_dns_delegate.providers.http.proxies import proxy_for
 from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.providers.http.session import BUNDLES, header_lines, is_loopback, open_session
+from certbot_dns_delegate.providers.http.wire import MOST
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, URL, Key, Secret, bare, user_info
 
@@ -148,6 +149,7 @@ class Client:
         accept_html: bool = False,
         is_private: bool = False,
         secrets: Iterable[Secret] = (),
+        most: int = MOST,
     ) -> Answer:
         """Send one request and return its successful answer.
 
@@ -161,6 +163,7 @@ class Client:
         :param accept_html: a web page with such a status is one too; else it is a proxy's, and proves nothing.
         :param is_private: the answer holds a new secret, so no error shows it.
         :param secrets: further secrets of this request.
+        :param most: bytes that the answer's body may have.
         :raises Refused: when certainly nothing was written: of a read always.
         :raises OutcomeUnknown: when something may have been.
         """
@@ -177,7 +180,7 @@ class Client:
             data=None if json is None else json_format.dumps(json).encode(),
             params=dict(query or {}),
         )
-        exchange = Exchange(self._channel, request, is_write, is_private, redact)
+        exchange = Exchange(self._channel, request, is_write, is_private, redact, most)
         return self._try(exchange, not is_write if repeat is None else repeat, accept, accept_html)
 
     def _try(self, exchange: Exchange, can_repeat: bool, accept: Collection[int], accept_html: bool) -> Answer:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
+from certbot_dns_delegate.errors import OutcomeUnknown, Refused, Unreachable, WriteError
 from certbot_dns_delegate.providers.http.answer import Answer
 from certbot_dns_delegate.providers.http.proxies import CREDENTIALS
 from certbot_dns_delegate.providers.http.redaction import Redactor
@@ -45,6 +45,8 @@ class Exchange:
     is_write: bool
     is_private: bool
     redact: Redactor = field(repr=False)
+    most: int
+    """Bytes of an answer's body."""
     status: int | None = None
     """Of the answer; None when there was none that could be used."""
     is_sent: bool = False
@@ -80,7 +82,7 @@ class Exchange:
                     proxies=session.proxies,
                 ) as response:
                     status, headers = response.status_code, response.headers
-                    body = read_body(response.raw, headers)
+                    body = read_body(response.raw, headers, self.most)
                 if watch.is_expired:  # cut at a place that looks like an end
                     raise TimeoutError
             except (UnusableBody, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -114,7 +116,9 @@ class Exchange:
             what = f"cannot be reached: {_words(cause)}"
         else:
             what = f"the connection broke before the answer was complete ({_words(cause)})"
-        kind = OutcomeUnknown if self.is_write and watch.is_sent else Refused
+        kind: type[WriteError] = Refused if watch.is_sent else Unreachable
+        if self.is_write and watch.is_sent:
+            kind = OutcomeUnknown
         proxied = " through the proxy of the environment" if self.channel.session.proxies else ""
         return kind(f"{self._shown}{proxied}: {self.redact.shown(what, 200)}", hint)
 

@@ -129,8 +129,8 @@ class Adapter(HTTPAdapter):
         return manager
 
 
-def read_body(raw: Any, headers: Mapping[str, str]) -> bytes:
-    """The body of a response that was opened for streaming, decompressed, at most :data:`MOST` bytes of it.
+def read_body(raw: Any, headers: Mapping[str, str], most: int = MOST) -> bytes:
+    """The body of a response that was opened for streaming, decompressed, at most ``most`` bytes of it.
 
     :raises UnusableBody: when it is longer, ends before its announced length or cannot be decompressed.
     :raises urllib3.exceptions.HTTPError: when the connection breaks.
@@ -149,11 +149,11 @@ def read_body(raw: Any, headers: Mapping[str, str]) -> bytes:
             body += chunk
         elif not unpack.eof:
             try:
-                body += unpack.decompress(chunk, MOST + 1 - len(body))
+                body += unpack.decompress(chunk, most + 1 - len(body))
             except zlib.error:
                 raise UnusableBody("it is not the gzip data it claims to be") from None
-        if max(len(body), received) > MOST:
-            raise UnusableBody(f"it is longer than {MOST >> 20} MiB")
+        if max(len(body), received) > most:
+            raise UnusableBody(f"it is longer than {most >> 20} MiB")
     is_cut = received < length if (length := _announced(headers)) is not None else not _may_end_anywhere(raw, headers)
     if is_cut or (unpack is not None and received and not unpack.eof):
         raise UnusableBody("it ends in the middle")
