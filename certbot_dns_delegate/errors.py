@@ -96,6 +96,15 @@ class NotDelegated(PlanError):
     Add the record that the hint shows to the zone of the certificate's name.
     """
 
+    def __init__(self, problem: str, hint: str = "", *, common: str = "", record: str = "") -> None:
+        """:param common: what is said of several names with the same problem.
+
+        :param record: the record to add, as a line of a zone file; with both, many errors become one list.
+        """
+        super().__init__(problem, hint)
+        self.common = common
+        self.record = record
+
 
 class NoSuchDomain(PlanError):
     """The domain of the certificate's name does not exist, so there is no zone to add a record to.
@@ -219,12 +228,30 @@ def as_problem(error: BaseException, doing: str) -> DelegateError:
     return DelegateError(f"{doing}: unexpected {type(error).__name__}: {printable(str(error))}", "please report it")
 
 
+def grouped(problems: Sequence[DelegateError]) -> list[DelegateError]:
+    """The problems, with the records that several names need in one list that can be copied as it is."""
+    alike: dict[str, list[NotDelegated]] = {}
+    for problem in problems:
+        if isinstance(problem, NotDelegated) and problem.record:
+            alike.setdefault(problem.common, []).append(problem)
+    found: dict[int, DelegateError] = {}
+    for problem in problems:
+        same = alike.get(problem.common, []) if isinstance(problem, NotDelegated) and problem.record else []
+        if len(same) < 2:
+            found[id(problem)] = problem
+            continue
+        lines = dict.fromkeys(each.record for each in same)
+        hint = "\n".join(["add", *lines])
+        found.setdefault(id(same[0]), NotDelegated(f"{len(lines)} names {same[0].common}", hint))
+    return list(found.values())
+
+
 def raise_all(problems: Sequence[DelegateError]) -> None:
     """Raise nothing for none, the one itself for one, and :class:`SeveralProblems` for more.
 
     The same text is told once, however many names ran into it.
     """
-    distinct = list({str(problem): problem for problem in problems}.values())
+    distinct = grouped(list({str(problem): problem for problem in problems}.values()))
     if len(distinct) == 1:
         raise distinct[0]
     if distinct:

@@ -60,6 +60,10 @@ class Zone:
     """Of the SOA, as an authoritative server has it; None where only a resolver was asked, which may remember."""
 
 
+OVERRIDES = "[overrides]"
+"""Who has answered with an alias that the settings give by hand."""
+
+
 @dataclass(frozen=True)
 class Alias:
     """One link of a chain: a CNAME, real or synthesised."""

@@ -12,7 +12,7 @@ from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.everywhere import Seen, ask_each
 from certbot_dns_delegate.lookup.message import Question, dig
-from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.model import OVERRIDES, Server
 from certbot_dns_delegate.order.plan import Planned
 from certbot_dns_delegate.text import listed, show
 from certbot_dns_delegate.timing import Watch
@@ -20,8 +20,6 @@ from certbot_dns_delegate.timing import Watch
 TOPIC = "alias"
 MOST = 8
 """Servers that are named with one answer; the rest are counted."""
-OVERRIDES = "[overrides]"
-"""What a plan says of a CNAME that was set by hand."""
 
 
 def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Finding]:

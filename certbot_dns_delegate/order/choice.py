@@ -5,14 +5,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from certbot_dns_delegate.errors import DelegateError, LookupFailed
-from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.model import OVERRIDES, Challenge
 from certbot_dns_delegate.order.challenges import ACCOUNT, DNS01, owner_of
 from certbot_dns_delegate.order.plan import Planned
 from certbot_dns_delegate.order.planning import Planning
 from certbot_dns_delegate.text import show
-
-OVERRIDES = "[overrides]"
-"""What a plan says of a CNAME that was set by hand: it is the name's, whatever the type."""
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in, txt_in
 from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
-from certbot_dns_delegate.model import Alias, Chain, Challenge, Publication, RRset, Target, Zone
+from certbot_dns_delegate.model import OVERRIDES, Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.order.capacity import within_capacity
 from certbot_dns_delegate.order.remedy import Advisor
 from certbot_dns_delegate.order.router import ProviderOf, Router
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.text import plain, record, show
+from certbot_dns_delegate.text import listed, plain, record, show
 from certbot_dns_delegate.threads import settle
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Planner:
         override = self._settings.override_of(challenge.identifier)
         followed = self._follower.follow(override or challenge.owner)
         if override is not None:
-            by_hand = Alias(challenge.owner, override, "[overrides]")
+            by_hand = Alias(challenge.owner, override, OVERRIDES)
             followed = replace(followed, chain=Chain(challenge.owner, (by_hand, *followed.chain.aliases)))
         route = self._router.route(followed.chain.target)
         if route is None:
@@ -136,10 +136,10 @@ class Planner:
 
     def _check_allowed(self, challenge: Challenge, chain: Chain, delegate: Delegate) -> None:
         if not delegate.serves(challenge.identifier):
-            names = ", ".join(delegate.names)
+            names = listed(delegate.names)
             raise TargetNotAllowed(
                 f"{challenge.identifier} may not use the delegate [{delegate.title}], which is for {names}: {chain}",
-                f"[{delegate.title}] for = {names}, {challenge.identifier}",
+                f"if it may, add {challenge.identifier} to  for =  in [{delegate.title}]",
             )
         expected = delegate.expected_target(challenge.identifier)
         if expected is not None and expected != chain.target:

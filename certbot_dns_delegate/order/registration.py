@@ -99,7 +99,9 @@ def _announced(plan: Plan, found: Mapping[str, IRegistrar]) -> Plan:
             problem = f"{show(owner)} has no CNAME, and no account was made for {name}: {error.problem}"
             return NotDelegated(problem, error.hint)
         problem = f"{show(owner)} has no CNAME; it belongs to the account of {name}"
-        return NotDelegated(problem, f"add  {record(owner, 'CNAME', target)}")
+        line = record(owner, "CNAME", target)
+        common = "have no CNAME to the account of the name"
+        return NotDelegated(problem, f"add  {line}", common=common, record=line)
 
     owners = {challenge.identifier: challenge.owner for challenge, _ in plan.problems}  # a wildcard's is the same
     by_name = {name: told(owner, name, found[name]) for name, owner in owners.items()}
