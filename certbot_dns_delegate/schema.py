@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from certbot_dns_delegate.text import parse_name, plain, printable
+from certbot_dns_delegate.text import cited, parse_name, plain
 
 HOST = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*", re.ASCII)
 """A host name; one whose last label is a number is a mistyped address (RFC 1123 section 2.1)."""
@@ -89,20 +89,20 @@ def _boolean(text: str) -> bool:
         "off": False,
     }
     if text.lower() not in values:
-        raise ValueError(f"{printable(text, 40)!r} is neither true nor false")
+        raise ValueError(f"{cited(text, 40)} is neither true nor false")
     return values[text.lower()]
 
 
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
-        raise ValueError(f"{printable(text, 40)!r} is no port (1 to 65535)")
+        raise ValueError(f"{cited(text, 40)} is no port (1 to 65535)")
     return int(text)
 
 
 def _duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?", text, re.ASCII)
     if match is None:
-        raise ValueError(f"{printable(text, 40)!r} is no duration such as 30s, 5m, 1h or 30d")
+        raise ValueError(f"{cited(text, 40)} is no duration such as 30s, 5m, 1h or 30d")
     unit = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
     return timedelta(seconds=float(match[1]) * unit)
 
@@ -124,7 +124,7 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
         name = plain(parse_name(bare))
     if not HOST.fullmatch(name):
         hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""
-        raise ValueError(f"{printable(text, 60)!r} is no host name or address{hint}")
+        raise ValueError(f"{cited(text, 60)} is no host name or address{hint}")
     return name, number
 
 
@@ -132,7 +132,7 @@ def _address(text: str) -> str:
     try:
         return str(ip_address(text.strip("[]")))
     except ValueError:
-        raise ValueError(f"{printable(text, 60)!r} is no IP address") from None
+        raise ValueError(f"{cited(text, 60)} is no IP address") from None
 
 
 class _Url(str):
@@ -197,7 +197,7 @@ def parse_pattern(text: str) -> str:
     below = "*." if text.startswith("*.") else ""
     name = parse_name(text.removeprefix(below))
     if any(b"*" in label for label in name.labels):
-        raise ValueError(f"{printable(text, 100)!r}: a * stands only in front, as in *.example.com")
+        raise ValueError(f"{cited(text, 100)}: a * stands only in front, as in *.example.com")
     return below + plain(name)
 
 
@@ -208,7 +208,7 @@ def parse_template(text: str) -> str:
     """
     parse_name(text.replace("{name}", "name"))
     if set("{}") & set(text.replace("{name}", "", 1)):
-        raise ValueError(f"{printable(text, 100)!r}: only {{name}} is filled in, and once")
+        raise ValueError(f"{cited(text, 100)}: only {{name}} is filled in, and once")
     return text.rstrip(".")
 
 
@@ -233,7 +233,7 @@ def choice(*words: str) -> Kind:
 
     def parse(text: str) -> str:
         if text.lower() not in words:
-            raise ValueError(f"{printable(text, 40)!r} is none of {', '.join(words)}")
+            raise ValueError(f"{cited(text, 40)} is none of {', '.join(words)}")
         return text.lower()
 
     return Kind(" | ".join(words), parse)

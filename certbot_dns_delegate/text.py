@@ -34,16 +34,12 @@ def parse_name(text: str) -> dns.name.Name:
     try:
         name = dns.name.from_text(text.strip(), idna_codec=dns.name.IDNA_2008_Practical)
     except dns.exception.DNSException as error:
-        raise ValueError(f"{_cited(text)} is not a domain name: {printable(str(error), 100)}") from None
+        raise ValueError(f"{cited(text)} is not a domain name: {printable(str(error), 100)}") from None
     except UnicodeError:
-        raise ValueError(f"{_cited(text)} is not a domain name") from None
+        raise ValueError(f"{cited(text)} is not a domain name") from None
     if name == dns.name.root:
-        raise ValueError(f"{_cited(text)} names no domain")
+        raise ValueError(f"{cited(text)} names no domain")
     return name
-
-
-def _cited(text: str) -> str:
-    return f"'{printable(text, 100)}'"
 
 
 def show(name: dns.name.Name) -> str:
@@ -82,6 +78,11 @@ def printable(text: str, limit: int = 300) -> str:
     """Foreign text with every control, bidirectional or otherwise unprintable character escaped, cut at ``limit``."""
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return safe if len(safe) <= limit else safe[: limit - 3] + "..."
+
+
+def cited(text: str, limit: int = 100) -> str:
+    """Foreign text in quotes, as :func:`printable` has it."""
+    return f"'{printable(text, limit)}'"
 
 
 # What can be pasted. Hints are made of these alone.

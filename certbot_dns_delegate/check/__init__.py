@@ -2,8 +2,8 @@
 
 import argparse
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from certbot_dns_delegate.check import aliases, caa, port53, servers, targets, write
 from certbot_dns_delegate.check import resolvers as views
-from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.check.finding import Finding, Verdict, merged
 from certbot_dns_delegate.check.survey import Survey
+from certbot_dns_delegate.check.tally import Tally
 from certbot_dns_delegate.command import lineages, names
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
@@ -46,34 +47,38 @@ class Order:
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether every name could be issued for."""
-    tally: Counter[Verdict] = Counter()
-    checked = 0
+    tally = Tally()
     with Pool(WORKERS, "check") as pool:
         for order in _orders(arguments, host, output, tally):
-            checked += len(order.wanted)
+            tally.add(map(str, order.wanted))
             if arguments.wait is not None:
                 until_agreed(partial(_survey, order, host), order.wanted, host, arguments.wait.total_seconds())
-            failed = set()
             output.progress(f"asking about {count(len(order.wanted), 'name')}")
-            for finding in _examine(order, host, pool):
+            dependent: dict[str, list[str]] = defaultdict(list)
+            found = _counted(_examine(order, host, pool, dependent), tally, dependent)
+            # For a program one by one; a person reads once what is the same for many names.
+            for finding in found if output.is_json else merged(found):
                 output.progress("")
                 finding.show(output)
-                tally[finding.verdict] += 1
-                failed |= {finding.subject} if finding.verdict is Verdict.FAIL else set()
             output.flush()
             if arguments.write:
                 for wanted in order.wanted:
-                    if str(wanted) not in failed:
-                        for finding in write.run(order.settings, host, order.resolvers, wanted):
+                    if not tally.has_failed(str(wanted)):
+                        for finding in _counted(
+                            write.run(order.settings, host, order.resolvers, wanted), tally, dependent
+                        ):
                             finding.show(output)
-                            tally[finding.verdict] += 1
-    words = {Verdict.OK: "ok", Verdict.NOTE: "noted", Verdict.WARN: "to mind", Verdict.FAIL: "failing"}
-    told = ", ".join(f"{tally[verdict]} {word}" for verdict, word in words.items() if tally[verdict])
-    output.text(f"{count(checked, 'name')}: {told or 'nothing to say'}")
-    return not tally[Verdict.FAIL]
+    output.text(str(tally))
+    return tally.is_well
 
 
-def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
+def _counted(findings: Iterable[Finding], tally: Tally, dependent: Mapping[str, Iterable[str]]) -> Iterator[Finding]:
+    for finding in findings:
+        tally.count(finding, dependent)
+        yield finding
+
+
+def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Tally) -> Iterator[Order]:
     if arguments.all_lineages:
         if arguments.names or arguments.file:
             raise UsageError("--all-lineages takes the names from Certbot; leave out NAME and --from")
@@ -96,22 +101,23 @@ def _account(host: Host, server: str, account: str | None = None) -> str | None:
         return None
 
 
-def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Counter[Verdict]) -> Iterator[Wanted]:
+def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Tally) -> Iterator[Wanted]:
     for each in given:
         if isinstance(each, Wanted):
             yield each
         else:
-            tally[Verdict.FAIL] += 1
-            Finding(Verdict.FAIL, each.text, "name", f"{each.where}: {each.problem}").show(output)
+            finding = Finding(Verdict.FAIL, each.text, "name", f"{each.where}: {each.problem}")
+            tally.count(finding)
+            finding.show(output)
 
 
-def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[Order]:
+def _lineages(host: Host, output: Output, tally: Tally) -> Iterator[Order]:
     def left_out(path: Path, why: str) -> None:
-        tally[Verdict.FAIL] += 1
+        tally.fail()
         Finding(Verdict.FAIL, printable(path.stem), "lineage", f"{printable(str(path))}: {why}").show(output)
 
     found = lineages.read(host.config_dir, left_out)
-    if not found and not tally:
+    if not found and tally.is_well:
         where = printable(str(host.config_dir / "renewal"))
         output.warn(f"{where} has no lineage that uses these authenticators")
     for lineage in found:
@@ -122,8 +128,10 @@ def _lineages(host: Host, output: Output, tally: Counter[Verdict]) -> Iterator[O
             by_lineage = lineage.resolvers and not host.resolver_list
             resolvers = parse_resolvers(lineage.resolvers or "") if by_lineage else host.resolvers
         except DelegateError as error:
-            tally[Verdict.FAIL] += 1
-            Finding.of(error, printable(lineage.title), "settings").show(output)
+            for finding in Finding.each_of(error, printable(lineage.title), "settings"):
+                finding.show(output)
+            for name in wanted:
+                tally.count(Finding(Verdict.FAIL, str(name), "settings", ""))
             continue
         server = host.server or lineage.server
         # The account on record is one of the server on record.
@@ -135,8 +143,11 @@ def _survey(order: Order, host: Host) -> Survey:
     return Survey(order.settings, host, Recursive(order.resolvers), len(order.wanted))
 
 
-def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
-    """All findings, in the order of the names; everything is asked at once."""
+def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping[str, list[str]]) -> Iterator[Finding]:
+    """All findings, in the order of the names; everything is asked at once.
+
+    :param dependent: gets the names that depend on each zone, target and delegate, by what findings call these.
+    """
     survey = _survey(order, host)
     resolvers = tuple(dict.fromkeys([*order.resolvers, *system_resolvers()]))
     early: dict[Wanted, list[Future[list[Finding]]]] = {
@@ -149,6 +160,10 @@ def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
     plan = survey.plan([challenge_of(each) for each in order.wanted], pool)
     planned = {each.challenge.value: each for each in plan.planned}
     problems = {challenge.value: error for challenge, error in plan.problems}
+    for name, at in planned.items():
+        for subject in (show(at.target.zone.apex), show(at.target.owner), f"[{printable(at.target.delegate)}]"):
+            dependent[subject].append(name)
+    dependent[port53.HERE] += problems
     links = {
         wanted: pool.submit(lambda w: list(aliases.look(survey, w, planned.get(str(w)))), wanted)
         for wanted in order.wanted
@@ -157,7 +172,7 @@ def _examine(order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
     for wanted in order.wanted:
         name = str(wanted)
         if name in problems:
-            yield Finding.of(problems[name], name, "plan")
+            yield from Finding.each_of(problems[name], name, "plan")
         else:
             yield from _chain(planned[name])
         yield from links[wanted].result()
@@ -200,4 +215,4 @@ def _credentials(survey: Survey, title: str) -> Iterator[Finding]:
     try:
         yield Finding(Verdict.OK, subject, "credentials", survey.provider_of(delegate).probe())
     except DelegateError as error:
-        yield Finding.of(error, subject, "credentials")
+        yield from Finding.each_of(error, subject, "credentials")

@@ -44,7 +44,7 @@ def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Findin
     try:
         zone = survey.zone_around(owner)
     except LookupFailed as error:
-        return Finding.of(error, str(wanted), TOPIC, Verdict.WARN)
+        return next(Finding.each_of(error, str(wanted), TOPIC, Verdict.WARN))
     seen = ask_each(sorted(zone.servers), owner)
     return judge(wanted, owner, zone.apex, seen, healthy, survey.command("check", str(wanted), "--wait"))
 

@@ -1,14 +1,16 @@
-"""A finding: one line that says how it is, what was seen, and what to do."""
+"""A finding: how it is, what was seen, what to do; findings about several names that are alike are shown once."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from certbot_dns_delegate.command.output import Output
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.command.output import Output, count, flat
+from certbot_dns_delegate.errors import DelegateError, NotDelegated
+from certbot_dns_delegate.text import listed
 
 
 class Verdict(StrEnum):
-    """How a finding counts."""
+    """How a finding counts; the better stands first."""
 
     OK = "ok"
     NOTE = "note"
@@ -17,6 +19,9 @@ class Verdict(StrEnum):
     """Works now, or is advice: does not change the exit code."""
     FAIL = "fail"
     """An issuance would fail."""
+
+
+INDENT = " " * 6
 
 
 @dataclass(frozen=True)
@@ -29,17 +34,45 @@ class Finding:
     topic: str
     seen: str
     do: str = ""
+    common: str = field(default="", compare=False)
+    """What is said of several names that have the same problem, where ``record`` helps each of them."""
+    record: str = field(default="", compare=False)
+    """A line to add to a zone."""
 
     @classmethod
-    def of(cls, error: DelegateError, subject: str, topic: str, verdict: Verdict = Verdict.FAIL) -> "Finding":
-        """An expected failure as a finding."""
-        return cls(verdict, subject, topic, error.problem, error.hint)
+    def each_of(
+        cls, error: DelegateError, subject: str, topic: str, verdict: Verdict = Verdict.FAIL
+    ) -> Iterator["Finding"]:
+        """Every single problem of an expected failure as a finding of its own."""
+        for one in flat(error):
+            common, record = (one.common, one.record) if isinstance(one, NotDelegated) else ("", "")
+            yield cls(verdict, subject, topic, one.problem, one.hint, common, record)
 
     def show(self, output: Output) -> None:
-        """As a line, or as a JSON object."""
-        seen, do = " ".join(self.seen.split()), " ".join(self.do.split())
-        advice = f"; do: {do}" if do else ""
-        text = f"{output.verdict(self.verdict)}  {self.subject}  {self.topic}: {seen}{advice}"
+        """As a JSON object, or as a line with what to do below it, so that a command or a record can be copied."""
+        seen, (first, *more) = " ".join(self.seen.split()), self.do.splitlines() or [""]
+        text = f"{output.verdict(self.verdict)}  {self.subject}  {self.topic}: {seen}"
+        text += "".join(f"\n{INDENT}{line}" for line in (f"do: {first}", *more)) if first else ""
+        do = " ".join(self.do.split())
         output.record(
             {"verdict": self.verdict, "subject": self.subject, "topic": self.topic, "seen": seen, "do": do}, text
         )
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, with those that differ in their names alone as one, where the first of them was."""
+    groups: dict[object, list[Finding]] = {}
+    for finding in findings:
+        key = (finding.topic, finding.common) if finding.record else replace(finding, subject="")
+        groups.setdefault(key, []).append(finding)
+    return [_one(group) for group in groups.values()]
+
+
+def _one(group: list[Finding]) -> Finding:
+    first, subjects = group[0], list(dict.fromkeys(finding.subject for finding in group))
+    records = list(dict.fromkeys(finding.record for finding in group if finding.record))
+    if len(records) > 1:
+        return replace(first, subject=count(len(subjects), "name"), seen=first.common, do="\n".join(["add", *records]))
+    # What is well needs no list of names; of what is not, none may be missing.
+    most = len(subjects) if first.verdict in {Verdict.WARN, Verdict.FAIL} else 3
+    return replace(first, subject=listed(subjects, most=most))

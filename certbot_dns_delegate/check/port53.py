@@ -16,6 +16,7 @@ from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import parse_name, plain, printable, show
 from certbot_dns_delegate.timing import PATIENCE, Watch
 
+HERE = "this host"
 MOST = 3
 """Servers that are tried: top-level domains have several, far apart."""
 
@@ -39,7 +40,7 @@ def look(survey: Survey, problems: Sequence[DelegateError], identifier: str) -> 
     if outcomes and not any(isinstance(outcome, Reply) for outcome in outcomes):
         told = ", ".join(map(str, servers))
         seen = f"no server of {show(top)} answers by UDP or TCP ({told}), and the resolvers do: it seems to be blocked"
-        yield Finding(Verdict.FAIL, "this host", "outbound port 53", seen, _setting(delegates))
+        yield Finding(Verdict.FAIL, HERE, "outbound port 53", seen, _setting(delegates))
 
 
 def addresses(recursive: Recursive, top: Name) -> list[Server]:

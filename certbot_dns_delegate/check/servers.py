@@ -48,7 +48,7 @@ def look(survey: Survey, delegate: Delegate, target: Target) -> Iterator[Finding
         cut = survey.zones.find(target.owner, delegate.suffix or zone.apex).cut
         yield from _delegation(survey, target, cut)
     except DelegateError as error:
-        yield Finding.of(error, apex, "delegation", Verdict.WARN)
+        yield from Finding.each_of(error, apex, "delegation", Verdict.WARN)
         return
     yield from _lives_where_configured(delegate, target, looks)
     yield _negative(apex, zone.negative_ttl)
@@ -202,5 +202,5 @@ def _signed(survey: Survey, target: Target, cut: Cut, looks: dict[Server, Look])
         if parent is not None:
             verify(survey.asker, zone, parent)
     except DelegateError as error:
-        return Finding.of(error, apex, "DNSSEC")
+        return next(Finding.each_of(error, apex, "DNSSEC"))
     return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they fit the DS at the parent")

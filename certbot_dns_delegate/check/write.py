@@ -36,11 +36,11 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
     try:
         target = engine.perform([challenge]).planned[0].target
     except DelegateError as error:
-        yield Finding.of(error, str(wanted), "write")
+        yield from Finding.each_of(error, str(wanted), "write")
     finally:
         leftovers = engine.cleanup()
     for left in leftovers:
-        yield Finding.of(left.error, left.owners, "withdraw")
+        yield from Finding.each_of(left.error, left.owners, "withdraw")
     if target is None:
         return
     seen = f"a probe value at {show(target.owner)} went out and back"
@@ -96,7 +96,7 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
         yield _untried(subject, "cannot be asked without writing")
         return
     except DelegateError as error:
-        yield Finding.of(error, subject, "key", Verdict.NOTE)
+        yield from Finding.each_of(error, subject, "key", Verdict.NOTE)
         return
     if other is None:
         yield Finding(Verdict.OK, subject, "type", f"another type than TXT is refused at {owner}")

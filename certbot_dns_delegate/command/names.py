@@ -15,7 +15,7 @@ from dns.name import Name
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.text import parse_name, plain, printable
+from certbot_dns_delegate.text import cited, parse_name, plain, printable
 
 PREFIX = "_acme-challenge"
 HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
@@ -63,17 +63,17 @@ def parse(text: str) -> Wanted:
         raise ValueError(f"{bare} is an IP address, which has no name in DNS to put a challenge at")
     name = parse_name(bare).canonicalize()
     if any(b"*" in label for label in name.labels):
-        raise ValueError(f"{printable(text, 100)!r} has a * that is not its first label")
+        raise ValueError(f"{cited(text, 100)} has a * that is not its first label")
     if not HOST.fullmatch(plain(name)):
-        raise ValueError(f"{printable(text, 100)!r} has characters or hyphens where no certificate's name can")
+        raise ValueError(f"{cited(text, 100)} has characters or hyphens where no certificate's name can")
     if name.labels[0] == PREFIX.encode():
         name = name.parent()
     if len(name) < 3:  # with the root's
-        raise ValueError(f"{printable(text, 100)!r} has a single label, for which no public CA issues")
+        raise ValueError(f"{cited(text, 100)} has a single label, for which no public CA issues")
     try:
         owner = dns.name.from_text(PREFIX, name)
     except dns.name.NameTooLong:
-        raise ValueError(f"{printable(text, 60)!r} is too long: {PREFIX} does not fit in front of it") from None
+        raise ValueError(f"{cited(text, 60)} is too long: {PREFIX} does not fit in front of it") from None
     return Wanted(plain(name), is_wildcard, owner)
 
 
@@ -113,7 +113,7 @@ def usable(text: str, where: str) -> Wanted | Unusable:
     try:
         return parse(text)
     except ValueError as error:
-        return Unusable(printable(text, 60), where, str(error))
+        return Unusable(printable(text, 60) or "''", where, str(error))
 
 
 def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:

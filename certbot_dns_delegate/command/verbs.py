@@ -182,7 +182,7 @@ VERBS = (
         "see what would happen, and what would fail",
         "Plan an order for the names without writing, and look at everything that could make it fail: the CNAMEs at"
         " each server of the customer, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
-        " Each finding is one line: verdict, subject, what was seen, what to do.",
+        " Each finding is one line (verdict, subject, what was seen) and, where it helps, another that begins with do.",
         "certbot-dns-delegate check shop.example.com --credentials delegate.ini\n"
         "certbot-dns-delegate check --all-lineages\n"
         "certbot-dns-delegate check --from names.txt --json | jq 'select(.verdict == \"fail\")'",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import cited, printable
 
 WILDCARD = "wildcard"
 ANY_DOMAIN = "*"
@@ -102,7 +102,7 @@ def parse(value: str) -> Permission:
     for part in parts:
         tag, equals, text = (piece.strip(" \t") for piece in part.partition("="))
         if not equals or not tag:
-            raise ValueError("ends in ;" if not part else f"{printable(part, 60)!r} is not tag=value")
+            raise ValueError("ends in ;" if not part else f"{cited(part, 60)} is not tag=value")
         if tag.lower() in found:
             raise ValueError(f"{printable(tag, 40)} is there twice")
         found[tag.lower()] = text
@@ -150,7 +150,7 @@ def _moment(found: dict[str, str]) -> datetime | None:
         return None
     digits = text.removeprefix("+")
     if not digits.isascii() or not digits.isdigit():
-        raise ValueError(f"persistUntil {printable(text, 40)!r} is no number of seconds")
+        raise ValueError(f"persistUntil {cited(text, 40)} is no number of seconds")
     try:
         return datetime.fromtimestamp(int(digits[:20]), UTC)
     except (OverflowError, OSError, ValueError):

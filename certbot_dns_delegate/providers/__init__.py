@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from certbot import errors
 
 from certbot_dns_delegate.errors import DelegateError, SettingsError
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import cited, printable
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.providers.interface import Context, Options, Provider
@@ -67,7 +67,7 @@ def make(name: str, options: "Options", context: "Context") -> "Provider":
 def _point(name: str) -> EntryPoint:
     for point in entry_points(group=GROUP, name=name):
         return point
-    raise SettingsError(f"there is no provider {printable(name, 60)!r}", f"provider = {' | '.join(names())}")
+    raise SettingsError(f"there is no provider {cited(name, 60)}", f"provider = {' | '.join(names())}")
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def test_every_topic_is_told() -> None:
         tree = ast.parse(file.read_text())
         (constant,) = [*re.findall(r'^TOPIC = "(.*)"$', file.read_text(), re.MULTILINE), ""][:1]
         for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) in {"Finding", "Finding.of"}:
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in {"Finding", "Finding.each_of"}:
                 topic = call.args[2]
                 topics.add(topic.value if isinstance(topic, ast.Constant) else constant)
     text = (DOCS / "reference" / "json.rst").read_text()

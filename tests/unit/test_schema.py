@@ -44,7 +44,7 @@ def test_hosts(text: str, host: str, port: int) -> None:
         ("ns1@١", "'١' is no port (1 to 65535)"),
         ("@53", "'' names no domain"),
         ("a..b", "'a..b' is not a domain name: A DNS label is empty."),
-        ("\x1b[31m@53", "'\\\\x1b[31m@53' is no host name or address"),
+        ("\x1b[31m@53", r"'\x1b[31m@53' is no host name or address"),
     ],
 )
 def test_hosts_that_are_none(text: str, problem: str) -> None:

@@ -28,7 +28,7 @@ from certbot_dns_delegate.providers.acme_dns.holds import Hold, Holds
 from certbot_dns_delegate.providers.acme_dns.service import AT_ONCE, REGISTER, Service
 from certbot_dns_delegate.providers.interface import Context, IRegistrar, Options, Provider
 from certbot_dns_delegate.schema import BOOLEAN, NETWORKS, PATH, Key
-from certbot_dns_delegate.text import VALUE, command_line, printable, show, show_all
+from certbot_dns_delegate.text import VALUE, cited, command_line, printable, show, show_all
 from certbot_dns_delegate.threads import Pool
 
 SLOTS = 2
@@ -158,7 +158,7 @@ class AcmeDNS(Provider):
             owners.append(owner)
             for text in sorted(texts):
                 if not VALUE.fullmatch(text):
-                    raise PlanError(f"{printable(text, 60)!r} is no dns-01 value, and acme-dns takes no other")
+                    raise PlanError(f"{cited(text, 60)} is no dns-01 value, and acme-dns takes no other")
                 if text not in collected:
                     collected.append(text)
         return wanted

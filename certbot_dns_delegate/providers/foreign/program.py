@@ -22,7 +22,7 @@ from certbot_dns_delegate.providers.foreign.process import Finished, User, envir
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import check_program
-from certbot_dns_delegate.text import VALUE, command_line, plain, printable, show
+from certbot_dns_delegate.text import VALUE, cited, command_line, plain, printable, show
 
 LEGO, ACME_SH, CERTBOT, DEHYDRATED = PROTOCOLS = ("lego", "acme.sh", "certbot-hooks", "dehydrated")
 PREFIX = "_acme-challenge."
@@ -80,7 +80,7 @@ class Program(Provider):
         yield from without_proof(options)
         for name in options["environment"]:
             if not VARIABLE.fullmatch(name):
-                yield f"unknown key {printable(name, 40)!r}: a variable of the program's is written in capitals"
+                yield f"unknown key {cited(name, 40)}: a variable of the program's is written in capitals"
         for path in {Path(options["program"]), _cleanup_program(options)}:
             try:
                 check_program(path, is_sourced=options["protocol"] == ACME_SH)

@@ -13,7 +13,7 @@ from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import cited, parse_name, printable
 
 ALGORITHMS = {
     "hmac-sha256": dns.tsig.HMAC_SHA256,
@@ -101,7 +101,7 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
     found = statements[0]
     algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")
     if algorithm not in ALGORITHMS:
-        raise SettingsError(f"{shown}: algorithm {printable(algorithm, 40)!r} is none of {', '.join(ALGORITHMS)}")
+        raise SettingsError(f"{shown}: algorithm {cited(algorithm, 40)} is none of {', '.join(ALGORITHMS)}")
     try:
         parse_name(found["name"])
     except ValueError as error:

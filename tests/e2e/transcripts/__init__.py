@@ -3,7 +3,8 @@
 A file begins with comments; ``# given: WORDS`` names a state of the world from ``given``. Then come commands behind
 ``$``, each followed by its standard output, its standard error behind ``! `` and, unless it is 0, its exit code behind
 ``? ``. What differs from run to run (times, milliseconds, random values, directories) is written as a word in angle
-brackets. ``UPDATE_TRANSCRIPTS=1`` in the environment writes the files anew.
+brackets. ``| about PATTERN`` shows only the findings that match, each with the lines below it.
+``UPDATE_TRANSCRIPTS=1`` in the environment writes the files anew.
 """
 
 import os
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+ABOUT = """about() { awk -v pattern="$1" '/^ / { if (on) print; next } { on = $0 ~ pattern; if (on) print }'; }"""
 
 VOLATILE = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}"), "<run>"),
@@ -56,7 +58,7 @@ class Runner:
         )
         line = re.sub(r"(?<![\w/-])certbot-dns-delegate(?= |$)", lambda _: program, line, count=1)
         return subprocess.run(
-            ["/bin/sh", "-c", line],
+            ["/bin/sh", "-c", f"{ABOUT}\n{line}"],
             stdin=subprocess.DEVNULL,
             cwd=self.directory,
             env={**os.environ, **self.environment, "COLUMNS": "100"},

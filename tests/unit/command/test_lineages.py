@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certbot_dns_delegate import check
+from certbot_dns_delegate.check.tally import Tally
 from certbot_dns_delegate.command import main
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.environment import Host
@@ -64,7 +65,7 @@ def orders(config: Path, options: str) -> list[tuple[str, str | None, list[str]]
     words = f"check --all-lineages --config-dir {config} --work-dir {config} {options}".split()
     arguments = make_parser().parse_args(words)
     output = Output(io.StringIO(), io.StringIO())
-    made = check._orders(arguments, Host.of(arguments, output), output, check.Counter())
+    made = check._orders(arguments, Host.of(arguments, output), output, Tally())
     return [(order.server, order.account, [str(each) for each in order.resolvers]) for order in made]
 
 
@@ -98,7 +99,7 @@ def renewal(config: Path, text: str) -> str:
     out = io.StringIO()
     output = Output(out, io.StringIO())
     arguments = make_parser().parse_args(f"check --all-lineages --config-dir {config} --work-dir {config}".split())
-    assert len(list(check._orders(arguments, Host.of(arguments, output), output, check.Counter()))) == 1
+    assert len(list(check._orders(arguments, Host.of(arguments, output), output, Tally()))) == 1
     return out.getvalue()
 
 
