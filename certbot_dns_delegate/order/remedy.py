@@ -13,6 +13,8 @@ from certbot_dns_delegate.providers.interface import IRegistrar, Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.text import listed, plain, record, show, show_all
 
+ADD, CHANGE = "add", "change the CNAME to"
+"""What to do with a record, as a hint begins."""
 SECOND_LEVEL = {"ac", "co", "com", "edu", "gob", "gov", "go", "gv", "net", "ne", "or", "org"}
 """Labels below a country's top-level domain under which domains are registered, as in co.uk: the usual ones."""
 
@@ -49,7 +51,7 @@ class Advisor:
             target = self._target(challenge)
             return NotDelegated(
                 f"{show(chain.start)} has no CNAME, and it is not inside one of your delegates{ours}",
-                self._record_for(challenge, "add"),
+                self._record_for(challenge, ADD),
                 common=f"have no CNAME, and are not inside one of your delegates{ours}",
                 record=record(challenge.owner, "CNAME", target) if target is not None else "",
             )
@@ -58,7 +60,7 @@ class Advisor:
             return ChainEndsOutside(
                 f"{show(first.owner)} has no CNAME of its own; the wildcard of its zone answers, and leads out of your"
                 f" delegates{ours}: {chain}",
-                self._record_for(challenge, "add"),
+                self._record_for(challenge, ADD),
             )
         # A target below a zone that exists need not exist: the first order creates it.
         ends = "which does not exist and is" if missing is not None else "which is"
@@ -79,7 +81,7 @@ class Advisor:
             return f"change  {OVERRIDES} {challenge.identifier}{advice}"
         if meant := self._without_origin(challenge, first.target):
             return f"is the final dot missing in the zone file? write  {record(challenge.owner, 'CNAME', meant)}"
-        change = self._record_for(challenge, "change the CNAME to")
+        change = self._record_for(challenge, CHANGE)
         # Where the name itself stands first, as we advise, the rest is the delegate that was meant.
         labels = len(challenge.owner) - 2 if is_made_for(challenge.owner, end) else 1
         place = dns.name.Name(end.labels[labels:])
@@ -97,7 +99,7 @@ class Advisor:
             if target.is_subdomain(origin) and target != origin:
                 bare = dns.name.Name([*target.relativize(origin).labels, b""])
                 # Without a section for it yet: made for the name, and with more than a host's name behind it.
-                is_made = is_made_for(challenge.owner, bare) and len(bare) > len(origin) + 2
+                is_made = len(origin) > 2 and is_made_for(challenge.owner, bare) and len(bare) > len(origin) + 2
                 if is_made or any(bare.is_subdomain(suffix) for suffix in self._suffixes):
                     return bare
             origin = origin.parent()
@@ -115,7 +117,8 @@ class Advisor:
             return self._settings.command("register", challenge.identifier)
         if all(_is_above(delegate, challenge) for delegate in allowed):
             return f"title a section with the zone that a CNAME at {owner} can lead into, as [acme.example.net]"
-        return f"{verb} a CNAME at {owner} that leads to a name your service serves"
+        what = f"add a CNAME at {owner} that leads" if verb == ADD else f"change the CNAME at {owner} so that it leads"
+        return f"{what} to a name your service serves"
 
     def _allowed(self, challenge: Challenge) -> list[Delegate]:
         return [delegate for delegate in self._settings.delegates if delegate.serves(challenge.identifier)]
@@ -146,9 +149,8 @@ def _is_above(delegate: Delegate, challenge: Challenge) -> bool:
     suffix = delegate.suffix
     if suffix is None or delegate.targets is not None:
         return False
-    return (
-        challenge.owner.parent().is_subdomain(suffix) or suffix.labels[0].lower() == challenge.owner.labels[0].lower()
-    )
+    prefix = challenge.owner.labels[0].lower()
+    return challenge.owner.parent().is_subdomain(suffix) or suffix.labels[0].lower() == prefix
 
 
 def _missing_domain(followed: Followed) -> Name | None:
