@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules bench fuzz faults docs dist snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules bench fuzz faults docs dist sbom pins snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -48,6 +48,14 @@ faults: $(VENV)/ready
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist
+
+# Bills of materials (CycloneDX) of the wheel and of the snap.
+sbom: $(VENV)/packaging
+	$(BIN)/python -m tests.packaging.sbom --dist dist
+
+# Pins anew what image and snap add to Certbot's.
+pins: $(VENV)/packaging
+	$(BIN)/python -m tests.packaging.pins
 
 snap: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.snap dist $(ARCH)

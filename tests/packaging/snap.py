@@ -57,7 +57,9 @@ def lay_out(prime: Path, wheel: Path, arch: str) -> None:
     # An interpreter that is not here, on core24's glibc 2.39: wheels of any of these name tags run there.
     tags = [f"--platform={tag}_{MACHINES[arch]}" for tag in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")]
     target = ["--python-version=3.12", "--target", str(prime / SITE_PACKAGES)]
-    subprocess.run([*pip, *tags, *target, str(wheel), *said["parts"][said["name"]]["python-packages"]], check=True)
+    (pinned,) = said["parts"][said["name"]]["python-requirements"]
+    subprocess.run([*pip, *tags, *target, "--require-hashes", "-r", str(dist.CHECKOUT / pinned)], check=True)
+    subprocess.run([*pip, *tags, *target, str(wheel)], check=True)
     shutil.rmtree(prime / SITE_PACKAGES / "bin", ignore_errors=True)
     (prime / "certbot-shared").mkdir()
     (prime / "meta").mkdir()

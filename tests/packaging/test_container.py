@@ -9,7 +9,7 @@ import dns.name
 import yaml
 
 from certbot_dns_delegate.settings import reader
-from tests.packaging import dist
+from tests.packaging import dist, pins
 
 CONTAINER = dist.CHECKOUT / "container"
 
@@ -41,17 +41,27 @@ def test_context_has_what_the_wheel_needs() -> None:
     ignore = (CONTAINER / "Dockerfile.dockerignore").read_text().splitlines()
     let_in = {line[1:] for line in ignore if line.startswith("!")}
     assert "*" in ignore
-    assert let_in == {"certbot_dns_delegate", "LICENSE", "README.md", "pyproject.toml", "setup.cfg"}
+    pinned = {"container/requirements.txt", "container/build-requirements.txt"}
+    assert let_in == {"certbot_dns_delegate", "LICENSE", "README.md", "pyproject.toml", "setup.cfg", *pinned}
     assert all((dist.CHECKOUT / name).exists() for name in let_in)
 
 
 def test_same_image_in_every_stage() -> None:
-    """The wheel is made by the Python that runs it: both stages start from the same Certbot."""
+    """The wheels are made by the Python that runs them; a release gives the one image, by its digest."""
     lines = (CONTAINER / "Dockerfile").read_text().splitlines()
-    images = [line.split()[1] for line in lines if line.startswith("FROM ")]
-    assert len(images) == 2
-    assert len(set(images)) == 1
-    assert images[0].startswith("certbot/certbot:v")
+    assert [line.split()[1] for line in lines if line.startswith("FROM ")] == ["${BASE}", "${BASE}"]
+    (default,) = [line for line in lines if line.startswith("ARG BASE=")]
+    assert default.startswith("ARG BASE=certbot/certbot:v")
+
+
+def test_what_is_added_is_pinned() -> None:
+    """What Certbot's image does not bring is there by version and hash, and so is what builds it."""
+    added = pins.read(CONTAINER / "requirements.txt")
+    assert added.keys() == {"dnspython", "zope-interface"}
+    assert pins.read(CONTAINER / "build-requirements.txt").keys() == {"setuptools", "wheel"}
+    text = (CONTAINER / "Dockerfile").read_text()
+    assert text.count("--require-hashes -r /src/container/") == 2
+    assert "--no-index" in text
 
 
 def test_credentials(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import os
 
 from packaging.requirements import Requirement
 
-from tests.packaging import dist, snap
+from tests.packaging import dist, pins, snap
 
 BROUGHT_BY_CERTBOT = {"acme", "certbot", "requests"}  # certbot's snap has them, and its own copies come first
 
@@ -26,13 +26,15 @@ def test_plug_is_where_the_hook_looks() -> None:
 
 
 def test_packages_are_what_certbot_does_not_bring() -> None:
-    """The snap holds our requirements, with their bounds, less what Certbot's snap brings; and the hook's."""
+    """The snap pins our requirements, within their bounds, less what Certbot's snap brings; and the hook's."""
     setup = configparser.ConfigParser()
     setup.read(dist.CHECKOUT / "setup.cfg")
-    ours = {str(Requirement(line)) for line in setup["options"]["install_requires"].split()}
-    ours = {text for text in ours if Requirement(text).name not in BROUGHT_BY_CERTBOT}
-    said = snap.recipe()
-    assert {str(Requirement(text)) for text in said["parts"][said["name"]]["python-packages"]} == ours | {"packaging"}
+    ours = [Requirement(line) for line in setup["options"]["install_requires"].split("\n") if line.strip("# ")]
+    wanted = {each.name: each for each in ours if each.name not in BROUGHT_BY_CERTBOT}
+    assert snap.recipe()["parts"][snap.recipe()["name"]]["python-requirements"] == ["snap/requirements.txt"]
+    pinned = pins.read(dist.CHECKOUT / "snap/requirements.txt")
+    assert pinned.keys() == {*wanted, "packaging"}
+    assert all(wanted[name].specifier.contains(version) for name, version in pinned.items() if name in wanted)
 
 
 def test_platforms_are_those_that_can_be_packed() -> None:
