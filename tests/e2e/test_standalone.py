@@ -13,7 +13,13 @@ import dns.query
 import dns.rcode
 import pytest
 
+from certbot_dns_delegate.lookup.recursive import parse_resolvers
+from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order.console import Tell
+from certbot_dns_delegate.order.engine import Engine
 from certbot_dns_delegate.providers.standalone import TURN
+from certbot_dns_delegate.settings import reader
+from certbot_dns_delegate.text import parse_name
 from tests.e2e.lab import network
 from tests.e2e.lab.lab import Lab
 from tests.e2e.runs import Certbot, Run, until
@@ -64,6 +70,21 @@ def test_it_is_looked_at_from_outside(lab: Lab, sectioned: Path) -> None:
     assert not lab.ipv6 or [question for question in asked if "stand.test" in question[0]] == [
         ("stand.stand.test.", "TXT")
     ]
+
+
+def test_our_own_value_of_a_moment_ago_is_no_other_server(lab: Lab, sectioned: Path, tmp_path: Path) -> None:
+    """A second order at once, as after ``check --write``: the resolver still holds the first one's value."""
+    lab.flush()
+    warnings: list[str] = []
+    owner = parse_name("_acme-challenge.stand.customer.test")
+    for value in ("a" * 43, "b" * 43):
+        loaded = reader.load(sectioned, "dns-delegate", warnings.append)
+        engine = Engine(loaded, tmp_path / "state", parse_resolvers(lab.resolver), Tell(warnings.append))
+        try:
+            engine.perform([Challenge("stand.customer.test", owner, value)])
+        finally:
+            engine.cleanup()
+    assert [warning for warning in warnings if "seen from outside" in warning] == []
 
 
 def test_a_resolver_that_does_not_see_it_is_told_and_stops_nobody(lab: Lab, sectioned: Path) -> None:
