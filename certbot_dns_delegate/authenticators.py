@@ -256,7 +256,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         return parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
 
     def _terminal(self) -> "Terminal | None":
-        if self.config.noninteractive_mode or not sys.stdin.isatty():
+        if self.config.noninteractive_mode or not _is_typed():
             return None
         from certbot.display import util as display_util
 
@@ -274,8 +274,9 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         from certbot.display import util as display_util
 
         flag = f"--{self.option_name('credentials')}"
-        if self.config.noninteractive_mode or not sys.stdin.isatty():
-            raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE")
+        if self.config.noninteractive_mode or not _is_typed():
+            in_file = f"in a renewal file: {self.dest('credentials')} = FILE"
+            raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE; {in_file}")
         code, path = ops.validated_directory(
             _check_file, f"Input the path to the {self.name} credentials file", force_interactive=True
         )
@@ -365,6 +366,11 @@ def _identifier(achall: Any) -> str:
     """What the certificate names; Certbot before 5.3 calls it ``domain``."""
     identifier = getattr(achall, "identifier", None)
     return str(identifier.value if identifier is not None else achall.domain)
+
+
+def _is_typed() -> bool:
+    """Whether somebody types standard input, which may be closed."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
 def _is_address(identifier: str) -> bool:

@@ -22,6 +22,9 @@ T = TypeVar("T")
 class Pool(Executor):
     """At most so many threads, made as they are needed; leaving it as a context waits for none of them.
 
+    Where the process may have no more (``ulimit -u``, a container's limit), those that it has do the work, one call
+    after the other; where it may have none, the caller does it.
+
     Only plain locks here: a signal's exception can leave a :class:`threading.Condition` taken.
     """
 
@@ -44,12 +47,22 @@ class Pool(Executor):
             if self._is_ended:
                 raise RuntimeError("the pool has ended")
             if len(self._threads) < min(self._unfinished + 1, self._most):
-                thread = threading.Thread(target=self._serve, name=f"{self._name}_{len(self._threads)}", daemon=True)
-                thread.start()
-                self._threads.append(thread)
-            self._unfinished += 1
-            self._work.put((future, partial(fn, *args, **kwargs)))
+                self._start()
+            if self._threads:
+                self._unfinished += 1
+                self._work.put((future, partial(fn, *args, **kwargs)))
+                return future
+        _run(future, partial(fn, *args, **kwargs))
         return future
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._serve, name=f"{self._name}_{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._most = len(self._threads)
+        else:
+            self._threads.append(thread)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take nothing more; the threads end with what they have."""

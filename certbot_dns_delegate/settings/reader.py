@@ -119,7 +119,7 @@ class SectionedFile:
     def _delegate(self, section: ini.Section, suffix: Name) -> Delegate | None:
         entry, spelling = section.entries.get("provider"), Spelling()
         if entry is None:
-            nearest = spelling.nearest(section.title, [OVERRIDES])
+            nearest = spelling.nearest(section.title, [OVERRIDES]) or _in_capitals(section)
             told = f"provider is missing: {' | '.join(providers.names())}{nearest}"
             self.problems.add(told, section.line, section.title)
             return None
@@ -140,6 +140,12 @@ class SectionedFile:
             except ValueError as error:
                 self.problems.add(f"{printable(pattern, 80)}: {error}", entry.line, OVERRIDES)
         return tuple(overrides)
+
+
+def _in_capitals(section: ini.Section) -> str:
+    """Where the key stands that is missing, but for its capitals."""
+    lines = [entry.line for key, entry in section.entries.items() if key.lower() == "provider"]
+    return f"; line {lines[0]} has it with capitals, and keys are lower case" if lines else ""
 
 
 def _flat_authenticators(keys: Iterable[str]) -> list[str]:

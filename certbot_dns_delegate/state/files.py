@@ -44,6 +44,9 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         os.close(descriptor)
     if len(content) > most:
         raise SettingsError(f"{shown}: larger than {most >> 20} MiB")
+    if (encoding := _of_windows(content)) is not None:
+        hint = command_line("iconv", "-f", encoding, "-t", "utf-8", path)
+        raise SettingsError(f"{shown}: is {encoding} text, as PowerShell writes it; it must be UTF-8", hint)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -51,6 +54,18 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         raise SettingsError(
             f"{shown}: line {line} is not UTF-8 text", command_line("iconv", "-f", "latin1", "-t", "utf-8", path)
         ) from None
+
+
+def _of_windows(content: bytes) -> str | None:
+    """The encoding, where it is one of two octets a character: by its mark, or by the NULs of plain letters."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    start = content[:64]
+    if len(start) < 4 or b"\0" not in start:
+        return None
+    if not start[::2].strip(b"\0"):
+        return "utf-16be"
+    return "utf-16le" if not start[1::2].strip(b"\0") else None
 
 
 def check_trusted(path: Path, status: os.stat_result) -> None:

@@ -1,5 +1,6 @@
 """Certbot's edge, without a server: options, preferences, what is refused before anything is asked."""
 
+import io
 import subprocess
 import sys
 import unittest
@@ -78,6 +79,18 @@ def test_missing_credentials(tmp_path: Path) -> None:
     """Without a terminal the option to give is named."""
     with pytest.raises(errors.PluginError, match="hint: --dns-delegate-credentials FILE"):
         authenticator(tmp_path).perform([challenge("shop.example.com")])
+
+
+@pytest.mark.parametrize("is_none", [True, False])
+def test_standard_input_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_none: bool) -> None:
+    """As a daemon may start Certbot, without -n: nobody can be asked, and the error is the same."""
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stdin", None if is_none else stream)
+    plugin = authenticator(tmp_path)
+    plugin.config.noninteractive_mode = False
+    with pytest.raises(errors.PluginError, match="hint: --dns-delegate-credentials FILE"):
+        plugin.perform([challenge("a.test")])
 
 
 def test_negative_seconds(tmp_path: Path) -> None:

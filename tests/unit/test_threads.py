@@ -26,6 +26,26 @@ with Pool(2, "stuck") as pool:
 print("ended")
 """
 
+FEW = """
+import resource, sys, threading
+from certbot_dns_delegate.threads import Pool
+STACK = 64 << 20
+threading.stack_size(STACK)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * STACK, resource.RLIM_INFINITY))
+with Pool(32, "few") as pool:
+    futures = [pool.submit(lambda: threading.current_thread().name) for _ in range(100)]
+    names = {future.result(30) for future in futures}
+print(len(futures), len(names) < 32)
+"""
+
+
+@pytest.mark.parametrize("stacks", ["0", "3"])
+def test_where_threads_are_few(stacks: str) -> None:
+    """A process that may have few threads or none gets all its work done all the same."""
+    done = subprocess.run([sys.executable, "-c", FEW, stacks], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "100 True\n"
+
 
 def test_results_and_errors() -> None:
     """A future has what the call returned or raised."""

@@ -28,6 +28,11 @@ PATIENCE = 120.0
 MOST = 64 * 1024 * 1024
 """Bytes of an account file: 190,000 accounts as we write them, of 350 bytes each."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TRAILING = re.compile(r",\s*[}\]]")
+
+
+class ExtraComma(ValueError):
+    """The file is whole, but for a comma that a person has left behind the last entry."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,10 @@ def parse(text: str) -> list[Account]:
     try:
         content = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
+        for comma in TRAILING.finditer(error.doc):
+            if comma.start() <= error.pos <= comma.end():
+                line = error.doc.count("\n", 0, comma.start()) + 1
+                raise ExtraComma(f"line {line}: JSON allows no comma before a closing bracket") from None
         raise ValueError(f"line {error.lineno}, column {error.colno}: is not complete JSON") from None
     except RecursionError:
         raise ValueError("is no JSON of this world") from None
@@ -181,6 +190,8 @@ class AccountFile:
     def unusable(self, error: ValueError) -> SettingsError:
         """The error for a file that is cut, or another tool's."""
         hint = "restore the file from a copy: the keys in it exist nowhere else"
+        if isinstance(error, ExtraComma):
+            hint = "take that comma out"
         return SettingsError(f"{printable(str(self.path))}: {error}", hint)
 
     @contextmanager

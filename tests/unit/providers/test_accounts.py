@@ -239,3 +239,22 @@ def test_names_are_keys_in_one_form() -> None:
     """Wildcard, challenge prefix, case and final dot do not matter."""
     assert {normalise(n) for n in ("*.A.example", "a.example.", "_acme-challenge.a.example")} == {"a.example"}
     assert isinstance(parse(SHELL)[0], Account)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"a.test": {"username": "u", "password": "p", "subdomain": "s", "fulldomain": "s.x.test",}}', 1),
+        ('{\n "a.test": {\n  "username": "u"\n },\n}\n', 4),
+        ('{"a": [1,\n ]}', 1),
+    ],
+)
+def test_a_comma_behind_the_last_entry(tmp_path: Path, text: str, line: int) -> None:
+    """As in a sample of cert-manager's: the file is whole, and nothing has to be restored."""
+    path = tmp_path / "accounts.json"
+    path.touch(mode=0o600)
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        AccountFile(path, lambda _: None).read()
+    assert caught.value.problem == f"{path}: line {line}: JSON allows no comma before a closing bracket"
+    assert caught.value.hint == "take that comma out"

@@ -650,3 +650,10 @@ def test_no_traceback_of_a_bad_file_shows_a_secret(tmp_path: Path) -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "'sctp' is none of" in shown
     assert SECRET not in shown
+
+
+def test_a_key_in_capitals(tmp_path: Path) -> None:
+    """It is pointed at."""
+    told = problems(tmp_path, "[acme.example.net]\nProvider = rfc2136\n")
+    assert "provider is missing: " in told
+    assert told.endswith("; line 2 has it with capitals, and keys are lower case")

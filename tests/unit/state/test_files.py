@@ -1,6 +1,7 @@
 """Files that hold secrets or decide where they go: read when nobody else could have written them, else refused."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,27 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o770)
     with pytest.raises(StateError, match="somebody else may write there\nhint: chmod 700"):
         make_private(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written", "named"),
+    [
+        ("utf-16", "\ufeff", "utf-16"),
+        ("utf-16-le", "\ufeff", "utf-16"),
+        ("utf-16-be", "\ufeff", "utf-16"),
+        ("utf-16-le", "", "utf-16le"),
+        ("utf-16-be", "", "utf-16be"),
+    ],
+)
+def test_text_of_windows(tmp_path: Path, encoding: str, written: str, named: str) -> None:
+    """What PowerShell's > writes is named, with the command that makes UTF-8 of it."""
+    path = tmp_path / "x.ini"
+    path.touch(mode=0o600)
+    text = "[acme.test]\nprovider = rfc2136\n"
+    path.write_bytes((text if encoding == "utf-16" else written + text).encode(encoding))
+    told = refusal(path)
+    assert told == (
+        f"{path}: is {named} text, as PowerShell writes it; it must be UTF-8\nhint: iconv -f {named} -t utf-8 {path}"
+    )
+    done = subprocess.run(told.partition("hint: ")[2].split(), capture_output=True, check=True, timeout=60)
+    assert done.stdout.decode().removeprefix("\ufeff") == text
