@@ -5,6 +5,7 @@ Names are absolute :class:`dns.name.Name`. Values are the text of a TXT record, 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import ip_address
 
 from dns.name import Name
@@ -45,6 +46,26 @@ class Server:
         return f"{self.name} ({at})" if self.name else at
 
 
+class About(StrEnum):
+    """What a doubt about a zone is about."""
+
+    DELEGATION = "delegation"
+    DNSSEC = "DNSSEC"
+    ADDRESSES = "addresses"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why resolvers will not, or not always, see what the servers of a zone serve."""
+
+    about: About
+    problem: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}; hint: {self.hint}"
+
+
 @dataclass(frozen=True)
 class Zone:
     """A zone as the servers of its parent and of itself tell it."""
@@ -58,6 +79,9 @@ class Zone:
     """Seconds a resolver keeps "no such name": the smaller of SOA TTL and SOA MINIMUM (RFC 2308 section 5)."""
     serial: int | None = None
     """Of the SOA, as an authoritative server has it; None where only a resolver was asked, which may remember."""
+    doubts: tuple[Doubt, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is out of order without harm to an issuance, in sentences."""
 
 
 OVERRIDES = "[overrides]"

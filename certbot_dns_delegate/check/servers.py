@@ -15,8 +15,7 @@ from certbot_dns_delegate.lookup.answer import is_signed, rdatas_in, soa_in, txt
 from certbot_dns_delegate.lookup.cut import Cut
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, dig
-from certbot_dns_delegate.lookup.signatures import verify
-from certbot_dns_delegate.model import Server, Target
+from certbot_dns_delegate.model import About, Server, Target
 from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import listed, plain, show, show_all
 from certbot_dns_delegate.timing import PATIENCE, Watch
@@ -52,8 +51,9 @@ def look(survey: Survey, delegate: Delegate, target: Target) -> Iterator[Finding
         return
     yield from _lives_where_configured(delegate, target, looks)
     yield _negative(apex, zone.negative_ttl)
-    if zone.is_signed:
-        yield _signed(survey, target, cut, looks)
+    yield from _doubts(target)
+    if zone.is_signed and not any(doubt.about is About.DNSSEC for doubt in zone.doubts):
+        yield _signed(target, looks)
 
 
 def ask(servers: Sequence[Server], apex: Name, owner: Name) -> dict[Server, Look]:
@@ -159,7 +159,7 @@ def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
 
 def _hosts(survey: Survey, cut: Cut, apex: Name) -> set[str]:
     """The NS set of ``apex`` by the servers of one side of its zone cut: the parent's stands in a referral."""
-    message = survey.asker.ask(cut, Question(apex, RdataType.NS)).message
+    message = survey.zones.ask(cut, Question(apex, RdataType.NS)).message
     rdatas = rdatas_in([*message.answer, *message.authority], apex, RdataType.NS)
     return {plain(rdata.target) for rdata in rdatas}
 
@@ -185,22 +185,29 @@ def _negative(apex: str, seconds: int) -> Finding:
     return Finding(Verdict.WARN, apex, "negative TTL", seen, f"set the SOA minimum of {apex} to 60 or less")
 
 
-def _signed(survey: Survey, target: Target, cut: Cut, looks: dict[Server, Look]) -> Finding:
+def _doubts(target: Target) -> Iterator[Finding]:
+    """What the plan found out of order, and let pass."""
+    apex = show(target.zone.apex)
+    for doubt in target.zone.doubts:
+        yield Finding(Verdict.WARN, apex, "zone", doubt.problem, doubt.hint)
+    for note in target.zone.notes:
+        yield Finding(Verdict.NOTE, apex, "zone", note)
+
+
+def _signed(target: Target, looks: dict[Server, Look]) -> Finding:
     zone, apex = target.zone, show(target.zone.apex)
+    # A server that refuses, fails or is lame is routed around, and reported as such.
     unsigned = [
         server
         for server, each in looks.items()
-        if isinstance(each.udp, Reply) and not is_signed(each.udp.message, zone.apex, RdataType.SOA)
+        if isinstance(each.udp, Reply)
+        and each.udp.is_authoritative
+        and not each.udp.complaint
+        and not is_signed(each.udp.message, zone.apex, RdataType.SOA)
     ]
     if unsigned:
         seen = f"the parent has a DS, but no signature comes from {listed([str(server) for server in unsigned])}"
         soa = Question(zone.apex, RdataType.SOA)
         hint = "sign the zone on every server, or take the DS away: " + dig(soa, "+dnssec", server=min(unsigned))
         return Finding(Verdict.FAIL, apex, "DNSSEC", seen, hint)
-    parent = cut.parent if cut.apex == zone.apex else cut
-    try:
-        if parent is not None:
-            verify(survey.asker, zone, parent)
-    except DelegateError as error:
-        return next(Finding.each_of(error, apex, "DNSSEC"))
     return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they fit the DS at the parent")

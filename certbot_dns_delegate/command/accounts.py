@@ -15,7 +15,7 @@ from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.register import registrar_of
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError, SettingsError
-from certbot_dns_delegate.lookup.chain import Followed, follow_all
+from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.monitor import standing
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, AccountFile, normalise, parse
 from certbot_dns_delegate.schema import bare
@@ -171,8 +171,9 @@ def _ends(offers: Sequence[Offer], host: Host) -> dict[Name, Followed | Delegate
     targets = {offer.account.fulldomain for offer in offers}
     labels = {offer.account.subdomain.lower() for offer in offers}
 
-    def is_inside(name: Name) -> bool:
-        return name in targets or name.labels[0].decode("ascii", "replace").lower() in labels or route(name) is not None
+    def suffix_of(name: Name) -> Name | None:
+        is_ours = name in targets or name.labels[0].decode("ascii", "replace").lower() in labels
+        return name if is_ours or route(name) is not None else None
 
     owners = [offer.wanted.owner for offer in offers if isinstance(offer.wanted, Wanted)]
-    return follow_all(host.recursive, owners, is_inside, lambda *_: True)
+    return Follower(host.recursive, None, suffix_of, lambda *_: True).follow_all(owners)

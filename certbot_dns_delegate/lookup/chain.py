@@ -1,10 +1,7 @@
 """Follow the CNAMEs from where the CA looks to where the value must stand (RFC 1034 section 3.6.2)."""
 
-import contextlib
 import secrets
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import dns.name
@@ -14,8 +11,10 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError, LookupFailed
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in
+from certbot_dns_delegate.lookup.cut import Asker
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.rounds import Rounds, Step, call, resolve
 from certbot_dns_delegate.lookup.zone import Found, Zones
 from certbot_dns_delegate.model import Alias, Chain
 from certbot_dns_delegate.text import show
@@ -40,38 +39,26 @@ class Followed:
 class Follower:
     """Follows chains; knows what lies inside a delegate and therefore must not be asked at a recursive resolver."""
 
-    def __init__(self, recursive: Recursive, zones: Zones, suffix_of: Callable[[Name], Name | None]) -> None:
-        """:param suffix_of: the suffix of the delegate that a name lies in; None: the resolver may be asked."""
-        self._recursive = recursive
-        self._zones = zones
-        self._suffix_of = suffix_of
-        self._replies: dict[Name, Reply | LookupFailed] = {}
-        """What a resolver said about CNAME at a name."""
-        self._below: dict[Name, Reply | None] = {}
-        """And what it said about a name below."""
-
-    def foresee(self, starts: Sequence[Name], pool: Executor) -> None:
-        """Ask about the first links of many chains together, then about the targets, so that :meth:`follow` is quick.
-
-        What fails here is asked for again, and told, by :meth:`follow`.
+    def __init__(
+        self,
+        recursive: Recursive,
+        zones: Zones | None,
+        suffix_of: Callable[[Name], Name | None],
+        is_own: Callable[[Name, Name], bool] | None = None,
+        *,
+        suffix_waits: bool = False,
+    ) -> None:
         """
-        outside = [start for start in starts if self._suffix_of(start) is None]
-        self._replies |= pool.submit(self._ask, outside).result()
-        targets = [start for start in starts if start not in self._replies]
-        shared = []
-        for owner, reply in self._replies.items():
-            with contextlib.suppress(LookupFailed):
-                if link := alias_in(_usable(reply).message, owner):
-                    targets.append(link[0])
-                    shared += [] if _is_real(owner, *link) else [owner]
-        inside: dict[Name, list[Name]] = defaultdict(list)
-        for target in dict.fromkeys(targets):
-            if (suffix := self._suffix_of(target)) is not None:
-                inside[suffix].append(target)
-        futures = [pool.submit(self._zones.foresee, suffix, owners) for suffix, owners in inside.items()]
-        self._below |= pool.submit(self._ask_below, shared).result()
-        for future in futures:
-            future.result()
+        :param zones: asked inside the delegates; None: a chain ends where it enters one.
+        :param suffix_of: the suffix of the delegate that a name lies in; None: the resolver may be asked.
+        :param is_own: whether a target belongs to one start alone, so that no wildcard has made it: a question less.
+        :param suffix_waits: ``suffix_of`` asks a service.
+        """
+        self._rounds = Rounds(Asker(), recursive) if zones is None else zones.rounds
+        self._suffix_of = suffix_of
+        self._zones = zones
+        self._is_own = is_own or is_made_for
+        self._suffix_waits = suffix_waits
 
     def follow(self, start: Name) -> Followed:
         """The whole chain from ``start``.
@@ -79,50 +66,65 @@ class Follower:
         :raises LookupFailed: when any link cannot be looked up; that is never taken for "no CNAME".
         :raises ChainLoop, ChainTooLong: with the chain.
         """
+        return self._rounds.one(self.look(start))
+
+    def follow_all(self, starts: Iterable[Name]) -> dict[Name, Followed | DelegateError]:
+        """As :meth:`follow`, for many."""
+        return self._rounds.all({start: self.look(start) for start in starts})
+
+    def look(self, start: Name) -> Step[Followed]:
+        """The look-up of one chain."""
         chain = Chain(start)
         while True:
-            suffix = self._suffix_of(chain.target)
+            suffix = yield from self._suffix(chain.target)
+            if suffix is not None and self._zones is None:
+                return Followed(chain, None)
             try:
-                followed, alias = self._ask_authority(chain, suffix) if suffix else self._ask_resolver(chain)
+                if suffix is not None and self._zones is not None:
+                    followed, alias = yield from self._ask_authority(chain, suffix, self._zones)
+                else:
+                    followed, alias = yield from self._ask_resolver(chain)
             except LookupFailed as error:
+                if not chain.aliases:
+                    raise
                 raise LookupFailed(f"{error.problem} (chain so far: {chain})", error.hint) from error
             if alias is None:
                 return followed
             chain = extended(chain, alias)
 
-    def _ask_resolver(self, chain: Chain) -> tuple[Followed, Alias | None]:
+    def _suffix(self, name: Name) -> Step[Name | None]:
+        if self._suffix_waits:
+            return (yield from call(lambda: self._suffix_of(name)))
+        return self._suffix_of(name)
+
+    def _ask_resolver(self, chain: Chain) -> Step[tuple[Followed, Alias | None]]:
         owner = chain.target
-        reply = _usable(self._replies.get(owner) or self._ask([owner])[owner])
+        key = (owner, RdataType.CNAME)
+        reply = (yield from resolve([key]))[key]
+        if isinstance(reply, LookupFailed):
+            raise reply
         link = alias_in(reply.message, owner)
         if link is None:
             is_denied = reply.message.rcode() == dns.rcode.NXDOMAIN
             soa = soa_in(reply.message, owner) if is_denied else None
             return Followed(chain, None, not is_denied, soa.name if soa is not None else None), None
         target, is_dname = link
-        is_wildcard = not chain.aliases and not _is_real(owner, target, is_dname) and self._is_below_too(owner, link)
+        may_be_wildcard = not (chain.aliases or is_dname or self._is_own(owner, target))
+        is_wildcard = may_be_wildcard and (yield from self._is_below_too(owner, link))
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
 
-    def _ask(self, owners: Sequence[Name]) -> dict[Name, Reply | LookupFailed]:
-        replies = self._recursive.ask_all([(owner, RdataType.CNAME) for owner in owners])
-        return {owner: reply for (owner, _), reply in replies.items()}
-
-    def _is_below_too(self, owner: Name, link: tuple[Name, bool]) -> bool:
+    def _is_below_too(self, owner: Name, link: tuple[Name, bool]) -> Step[bool]:
         """Whether a name below ``owner`` that nobody chose has the same alias: a wildcard has made both."""
-        if owner not in self._below:
-            self._below |= self._ask_below([owner])
-        reply = self._below[owner]
-        return reply is not None and alias_in(reply.message, reply.ask.question.name) == link
+        below = name_below(owner)
+        if below is None:
+            return False
+        # One try, since no value's place depends on it.
+        reply = (yield from resolve([], [(below, RdataType.CNAME)])).get((below, RdataType.CNAME))
+        return isinstance(reply, Reply) and alias_in(reply.message, below) == link
 
-    def _ask_below(self, owners: Sequence[Name]) -> dict[Name, Reply | None]:
-        """What a resolver says about a name below each; one try, since no value's place depends on it."""
-        below = {owner: name_below(owner) for owner in owners}
-        replies = self._recursive.ask_all([], [(name, RdataType.CNAME) for name in below.values() if name])
-        said = {name: reply for (name, _), reply in replies.items() if isinstance(reply, Reply)}
-        return {owner: said.get(name) if name else None for owner, name in below.items()}
-
-    def _ask_authority(self, chain: Chain, suffix: Name) -> tuple[Followed, Alias | None]:
+    def _ask_authority(self, chain: Chain, suffix: Name, zones: Zones) -> Step[tuple[Followed, Alias | None]]:
         owner = chain.target
-        found = self._zones.find(owner, suffix)
+        found = yield from zones.look(owner, suffix)
         followed = Followed(chain, found)
         link = alias_in(found.reply.message, owner)
         if link is None:
@@ -130,20 +132,9 @@ class Follower:
         target, is_dname = link
         below = None if is_dname else name_below(owner)
         # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
-        if below and alias_in(self._zones.find(below, suffix).reply.message, below) == link:
+        if below and alias_in((yield from zones.look(below, suffix)).reply.message, below) == link:
             return followed, None
         return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
-
-
-def _usable(answer: Reply | LookupFailed) -> Reply:
-    if isinstance(answer, LookupFailed):
-        raise answer
-    return answer
-
-
-def _is_real(owner: Name, target: Name, is_dname: bool) -> bool:
-    """Whether a CNAME needs no asking to be known for no wildcard's."""
-    return is_dname or is_made_for(owner, target)
 
 
 def is_made_for(start: Name, target: Name) -> bool:
@@ -175,62 +166,3 @@ def extended(chain: Chain, alias: Alias) -> Chain:
         hint = f"let {show(chain.start)} point nearer to the end"
         raise ChainTooLong(f"more than {MOST_ALIASES} CNAMEs in a row, which CAs may not follow: {longer}", hint)
     return longer
-
-
-def follow_all(
-    recursive: Recursive,
-    starts: Iterable[Name],
-    is_inside: Callable[[Name], bool],
-    is_own: Callable[[Name, Name], bool],
-) -> dict[Name, Followed | DelegateError]:
-    """Each chain as far as it leads outside the delegates; nothing inside one is asked about.
-
-    :param is_inside: whether a name lies inside a delegate.
-    :param is_own: whether a target belongs to one start alone, so that no wildcard can have made it: a question less.
-    """
-    ended: dict[Name, Followed | DelegateError] = {}
-    moving = {start: Chain(start) for start in starts}
-    while moving:
-        for start, chain in list(moving.items()):
-            if is_inside(chain.target):
-                ended[start] = Followed(moving.pop(start), None)
-        owners = dict.fromkeys(chain.target for chain in moving.values())
-        replies = recursive.ask_all([(owner, RdataType.CNAME) for owner in owners])
-        for start, chain in list(moving.items()):
-            step: Chain | Followed | DelegateError
-            try:
-                step = _step(chain, replies[chain.target, RdataType.CNAME])
-            except DelegateError as error:
-                step = error
-            if isinstance(step, Chain):
-                moving[start] = step
-            else:
-                del moving[start]
-                ended[start] = step
-        first = [chain for chain in moving.values() if len(chain.aliases) == 1]
-        _mark_wildcards(recursive, [chain for chain in first if not is_own(chain.start, chain.target)], moving)
-    return ended
-
-
-def _step(chain: Chain, reply: Reply | LookupFailed) -> Chain | Followed:
-    if isinstance(reply, LookupFailed):
-        raise reply
-    link = alias_in(reply.message, chain.target)
-    if link is None:
-        return Followed(chain, None, reply.message.rcode() != dns.rcode.NXDOMAIN)
-    return extended(chain, Alias(chain.target, link[0], str(reply.ask.server), is_dname=link[1]))
-
-
-def _mark_wildcards(recursive: Recursive, chains: Iterable[Chain], moving: dict[Name, Chain]) -> None:
-    """Ask for a name below each start that nobody chose; what answers it in the same way is a wildcard."""
-    below = {chain: name for chain in chains if (name := name_below(chain.start)) and not chain.aliases[0].is_dname}
-    replies = recursive.ask_all([(name, RdataType.CNAME) for name in below.values()])
-    for chain, name in below.items():
-        reply = replies[name, RdataType.CNAME]
-        alias = chain.aliases[0]
-        try:
-            link = alias_in(reply.message, name) if isinstance(reply, Reply) else None
-        except LookupFailed:
-            continue
-        if link is not None and link[0] == alias.target:
-            moving[chain.start] = replace(chain, aliases=(replace(alias, is_wildcard=True),))

@@ -1,238 +1,304 @@
-"""Find the zone that a name lies in and the servers that answer for it, without asking a recursive resolver about it.
+"""The zone that a name lies in: its apex, all servers that resolvers may ask for it, and what is wrong with it."""
 
-The resolver is asked only for the servers of a name above the delegate. From there the way down leads through
-authoritative servers, following referrals, until one answers with authority (RFC 1034 section 5.3.3, step 4).
-"""
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-import dns.name
-import dns.rcode
 import dns.rrset
 from dns.name import Name
 from dns.rdatatype import RdataType
+from dns.rdtypes.ANY.DS import DS
 
-from certbot_dns_delegate.errors import LookupFailed
+from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.lookup import delegation, signatures
 from certbot_dns_delegate.lookup.answer import addresses_in, negative_ttl, rdatas_in, referral_in, soa_in
-from certbot_dns_delegate.lookup.cut import Asker, Budget, Cut
-from certbot_dns_delegate.lookup.hosts import ADDRESS, MOST_HOSTS, Hosts, host_name
-from certbot_dns_delegate.lookup.message import Question, Reply, dig
+from certbot_dns_delegate.lookup.cut import Allowance, Asker, Budget, Cut, Inquiry
+from certbot_dns_delegate.lookup.descent import MOST_POLLED, Descent, Found, apex_of
+from certbot_dns_delegate.lookup.hosts import ADDRESS, MOST_HOSTS, Named, merged
+from certbot_dns_delegate.lookup.message import Question, Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.model import Zone
-from certbot_dns_delegate.text import show
-from certbot_dns_delegate.threads import Once
+from certbot_dns_delegate.lookup.rounds import Rounds, Step, hear, resolve, share
+from certbot_dns_delegate.model import About, Doubt, Server, Zone
+from certbot_dns_delegate.text import parse_name, plain, show, show_all
 
-log = logging.getLogger(__name__)
-
-MOST_CUTS = 16
-"""Zone cuts between the name the resolver is asked for and a target; real ones are one to three."""
-TOGETHER = 20
-"""Owners of one zone that are asked about at once: below the burst that response rate limiting tolerates in use, and
-answered long before the next server of the zone would be asked."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an authoritative server says about TXT at one owner name."""
-
-    owner: Name
-    reply: Reply
-    cut: Cut
-    """The deepest zone cut above the owner that a referral has shown."""
+__all__ = ["Found", "Zones"]
 
 
 class Zones:
-    """The zones of an order; each is looked up once, from whatever thread asks first."""
+    """The zones of an order; each is looked up once.
+
+    Every method but :meth:`look` and :meth:`determine`, which are look-ups for :class:`.Rounds`, asks and waits.
+    """
 
     def __init__(self, recursive: Recursive, suffix_of: Callable[[Name], Name | None], budget: Budget) -> None:
-        """
-        :param suffix_of: the suffix of the delegate that a name lies in, where no recursive resolver may hear of it.
-        """
-        self._recursive = recursive
-        self._suffix_of = suffix_of
-        self._asker = Asker(budget)
-        self._hosts = Hosts(recursive, suffix_of, self.addresses_of, budget)
-        self._once = Once()
-        self._cuts: dict[Name, Cut] = {}
-        self._foreseen: dict[tuple[Name, Name], Reply] = {}
-        self._told: dict[Question, Reply] = {}
-        """Answers with authority to NS and DS questions that were asked along with others."""
-
-    def prepare(self, suffix: Name) -> None:
-        """Find the servers above a delegate before a chain has led there."""
-        above = _above(suffix)
-        self._once.look_up("start", above, lambda: self._first_cut(above))
+        """:param suffix_of: the suffix of the delegate that a name lies in, where no recursive resolver is asked."""
+        self.rounds = Rounds(Asker(), recursive)
+        self._descent = Descent(suffix_of, budget)
+        self.look = self._descent.find
+        self.start = self._descent.start
 
     def find(self, owner: Name, suffix: Name) -> Found:
         """Ask the authoritative servers for TXT at ``owner``, which lies at or below the delegate's ``suffix``.
 
         :raises LookupFailed: when no authoritative server says anything to go by.
         """
-        try:
-            # The first name walks; the others wait for it and start where it arrived.
-            first = self._once.look_up("walk", suffix, lambda: self._walk(owner, suffix, title=suffix))
-        except LookupFailed:
-            return self._walk(owner, suffix)
-        return first if first.owner == owner else self._walk(owner, suffix)
+        return self.rounds.one(self.look(owner, suffix))
 
-    def foresee(self, suffix: Name, owners: Sequence[Name]) -> None:
-        """Ask about many owners below ``suffix`` together, so that :meth:`find` need not ask about each.
+    def find_all(self, owners: Mapping[Name, Name]) -> dict[Name, Found | DelegateError]:
+        """As :meth:`find`, for many owners.
 
-        What fails here is asked for again, and told, by :meth:`find`.
+        :param owners: the suffix of each.
         """
-        try:
-            self._once.look_up("walk", suffix, lambda: self._walk(owners[0], suffix, title=suffix))
-            for start in range(1, len(owners), TOGETHER):
-                asked = {owner: self._deepest(owner, suffix) for owner in owners[start : start + TOGETHER]}
-                wanted = [(cut, Question(owner, RdataType.TXT)) for owner, cut in asked.items()]
-                for question, answer in self._asker.ask_all(wanted).items():
-                    if isinstance(answer, Reply):
-                        self._foreseen[asked[question.name].apex, question.name] = answer
-        except LookupFailed:
-            return
+        return self.rounds.all({owner: self.look(owner, suffix) for owner, suffix in owners.items()})
 
     def zone_of(self, found: Found) -> Zone:
-        """The zone of an owner that was found: parent's and child's servers, and whether it is signed."""
-        soa = self._soa(found)
-        return self._once.look_up("zone", soa.name, lambda: self._zone(soa, found.cut))
+        """The zone of an owner that was found: parent's and child's servers, and whether it is signed.
 
-    def addresses_of(self, host: Name, suffix: Name, resolving: frozenset[Name] = frozenset()) -> list[str]:
+        :raises LookupFailed: when its servers say nothing to go by.
+        """
+        return self.rounds.one(self.determine(found))
+
+    def zones_of(self, founds: Iterable[Found]) -> dict[Name, Zone | DelegateError]:
+        """As :meth:`zone_of`, by owner."""
+        return self.rounds.all({found.owner: self.determine(found) for found in founds})
+
+    def addresses_of(self, host: Name, suffix: Name) -> list[str]:
         """The addresses of a host inside a delegate, from the delegate's own servers."""
-        cut = self._walk(host, suffix, resolving=resolving).cut
-        answers = self._asker.ask_all([(cut, Question(host, rdtype)) for rdtype in ADDRESS])
-        return [a for r in answers.values() if isinstance(r, Reply) for a in addresses_in(r.message.answer, host)]
+        return self.rounds.one(self._descent.addresses_of(host, suffix))
 
-    # The way down
+    def ask(self, cut: Cut, question: Question) -> Reply:
+        """The first answer with authority, or referral below ``cut``, that one of its servers gives.
 
-    def _walk(
-        self, owner: Name, suffix: Name, *, title: Name | None = None, resolving: frozenset[Name] = frozenset()
-    ) -> Found:
-        """:param title: the name that most likely is the apex: what its zone needs is asked in the same round trips."""
-        cut = self._deepest(owner, suffix)
-        for _ in range(MOST_CUTS):
-            reply = self._step(cut, owner, title)
-            child = referral_in(reply.message, cut.apex, owner)
-            if child is None:
-                return Found(owner, reply, cut)
-            apex, hosts = child
-            servers = self._hosts.servers(hosts, reply.message.additional, apex, resolving)
-            cut = self._cuts[apex] = Cut(apex, servers, cut)
-        hint = dig(Question(owner, RdataType.TXT), "+trace")
-        raise LookupFailed(f"{show(owner)} lies below more than {MOST_CUTS} zone cuts", hint)
+        :raises LookupFailed: with what each of them said instead.
+        """
+        (answers,) = self.rounds.one(hear(Inquiry(cut, question, self._allowance())))
+        if not answers.replies:
+            raise answers.failure
+        return answers.replies[0]
 
-    def _step(self, cut: Cut, owner: Name, title: Name | None) -> Reply:
-        question = Question(owner, RdataType.TXT)
-        if (foreseen := self._foreseen.get((cut.apex, owner))) is not None:
-            return foreseen
-        wanted = [(cut, question)]
-        if title is not None:
-            wanted.append((cut, Question(title, RdataType.NS)))
-            if title != cut.apex:  # a DS stands above the cut (RFC 4035 section 2.4)
-                wanted.append((cut, Question(title, RdataType.DS)))
-        answers = self._asker.ask_all(wanted)
-        reply = _usable(answers.pop(question))
-        for beside, other in answers.items():
-            if isinstance(other, Reply) and other.is_authoritative:
-                self._told[beside] = other
-        return reply
+    # Look-ups
 
-    def _deepest(self, owner: Name, suffix: Name) -> Cut:
-        """The known cut that is nearest above ``owner``, else the first."""
-        above = _above(suffix)
-        for depth in range(len(owner), len(above) - 1, -1):
-            if (name := owner.split(depth)[1]) in self._cuts:
-                return self._cuts[name]
-        return self._once.look_up("start", above, lambda: self._first_cut(above))
+    def determine(self, found: Found) -> Step[Zone]:
+        """The zone, as :meth:`zone_of`."""
+        apex, soa = yield from self._apex(found)
+        return (yield from share(("zone", apex), lambda: self._zone(_Case(found, apex, soa, self._allowance()))))
 
-    def _first_cut(self, above: Name) -> Cut:
-        """The servers of ``above`` or, where that is no apex, of the zone it lies in."""
-        ns, ds = (above, RdataType.NS), (above, RdataType.DS)
-        answers = self._recursive.ask_all([ns], [ds] if above != dns.name.root else [])
-        reply = _usable(answers[ns])
-        if isinstance(other := answers.get(ds), Reply):
-            self._told[Question(*ds)] = other
-        hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, *ns)]
-        if not hosts:
-            soa = soa_in(reply.message, above)
-            if reply.message.rcode() == dns.rcode.NXDOMAIN:
-                raise LookupFailed(f"{show(above)} does not exist, so nothing below it does", dig(Question(*ns)))
-            if soa is None or soa.name == above:
-                raise LookupFailed(f"{reply.ask.server} names no servers for {show(above)}", dig(Question(*ns)))
-            return self._first_cut(soa.name)
-        # Hosts inside a delegate only by glue, which the referral from above has if this reply does not.
-        additional = reply.message.additional
-        hosts = [host for host in hosts if self._suffix_of(host) is None or addresses_in(additional, host)]
-        cut = Cut(above, self._hosts.servers(hosts, additional, above))
-        if cut.servers or above == dns.name.root:
-            self._cuts[above] = cut
-            return cut
-        return self._first_cut(above.parent())
+    def _allowance(self) -> Allowance:
+        return Allowance(self._descent.budget)
 
-    # The zone
+    def _apex(self, found: Found) -> Step[tuple[Name, dns.rrset.RRset | None]]:
+        """The apex of the zone, and its SOA where it is shown: of the deepest zone that a server answers from."""
+        soas = yield from self._soas(found)
+        for name in sorted({soa.name for soa in soas.values()}, key=len, reverse=True):
+            claiming = tuple(server for server, soa in soas.items() if soa.name == name)
+            if name == found.cut.apex or (yield from self._is_apex(name, Cut(name, claiming, found.cut))):
+                return name, soas[claiming[0]]
+        return found.cut.apex, None
 
-    def _soa(self, found: Found) -> dns.rrset.RRset:
-        """The SOA of the zone, which came with the answer or is asked for."""
-        soa = soa_in(found.reply.message, found.owner)
-        if soa is None or not soa.name.is_subdomain(found.cut.apex):
-            depths = range(len(found.owner), len(found.cut.apex) - 1, -1)
-            names = [found.owner.split(depth)[1] for depth in depths]
-            # A negative answer shows it at once; some servers leave it out, and an alias hides it.
-            soa = self._deepest_soa(names[:1], found.cut) or self._deepest_soa(names[1:], found.cut)
-        if soa is None:
-            hint = dig(Question(found.owner, RdataType.SOA), "+trace")
-            raise LookupFailed(f"no server of {show(found.cut.apex)} shows the SOA of {show(found.owner)}", hint)
-        return soa
+    def _is_apex(self, name: Name, cut: Cut) -> Step[bool]:
+        """Whether servers that answer from a zone of this name have NS records for it: some make up an SOA."""
+        question = Question(name, RdataType.NS)
+        told = self._descent.told
+        if question not in told:
+            (answers,) = yield from hear(Inquiry(cut, question, self._allowance()))
+            if not answers.replies:
+                return True
+            told[question] = answers.replies[0]
+        return bool(rdatas_in(told[question].message.answer, name, RdataType.NS))
 
-    def _deepest_soa(self, names: Sequence[Name], cut: Cut) -> dns.rrset.RRset | None:
-        answers = self._asker.ask_all([(cut, Question(name, RdataType.SOA)) for name in names])
-        found = [soa_in(r.message, question.name) for question, r in answers.items() if isinstance(r, Reply)]
-        inside = [soa for soa in found if soa is not None and soa.name.is_subdomain(cut.apex)]
-        return max(inside, key=lambda soa: len(soa.name), default=None)
+    def _soas(self, found: Found) -> Step[dict[Server, dns.rrset.RRset]]:
+        """The SOA that each server shows for the owner."""
+        cut, owner = found.cut, found.owner
+        replies = list(found.replies)
+        without = tuple(reply.ask.server for reply in replies if apex_of(reply, cut) is None)
+        # A negative answer shows it at once; some servers leave it out, a positive one has none, and an alias hides it.
+        for depth in range(len(owner), len(cut.apex) - 1, -1) if without else ():
+            question = Question(owner.split(depth)[1], RdataType.SOA)
+            of_all = depth == len(owner) and len(without) <= MOST_POLLED
+            asked = Inquiry(Cut(cut.apex, without, cut.parent), question, self._allowance(), of_all)
+            (answers,) = yield from hear(asked)
+            replies += answers.replies
+            if not answers.replies or any(apex_of(reply, cut) is not None for reply in replies):
+                break
+        shown = {reply.ask.server: soa_in(reply.message, reply.ask.question.name) for reply in replies}
+        return {server: soa for server, soa in shown.items() if soa is not None and soa.name.is_subdomain(cut.apex)}
 
-    def _zone(self, soa: dns.rrset.RRset, cut: Cut) -> Zone:
-        apex = soa.name
-        is_own = apex == cut.apex
-        parent = cut.parent if is_own else cut
+    def _zone(self, case: "_Case") -> Step[Zone]:
+        apex = case.apex
+        yield from self._ask_both_sides(case)
+        case.above = yield from self._above(case)
+        servers = yield from self._servers(case)
+        doubts = [*self._address_doubts(case, servers), *(yield from self._delegation_doubts(case))]
+        is_signed = bool(case.digests)
+        if is_signed and servers:
+            validation = yield from signatures.examine(Cut(apex, servers, case.parent), case.digests, case.allowance)
+            is_signed = validation.is_signed
+            doubts += validation.doubts
+            case.notes += validation.notes
+        ttl, serial = (negative_ttl(case.soa), case.soa[0].serial) if case.soa is not None else (0, None)
+        return Zone(apex, servers, is_signed, ttl, serial, tuple(doubts), tuple(case.notes))
+
+    def _ask_both_sides(self, case: "_Case") -> Step[None]:
+        """NS at the zone and DS above it, as far as they were not asked along with others."""
+        told, apex = self._descent.told, case.apex
         ns, ds = Question(apex, RdataType.NS), Question(apex, RdataType.DS)
-        if parent is None and ds not in self._told:
+        wanted = [(case.cut, ns)] if ns not in told else []
+        wanted += [(case.parent, ds)] if ds not in told and case.parent is not None else []
+        heard = yield from hear(*(Inquiry(cut, question, case.allowance, question is ds) for cut, question in wanted))
+        failures = {}
+        for (_, question), answers in zip(wanted, heard, strict=True):
+            if answers.replies:
+                told[question] = max(
+                    answers.replies, key=lambda r: len(rdatas_in(r.message.answer, apex, r.ask.question.rdtype))
+                )
+            else:
+                failures[question] = answers.failure.problem
+        if ds not in told and case.parent is None:
             # The apex is what the resolver was asked for in the first place, above every delegate.
-            self._told[ds] = self._recursive.ask(apex, RdataType.DS)
-        wanted = [(at, question) for at, question in ((cut, ns), (parent, ds)) if at and question not in self._told]
-        answers = self._told | self._asker.ask_all(wanted)
-        reply = _usable(answers[ns])
-        is_signed = bool(rdatas_in(_usable(answers[ds]).message.answer, apex, RdataType.DS))
-        hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, apex, RdataType.NS)]
-        servers = list(cut.servers) if is_own else []
+            answer = (yield from resolve([(apex, RdataType.DS)]))[apex, RdataType.DS]
+            if isinstance(answer, Reply):
+                told[ds] = answer
+            else:
+                failures[ds] = answer.problem
+        case.ns, case.ds = told.get(ns), told.get(ds)
+        if ns in failures:
+            case.notes.append(f"{failures[ns]}; the servers that the parent names are asked")
+        if ds in failures:
+            case.notes.append(f"{failures[ds]}; {show(apex)} is taken for unsigned")
+
+    def _servers(self, case: "_Case") -> Step[tuple[Server, ...]]:
+        """Of parent and child together, and those of the parent that hold the zone too, which resolvers ask first."""
+        found, apex = case.found, case.apex
+        servers = list(case.cut.servers if case.is_own else found.cut.servers)
+        servers += [server for server, name in case.above.items() if name == apex]
+        hosts = rdatas_in(case.ns.message.answer, apex, RdataType.NS) if case.ns is not None else []
+        case.hosts = [rdata.target for rdata in hosts]
         names = {server.name for server in servers}
         # A host inside the zone may have other addresses here than the parent's glue says.
-        new = [host for host in hosts if host.is_subdomain(apex) or host_name(host) not in names]
-        additional = [*reply.message.additional, *self._glue(new, reply, cut)]
-        servers = list(dict.fromkeys([*servers, *self._hosts.servers(new, additional, apex)]))
-        names = {server.name for server in servers}
-        for host in hosts[:MOST_HOSTS]:
-            # One that shares another's address is not among the servers, but has one.
-            if host_name(host) not in names and not self._hosts.servers([host], additional, apex):
-                log.warning("%s, a server of %s, has no address", show(host), show(apex))
-        return Zone(apex, tuple(servers), is_signed, negative_ttl(soa), soa[0].serial)
+        new = [host for host in case.hosts if host.is_subdomain(apex) or plain(host) not in names]
+        additional = [*(case.ns.message.additional if case.ns is not None else ()), *(yield from self._glue(case, new))]
+        # Not all servers of the parent need name the same ones; those that answered late are heard here.
+        for referral in self._referrals(case):
+            new += [host for host in referral[0] if plain(host) not in names]
+            additional += referral[1]
+        named = Named(apex, new, additional, found.is_ours)
+        by_host = yield from self._descent.hosts.servers(named, case.allowance)
+        case.bare = [host for host, its in by_host.items() if not its and plain(host) not in names]
+        return tuple(dict.fromkeys([*servers, *merged(by_host)]))
 
-    def _glue(self, hosts: Sequence[Name], reply: Reply, cut: Cut) -> list[dns.rrset.RRset]:
+    def _referrals(self, case: "_Case") -> list[tuple[list[Name], list[dns.rrset.RRset]]]:
+        """The name servers in each referral to the zone, and what came with it."""
+        cut, found = case.found.cut, []
+        if cut.parent is not None and case.is_own:
+            for reply in self._descent.above.get(cut.apex, ()):
+                referral = referral_in(reply.message, cut.parent.apex, reply.ask.question.name)
+                if referral is not None and referral[0] == case.apex:
+                    found.append((referral[1], reply.message.additional))
+        return found
+
+    def _glue(self, case: "_Case", hosts: Sequence[Name]) -> Step[list[dns.rrset.RRset]]:
         """The addresses of hosts inside the zone that did not come with its NS RRset."""
-        apex = reply.ask.question.name
-        bare = [host for host in hosts[:MOST_HOSTS] if host.is_subdomain(apex)]
-        bare = [host for host in bare if not addresses_in(reply.message.additional, host)]
-        answers = self._asker.ask_all([(cut, Question(host, rdtype)) for host in bare for rdtype in ADDRESS])
-        return [rr for answer in answers.values() if isinstance(answer, Reply) for rr in answer.message.answer]
+        bare = [host for host in hosts[:MOST_HOSTS] if host.is_subdomain(case.apex)]
+        bare = [host for host in bare if case.ns is None or not addresses_in(case.ns.message.additional, host)]
+        asked = [Inquiry(case.cut, Question(host, kind), case.allowance) for host in bare for kind in ADDRESS]
+        return [rr for a in (yield from hear(*asked)) for reply in a.replies[:1] for rr in reply.message.answer]
+
+    def _above(self, case: "_Case") -> Step[dict[Server, Name]]:
+        """The zones from which servers of the cuts above answered for the owner themselves, instead of referring."""
+        cut, claims, silent = case.found.cut, dict[Server, Name](), dict[Server, Cut]()
+        while cut.parent is not None:
+            for reply in self._descent.above.get(cut.apex, ()):
+                soa = soa_in(reply.message, reply.ask.question.name)
+                if soa is not None:
+                    claims[reply.ask.server] = soa.name
+                elif reply.is_authoritative and reply.message.answer:
+                    silent[reply.ask.server] = cut.parent
+            cut = cut.parent
+        asked = [
+            Inquiry(Cut(cut.apex, (server,), cut.parent), Question(case.apex, RdataType.SOA), case.allowance)
+            for server, cut in silent.items()
+        ]
+        for reply in [reply for answers in (yield from hear(*asked)) for reply in answers.replies]:
+            if (soa := soa_in(reply.message, case.apex)) is not None:
+                claims[reply.ask.server] = soa.name
+        return claims
+
+    def _address_doubts(self, case: "_Case", servers: Sequence[Server]) -> list[Doubt]:
+        case.notes += [f"{show(host)}, a server of {show(case.apex)}, has no address" for host in case.bare]
+        if servers:
+            return []
+        hosts = f" ({show_all(case.hosts)})" if case.hosts else ""
+        problem = f"no server of {show(case.apex)} has an address{hosts}, so nobody sees what is written there"
+        return [Doubt(About.ADDRESSES, problem, f"give the name servers of {show(case.apex)} A or AAAA records")]
+
+    def _delegation_doubts(self, case: "_Case") -> Step[list[Doubt]]:
+        """Where servers of the parent do not know the zone, or none of them delegates it."""
+        found, apex = case.found, case.apex
+        own = {reply.ask.server: soa_in(reply.message, found.owner) for reply in found.replies}
+        claims = case.above | {server: soa.name for server, soa in own.items() if soa is not None}
+        denials = {server: name for server, name in claims.items() if name != apex and apex.is_subdomain(name)}
+        hosts = case.hosts or [parse_name(server.name) for server in found.cut.servers if server.name]
+        if denials:
+            return [delegation.denied(apex, denials, hosts, is_elsewhere=case.is_own)]
+        if case.is_own or case.ds is None or not delegation.is_denied(case.ds):
+            return []
+        if (yield from self._is_secure(case, found.cut)):
+            return [delegation.unproven(apex, found.cut.apex, hosts)]
+        case.notes.append(delegation.forgotten(apex, found.cut.apex, hosts))
+        return []
+
+    def _is_secure(self, case: "_Case", cut: Cut) -> Step[bool]:
+        """Whether resolvers expect signatures of a zone."""
+        question = Question(cut.apex, RdataType.DS)
+        if question not in self._descent.told:
+            if cut.parent is not None:
+                (answers,) = yield from hear(Inquiry(cut.parent, question, case.allowance))
+                replies = answers.replies
+            else:
+                answer = (yield from resolve([(cut.apex, RdataType.DS)]))[cut.apex, RdataType.DS]
+                replies = [answer] if isinstance(answer, Reply) else []
+            if not replies:
+                return False
+            self._descent.told[question] = replies[0]
+        digests: list[DS] = rdatas_in(self._descent.told[question].message.answer, cut.apex, RdataType.DS)
+        return bool(digests)
 
 
-def _above(suffix: Name) -> Name:
-    """A name that surely exists above a delegate's title: its two-label ancestor, or the top-level domain."""
-    labels = len(suffix) - 1
-    return suffix.split(3 if labels > 2 else labels)[1] if labels else suffix
+@dataclass
+class _Case:
+    """One zone while it is found out about."""
 
+    found: Found
+    apex: Name
+    soa: dns.rrset.RRset | None
+    allowance: Allowance
+    ns: Reply | None = None
+    ds: Reply | None = None
+    hosts: list[Name] = field(default_factory=list)
+    """Of the zone's own NS RRset."""
+    bare: list[Name] = field(default_factory=list)
+    """Those of them without an address."""
+    above: dict[Server, Name] = field(default_factory=dict)
+    """Servers of the cuts above that answer for the owner, and the zone they answer from."""
+    notes: list[str] = field(default_factory=list)
 
-def _usable(answer: Reply | LookupFailed) -> Reply:
-    if isinstance(answer, LookupFailed):
-        raise answer
-    return answer
+    @property
+    def is_own(self) -> bool:
+        """Whether a referral led to the zone; if not, the servers of the zone above hold it too."""
+        return bool(self.apex == self.found.cut.apex)
+
+    @property
+    def parent(self) -> Cut | None:
+        return self.found.cut.parent if self.is_own else self.found.cut
+
+    @property
+    def cut(self) -> Cut:
+        """Who is asked about the zone itself."""
+        if self.is_own:
+            return self.found.cut
+        holding = [r.ask.server for r in self.found.replies if apex_of(r, self.found.cut) == self.apex]
+        return Cut(self.apex, tuple(holding) or self.found.cut.servers, self.found.cut)
+
+    @property
+    def digests(self) -> list[DS]:
+        """The DS RRset."""
+        return rdatas_in(self.ds.message.answer, self.apex, RdataType.DS) if self.ds is not None else []

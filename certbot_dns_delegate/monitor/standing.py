@@ -8,7 +8,7 @@ from dns.name import Name
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.records import label_of
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError
-from certbot_dns_delegate.lookup.chain import Followed, follow_all, is_made_for
+from certbot_dns_delegate.lookup.chain import Followed, Follower, is_made_for
 from certbot_dns_delegate.lookup.recursive import Recursive, addresses_of_all
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, Suffixes
 from certbot_dns_delegate.state.fleet import Networks, is_here
@@ -47,8 +47,11 @@ def look(
     def is_own(start: Name, target: Name) -> bool:
         return is_made_for(start, target) or target.labels[0].lower() == labels[start]
 
+    def suffix_of(name: Name) -> Name | None:
+        return None if route(name) is None else name
+
     owners = dict.fromkeys(each.owner for each in names)
-    ended = follow_all(recursive, owners, lambda name: route(name) is not None, is_own)
+    ended = Follower(recursive, None, suffix_of, is_own).follow_all(owners)
     standings = [_standing(each, ended[each.owner], route) for each in names]
     ours = {
         each.owner.parent(): serving[at.delegate]

@@ -221,6 +221,9 @@ class Engine:
         return plan
 
     def _note_plan(self, plan: Plan, begin: float) -> None:
+        for zone in dict.fromkeys(planned.target.zone for planned in plan.planned):
+            for told in (*zone.notes, *zone.doubts):
+                self.tell.warn(str(told))
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
             if first and first[0].is_wildcard:

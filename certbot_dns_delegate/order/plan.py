@@ -1,13 +1,11 @@
 """Work out, before the first write, where every value of an order must go; report everything that prevents it."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import dns.name
-from certbot.errors import SignalExit
 from dns.name import Name
 from dns.rdatatype import RdataType
 
@@ -21,16 +19,15 @@ from certbot_dns_delegate.errors import (
 from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in, txt_in
 from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.rounds import Step, resolve
 from certbot_dns_delegate.lookup.zone import Zones
-from certbot_dns_delegate.model import OVERRIDES, Alias, Chain, Challenge, Publication, RRset, Target, Zone
+from certbot_dns_delegate.model import OVERRIDES, About, Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.order.capacity import within_capacity
 from certbot_dns_delegate.order.remedy import Advisor
 from certbot_dns_delegate.order.router import ProviderOf, Router
-from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.text import listed, plain, record, show
-from certbot_dns_delegate.threads import settle
-
-log = logging.getLogger(__name__)
+from certbot_dns_delegate.timing import Watch
 
 FEW = 4
 """Delegates whose zones are looked for while the chains are still followed; of more, most names need only one."""
@@ -65,39 +62,36 @@ class Planner:
         self._recursive = recursive
         self._zones = zones
         self._router = router
-        self._follower = Follower(recursive, zones, router.hidden_suffix)
+        self._follower = Follower(recursive, zones, router.hidden_suffix, suffix_waits=router.asks_services)
         self._advisor = Advisor(settings, provider_of)
 
     def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
         """All challenges at once; a failure of one never hides another's."""
-        for suffix in self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else ():
-            pool.submit(self._zones.prepare, suffix)
+        suffixes = self._router.hidden_suffixes() if len(self._settings.delegates) <= FEW else []
         starts = {(challenge.identifier, challenge.owner): challenge for challenge in challenges}
-        if not self._settings.overrides and all(delegate.suffix for delegate in self._settings.delegates):
-            self._foresee([challenge.owner for challenge in starts.values()], pool)
-        futures = {key: pool.submit(self._plan_one, challenge) for key, challenge in starts.items()}
-        settle(futures.values())
+        steps = {key: self._guarded(challenge) for key, challenge in starts.items()}
+        ways = self._zones.rounds.all(steps, map(self._zones.start, suffixes), pool)
         planned, problems = [], []
         for challenge in challenges:
-            try:
-                chain, target = futures[challenge.identifier, challenge.owner].result()
-                planned.append(Planned(challenge, chain, target))
-            except (Exception, SystemExit) as error:  # noqa: BLE001  what one name meets must not stop the others
-                problems.append((challenge, as_problem(error, f"{challenge.identifier} could not be planned")))
+            way = ways[challenge.identifier, challenge.owner]
+            if isinstance(way, DelegateError):
+                problems.append((challenge, way))
+            else:
+                planned.append(Planned(challenge, *way))
         planned, too_many = within_capacity(planned, self._settings, self._provider_of)
         return Plan(tuple(planned), (*problems, *too_many), publications_of(planned))
 
-    def _foresee(self, owners: Sequence[Name], pool: Executor) -> None:
+    def _guarded(self, challenge: Challenge) -> Step[tuple[Chain, Target]]:
         try:
-            self._follower.foresee(owners, pool)
-        except SignalExit:
+            return (yield from self._plan_one(challenge))
+        except DelegateError:
             raise
-        except Exception:  # each name meets its own trouble again below; here it would be everybody's
-            log.debug("looking at many names together failed", exc_info=True)
+        except (Exception, SystemExit) as error:  # what one name meets must not stop the others
+            raise as_problem(error, f"{challenge.identifier} could not be planned") from error
 
-    def _plan_one(self, challenge: Challenge) -> tuple[Chain, Target]:
+    def _plan_one(self, challenge: Challenge) -> Step[tuple[Chain, Target]]:
         override = self._settings.override_of(challenge.identifier)
-        followed = self._follower.follow(override or challenge.owner)
+        followed = yield from self._follower.look(override or challenge.owner)
         if override is not None:
             by_hand = Alias(challenge.owner, override, OVERRIDES)
             followed = replace(followed, chain=Chain(challenge.owner, (by_hand, *followed.chain.aliases)))
@@ -108,14 +102,15 @@ class Planner:
         self._check_allowed(challenge, followed.chain, delegate)
         by_customer = None if override is not None else challenge.identifier
         self._provider_of(delegate).admit(followed.chain.target, by_customer)
-        zone, present = self._zone(delegate, followed)
+        zone, present = yield from self._zone(delegate, followed)
+        self._check_doubts(delegate, zone)
         self._provider_of(delegate).recognise(zone)
         return followed.chain, Target(followed.chain.target, zone, delegate.title, present)
 
-    def _zone(self, delegate: Delegate, followed: Followed) -> tuple[Zone, RRset]:
+    def _zone(self, delegate: Delegate, followed: Followed) -> Step[tuple[Zone, RRset]]:
         if followed.found is None:
-            return self._zone_by_resolver(delegate, followed.chain.target)
-        zone = self._zones.zone_of(followed.found)
+            return (yield from self._zone_by_resolver(delegate, followed.chain.target))
+        zone = yield from self._zones.determine(followed.found)
         if delegate.zone is not None and zone.apex != delegate.zone:
             if zone.apex.is_subdomain(delegate.zone):
                 raise PlanError(
@@ -126,13 +121,26 @@ class Planner:
             zone = replace(zone, apex=delegate.zone)
         return zone, txt_in(followed.found.reply.message, followed.chain.target)
 
-    def _zone_by_resolver(self, delegate: Delegate, target: Name) -> tuple[Zone, RRset]:
-        reply = self._recursive.ask(target, RdataType.SOA)
+    def _zone_by_resolver(self, delegate: Delegate, target: Name) -> Step[tuple[Zone, RRset]]:
+        reply = (yield from resolve([(target, RdataType.SOA)]))[target, RdataType.SOA]
+        if isinstance(reply, LookupFailed):
+            raise reply
         soa = soa_in(reply.message, target)
         if delegate.zone is None and soa is None:
             raise LookupFailed(f"{reply.ask.server} names no zone for {show(target)}", f"[{delegate.title}] zone = ...")
         apex = delegate.zone or (soa.name if soa is not None else dns.name.root)
         return Zone(apex, (), negative_ttl=negative_ttl(soa) if soa is not None else 0), RRset()
+
+    def _check_doubts(self, delegate: Delegate, zone: Zone) -> None:
+        """:raises PlanError: for the first doubt about a zone that the settings do not let pass."""
+        # certbot-dns-rfc2136 issues with such a file whether or not the zone validates.
+        is_drop_in = self._settings.is_flat and delegate.provider == "rfc2136"
+        passing = {About.DNSSEC} if is_drop_in or delegate.dnssec is Dnssec.IGNORE else set()
+        passing |= {About.ADDRESSES} if delegate.watch_servers else set()
+        passing |= set(About) if delegate.watch in {Watch.SERVER, Watch.NONE} else set()
+        for doubt in zone.doubts:
+            if doubt.about not in passing:
+                raise PlanError(doubt.problem, doubt.hint)
 
     def _check_allowed(self, challenge: Challenge, chain: Chain, delegate: Delegate) -> None:
         if not delegate.serves(challenge.identifier):

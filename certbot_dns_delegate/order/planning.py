@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dns.name import Name
 
-from certbot_dns_delegate.lookup.cut import Asker, Budget
+from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Zone
@@ -52,7 +52,6 @@ class Planning:
         self.router = Router(settings, self.provider_of)
         budget = Budget(QUESTIONS[0] + each * names)
         self.zones = Zones(self.recursive, self.router.hidden_suffix, budget)
-        self.asker = Asker(budget)
 
     def provider_of(self, delegate: Delegate) -> Provider:
         """The provider of one of the delegates.

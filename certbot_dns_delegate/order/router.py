@@ -23,6 +23,11 @@ class Router:
         self._served: dict[tuple[str, Name], Name | None] = {}
         """What the services of flat files have said about names; the way to a target asks about some many times."""
 
+    @property
+    def asks_services(self) -> bool:
+        """Whether a service is asked where a name lies."""
+        return bool(self._flat)
+
     def route(self, name: Name) -> tuple[Delegate, Name] | None:
         """The delegate whose suffix is the longest above ``name``, and that suffix.
 

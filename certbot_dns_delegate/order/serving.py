@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from certbot.errors import SignalExit
@@ -66,7 +67,10 @@ class Gate:
                 passed.append(planned)
             else:
                 problems.append((planned.challenge, refusal))
-        return Plan(tuple(passed), (*plan.problems, *problems), publications_of(passed)) if problems else plan
+        if not problems:
+            return plan
+        all_problems = (*plan.problems, *problems)
+        return replace(plan, planned=tuple(passed), problems=all_problems, publications=publications_of(passed))
 
     def _delegate(self, planned: Planned) -> Delegate:
         delegate = self._settings.delegate(planned.target.delegate)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -12,6 +13,15 @@ from dns.name import Name
 from certbot_dns_delegate.errors import PlanError
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
+
+
+class Dnssec(StrEnum):
+    """What becomes of a zone that does not validate."""
+
+    CHECK = "check"
+    """Nothing is written: CAs validate."""
+    IGNORE = "ignore"
+    """It is written all the same, with a warning."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Delegate:
     settle: timedelta | None = None
     watch: Watch = Watch.AUTHORITATIVE
     watch_servers: tuple[tuple[str, int], ...] = ()
+    dnssec: Dnssec = Dnssec.CHECK
     serving: tuple[IPv4Network | IPv6Network, ...] = ()
     """Our own networks: a name that leads elsewhere is no customer's any more."""
     serving_grace: timedelta = timedelta(days=30)
@@ -68,6 +79,11 @@ class Settings:
     authenticator: str
     delegates: tuple[Delegate, ...]
     overrides: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the file is for one service, without sections."""
+        return self.authenticator != "dns-delegate"
 
     def override_of(self, identifier: str) -> Name | None:
         """The target set by hand for a certificate name; an exact name wins over a pattern, a longer over a shorter.

@@ -25,7 +25,7 @@ from certbot_dns_delegate.schema import (
     choice,
 )
 from certbot_dns_delegate.settings import ini
-from certbot_dns_delegate.settings.delegates import Delegate
+from certbot_dns_delegate.settings.delegates import Delegate, Dnssec
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
@@ -39,6 +39,12 @@ COMMON = (
     Key("settle", DURATION, "Time to wait after they agree."),
     Key("watch", choice(*Watch), "Who is asked whether the values are there.", default=Watch.AUTHORITATIVE),
     Key("watch_servers", HOSTS, "Servers to ask instead of the zone's NS set."),
+    Key(
+        "dnssec",
+        choice(*Dnssec),
+        "Whether a signed zone must validate before anything is written.",
+        default=Dnssec.CHECK,
+    ),
     Key("serving", NETWORKS, "Our networks: a name without an address in them is no longer, or not yet, a customer's."),
     Key("serving_grace", DURATION, "How long such a name is renewed all the same.", default="30d"),
 )
@@ -113,6 +119,7 @@ class SectionReader:
             settle=options["settle"],
             watch=Watch(options["watch"]),
             watch_servers=options["watch_servers"] or (),
+            dnssec=Dnssec(options["dnssec"]),
             serving=options["serving"] or (),
             serving_grace=options["serving_grace"],
         )

@@ -153,6 +153,7 @@ def test_only_the_engine_makes_threads() -> None:
         "threads",
         "order.engine",
         "order.standing",  # where nothing is written there is no engine
+        "lookup.rounds",
     }
 
 

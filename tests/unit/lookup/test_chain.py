@@ -194,7 +194,7 @@ def test_several_aliases_at_one_name() -> None:
     """Two CNAMEs at one name are an error that shows both, not a choice between them."""
     with internet("", resolver=MultipleCnames()) as net, pytest.raises(LookupFailed) as caught:
         follow(net)
-    assert caught.value.problem == (f"{START} has several CNAMEs: one.{START}, two.{START} (chain so far: {START})")
+    assert caught.value.problem == f"{START} has several CNAMEs: one.{START}, two.{START}"
     assert caught.value.hint == "leave one: a name can have only one CNAME"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import dns.name
 import pytest
@@ -29,7 +30,7 @@ from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.order.plan import Plan, Planner
 from certbot_dns_delegate.order.router import Router
 from certbot_dns_delegate.providers.interface import IRegistrar, Provider
-from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.timing import Watch
 from tests.e2e.lab.lab import Lab
 from tests.servers import Behaviour, Silent, SlowBy, UdpDead
@@ -515,6 +516,66 @@ def test_an_unforeseen_failure_is_one_names_problem(where: str) -> None:
     assert str(error) == f"{where}: unexpected ZeroDivisionError: no reason\nhint: please report it"
 
 
+def unsound(net: Internet) -> None:
+    """A zone with a DS of a key that it does not have."""
+    net.zone("example.test.").add("acme", 60, "DS", "60485 13 2 " + "ab" * 32)
+
+
+def forgotten(net: Internet) -> None:
+    """A zone that one server of the parent has, and no NS record leads to."""
+    net["ns.example.test."].zones[name(TITLE)] = net.zone(TITLE)
+    net.zone("example.test.").delete("acme", "NS")
+    net.zone("example.test.").add("@", 60, "NS", "ns.links.test.")
+    net["ns.links.test."].zones[name("example.test.")] = net.zone("example.test.")
+    net.zone("test.").add("example", 60, "NS", "ns.links.test.")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [(unsound, "does not validate"), (forgotten, "is not delegated everywhere")]
+)
+def test_zone_that_resolvers_do_not_see(make: Callable[[Internet], None], words: str) -> None:
+    """Nothing is written that a CA would not see."""
+    with internet(shop(f"shop.{TITLE}")) as net:
+        make(net)
+        error = only_problem(plan(net, SHOP))
+    assert words in error.problem
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("make", "settings"),
+    [
+        (unsound, {"dnssec": Dnssec.IGNORE}),
+        (unsound, {"watch": Watch.SERVER}),
+        (unsound, {"watch": Watch.NONE}),
+        (forgotten, {"watch": Watch.SERVER}),
+        (forgotten, {"watch": Watch.NONE}),
+    ],
+)
+def test_zone_that_the_settings_let_pass(make: Callable[[Internet], None], settings: dict[str, Any]) -> None:
+    """The doubt stays with the zone, for a warning."""
+    with internet(shop(f"shop.{TITLE}")) as net:
+        make(net)
+        planned = plan(net, SHOP, delegates=[delegate(**settings)])
+    assert planned.problems == ()
+    assert [len(publication.zone.doubts) for publication in planned.publications] == [1]
+
+
+def test_bogus_zone_of_a_flat_file() -> None:
+    """A server from a flat file is written to as certbot-dns-rfc2136 would; a section's is not."""
+    flat = Delegate("dns-delegate-rfc2136", "rfc2136", None, {})
+    with internet(shop(f"shop.{TITLE}")) as net:
+        unsound(net)
+        provider = Stub(TITLE)
+        settings = Settings(Path("flat.ini"), "dns-delegate-rfc2136", (flat,))
+        router = Router(settings, lambda _: provider)
+        zones = Zones(net.recursive(), router.hidden_suffix, Budget(500))
+        planner = Planner(settings, lambda _: provider, net.recursive(), zones, router)
+        with ThreadPoolExecutor(4) as pool:
+            planned = planner.plan([SHOP], pool)
+    assert [len(publication.zone.doubts) for publication in planned.publications] == [1]
+
+
 def test_watch_by_resolvers() -> None:
     """Where port 53 is blocked, the resolver is asked for everything, the target's SOA included."""
     with internet(shop(f"shop.{TITLE}")) as net:
@@ -530,9 +591,7 @@ def test_dead_resolver() -> None:
         error = only_problem(plan(net, SHOP, recursive=Recursive([resolver(net.resolver)], patience_s=(0.2, 0.2))))
         address = net.resolver.address
     assert isinstance(error, LookupFailed)
-    assert error.problem == (
-        f"{START} CNAME: no resolver has an answer: {address} said timeout (chain so far: {START})"
-    )
+    assert error.problem == (f"{START} CNAME: no resolver has an answer: {address} said timeout")
     assert error.hint == f"dig @{address} {START} CNAME, or ask others with --resolvers"
 
 
