@@ -1,7 +1,8 @@
 """lego's httpreq protocol, default mode: ``present`` and ``cleanup`` with the target and the value.
 
-acmeproxy, acmeproxy.pl, lego-httpreq-server and others serve it. The protocol says nothing about errors, repeats and
-what else may stand at the owner: that is the server's, so the least is assumed.
+acmeproxy, acmeproxy.pl, canonical's server and others serve it. The protocol says nothing about errors, repeats, bodies
+and what else may be at the owner: that is the server's, so the least is assumed. What a 2xx answer says besides is not
+judged; whether the value was written shows in DNS.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -14,6 +15,17 @@ from certbot_dns_delegate.providers import http
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import BOOLEAN, SECRET, TEXT, Key
 from certbot_dns_delegate.text import show
+
+HEARD = frozenset({200, 201, 202, 203, 204, 205, 206, 400, 403, 500})
+"""Statuses whose text is looked at."""
+PATH = "check url: /present has to lie right below it"
+SAYS_NO = {
+    # acmeproxy (Go) says no with 500 in plain text, and 403 to any other path; it has not called its provider then.
+    "not in allowed-domains": "the server's allowed-domains must have this domain",
+    "does not support requested mode": "acmeproxy writes at a given name with few of its providers (transip): use"
+    " acmeproxy.pl, or provider = exec with the program that it runs",
+}
+"""What a server says that has not written anything, and what to do."""
 
 
 class HTTPReq(Provider):
@@ -33,6 +45,7 @@ class HTTPReq(Provider):
         if options["single_value"]:
             self.limits = Limits(values_per_owner=1)
         basic = (options["username"], options["password"]) if options["username"] is not None else None
+        self._warn = context.warn
         self._client = http.Client(
             options, basic=basic, credentials="username and password", wait=context.wait, warn=context.warn
         )
@@ -83,21 +96,32 @@ class HTTPReq(Provider):
         return f"{self._client.base} is there ({answer.status}); whether it may write shows only when it writes"
 
     def _send(self, verb: str, owner: Name, text: str) -> None:
-        body = {"fqdn": show(owner.canonicalize()), "value": text}
-        answer = self._client.call("POST", verb, json=body, accept={400, 500})
+        body = {"fqdn": owner.canonicalize().to_text(), "value": text}
+        answer = self._client.call("POST", verb, json=body, accept=HEARD, accept_html=True)
         said = answer.text.strip().lower()
-        if answer.status == 500:
-            # acmeproxy says "no" with 500, and nothing has been written then.
-            raise answer.error(is_unknown="allowed-domains" not in said)
-        if answer.status == 400:
+        if answer.is_success:
+            self._judge(answer, said, text)
+        elif answer.is_html:
+            raise answer.error()
+        elif hint := next((hint for words, hint in SAYS_NO.items() if words in said), ""):
+            raise Refused(answer.error().problem, hint)
+        elif answer.status == 400:
             raise self._bad_request(owner, answer)
-        # Before May 2026 acmeproxy.pl says everything with 200, and at any other path that it is not a teapot; servers
-        # that succeed echo the value or say nothing.
+        elif answer.status == 403:
+            error = answer.error()
+            raise type(error)(error.problem, f"{PATH}; then, whether username and password may write here")
+        else:
+            raise answer.error()
+
+    def _judge(self, answer: http.Answer, said: str, text: str) -> None:
+        """What is known to mean no, of the one server that says everything with 200."""
         if text not in answer.text:
+            if "i am not a teapot" in said:
+                raise Refused(answer.error().problem, PATH)
             if said.startswith(("failed", "invalid")):
                 raise answer.error(is_unknown=said.startswith("failed"))
-            if said and answer.is_called_html:
-                raise answer.unusable("it says nothing of the value")
+        if answer.is_html:
+            self._warn(f"{answer.request} was answered with a web page; hint: is url the address of the API itself?")
 
     @staticmethod
     def _bad_request(owner: Name, answer: http.Answer) -> DelegateError:

@@ -85,12 +85,12 @@ def lego(tmp_path: Path) -> Iterator[Lego]:
             process.communicate(timeout=10)
 
 
-@pytest.mark.parametrize("kind", ["lego-httpreq-server", "acmeproxy", "acmeproxy.pl", "new acmeproxy.pl", "canonical"])
+@pytest.mark.parametrize("kind", ["plain", "acmeproxy", "acmeproxy.pl", "new acmeproxy.pl", "canonical"])
 def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
     """present and cleanup succeed, and what it sends has the form of what we send."""
     credentials = ("web1", "password")
     server = {
-        "lego-httpreq-server": lambda: httpreq.HTTPReqServer(credentials),
+        "plain": lambda: httpreq.HTTPReqServer(credentials),
         "acmeproxy": lambda: httpreq.Acmeproxy(("example.com",)),
         "acmeproxy.pl": lambda: httpreq.AcmeproxyPl(credentials, "example.com"),
         "new acmeproxy.pl": lambda: httpreq.NewAcmeproxyPl(credentials, "example.com"),
@@ -104,7 +104,7 @@ def test_lego_writes_at_the_httpreq_doubles(lego: Lego, kind: str) -> None:
         server.requests.clear()
         provider = make(server.url)
         owner, zone = dns.name.from_text("_acme-challenge.shop.example.com."), dns.name.from_text("example.com.")
-        if kind in {"lego-httpreq-server", "acmeproxy"}:
+        if kind in {"plain", "acmeproxy"}:
             server._credentials = None
         else:
             provider = make(server.url, username="web1", password=Secret("password"))

@@ -43,7 +43,7 @@ class Servers(Conformance):
         self.planted_ttl = ttl
 
 
-class TestLegoHttpreqServer(Servers):
+class TestPlain(Servers):
     """Keeps every value, asks nobody."""
 
     exclude: ClassVar = {

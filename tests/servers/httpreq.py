@@ -10,7 +10,7 @@ from tests.servers.http import Reply, Request, Server
 
 
 class HTTPReqServer(Server):
-    """lego-httpreq-server's kind: keeps every value, answers 200 with nothing to read.
+    """The plainest kind: keeps every value, answers 200 with nothing to read.
 
     :param credentials: user and password of basic authentication; None: nobody is asked.
     """
@@ -60,16 +60,27 @@ class HTTPReqServer(Server):
 
 
 class Acmeproxy(HTTPReqServer):
-    """mdbraber's: echoes the JSON, says no with 500 in plain text."""
+    """mdbraber's: echoes the JSON, says no with 500 in plain text, and 403 to any other path.
 
-    def __init__(self, allowed_domains: tuple[str, ...]) -> None:
+    :param has_mode: its provider can write at a given name; of those that it comes with only transip can.
+    """
+
+    def __init__(self, allowed_domains: tuple[str, ...], *, has_mode: bool = True) -> None:
         super().__init__()
         self._allowed_domains = allowed_domains
+        self._has_mode = has_mode
+
+    def route(self, request: Request) -> Reply:
+        if request.path not in {"/present", "/cleanup"}:
+            return Reply(403, "Forbidden\n")
+        return super().route(request)
 
     def change(self, verb: str, owner: str, value: str) -> Reply:
         name = owner.rstrip(".").removeprefix("_acme-challenge.")
         if not name.endswith(self._allowed_domains):
             return Reply(500, f"Requested domain {name} not in allowed-domains\n")
+        if not self._has_mode:
+            return Reply(500, "Provider does not support requested mode\n")
         super().change(verb, owner, value)
         return Reply(200, {"fqdn": owner, "value": value})
 

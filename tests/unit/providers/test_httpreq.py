@@ -6,6 +6,7 @@ import pytest
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SeveralProblems
 from certbot_dns_delegate.providers.conformance import value
 from certbot_dns_delegate.providers.httpreq import HTTPReq
+from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.schema import Secret
 from tests.contract.test_httpreq import make
 from tests.servers import http
@@ -34,8 +35,9 @@ def test_the_target_is_sent_with_its_final_dot_and_the_value_bare() -> None:
         (Reply(200, "failed. check acmeproxy.pl logs"), OutcomeUnknown),
         (Reply(200, "Failed"), OutcomeUnknown),
         (Reply(200, "invalid characters in fqdn"), Refused),
-        (http.html_page(), OutcomeUnknown),
-        (Reply(200, "I am not a teapot. Please leave me alone.", servers.HTML), OutcomeUnknown),
+        (http.html_page(502), OutcomeUnknown),
+        (http.html_page(400), Refused),
+        (Reply(200, "I am not a teapot. Please leave me alone.", servers.HTML), Refused),
         (Reply(500, {"error": "failed. check acmeproxy.pl logs"}), OutcomeUnknown),
         (Reply(400, {"error": "invalid characters in fqdn"}), Refused),
         (Reply(500, "Requested domain x not in allowed-domains"), Refused),
@@ -71,13 +73,29 @@ def test_every_no_is_an_error_of_the_right_kind_and_nothing_is_repeated(
         Reply(200, f'success: x "{ONE}"', servers.HTML),
         Reply(201, {"value": ONE}),
         Reply(200, "ok"),
+        Reply(200, "OK", servers.HTML),
+        Reply(202, {"success": False}),
+        Reply(203, "queued", servers.HTML),
     ],
 )
 def test_every_other_2xx_is_a_success(reply: Reply) -> None:
-    """The protocol has no body, so any is fine that does not say no."""
+    """The protocol has no body: whether the value was written shows in DNS."""
     with servers.HTTPReqServer() as server:
         server.fault = lambda _: reply
         assert make(server.url).publish(ZONE, {OWNER: frozenset({ONE})}, 1) == ()
+
+
+def test_a_web_page_is_left_to_the_proof_with_a_warning() -> None:
+    """A home-made server may answer with one; so does a login in front of it."""
+    warnings: list[str] = []
+    with servers.HTTPReqServer() as server:
+        server.fault = lambda _: http.html_page()
+        values = {**_options(), "url": server.url}
+        one = HTTPReq(values, Context("test", lambda *_: (), None, warnings.append))  # type: ignore[arg-type]  # no state
+        assert one.publish(ZONE, {OWNER: frozenset({ONE})}, 1) == ()
+        assert warnings == [
+            f"POST {server.url}/present was answered with a web page; hint: is url the address of the API itself?"
+        ]
 
 
 def test_a_refusal_after_a_success_in_the_same_call_is_not_called_refused() -> None:
@@ -115,6 +133,17 @@ def test_acmeproxy_is_understood() -> None:
         provider.publish(ZONE, {OWNER: frozenset({ONE})}, 1)
         with pytest.raises(Refused, match="allowed-domains"):
             provider.publish(ZONE, {dns.name.from_text("x.example.org."): frozenset({ONE})}, 1)
+
+
+def test_acmeproxy_without_the_mode_has_written_nothing() -> None:
+    """So nothing is left to be withdrawn, which it would refuse for ever; the hint says what does work."""
+    with servers.Acmeproxy(("acme.example.net",), has_mode=False) as server:
+        with pytest.raises(Refused, match="does not support requested mode") as caught:
+            make(server.url).publish(ZONE, {OWNER: frozenset({ONE})}, 1)
+        assert "acmeproxy.pl, or provider = exec" in caught.value.hint
+        with pytest.raises(Refused, match="403") as caught:
+            make(f"{server.url}/api").publish(ZONE, {OWNER: frozenset({ONE})}, 1)
+        assert caught.value.hint.startswith("check url")
 
 
 def test_single_value_is_told_to_the_engine() -> None:
