@@ -96,7 +96,7 @@ class HTTPReq(Provider):
         return f"{self._client.base} is there ({answer.status}); whether it may write shows only when it writes"
 
     def _send(self, verb: str, owner: Name, text: str) -> None:
-        body = {"fqdn": owner.canonicalize().to_text(), "value": text}
+        body = {"fqdn": show(owner.canonicalize()), "value": text}
         answer = self._client.call("POST", verb, json=body, accept=HEARD, accept_html=True)
         said = answer.text.strip().lower()
         if answer.is_success:
