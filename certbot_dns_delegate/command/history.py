@@ -1,18 +1,30 @@
 """``history``: what was done, newest first, a page at a time."""
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.command.statistics import as_page, as_text, summary_of
+from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.state.files import replace_file
 from certbot_dns_delegate.state.history import Event, Selection
-from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.text import command_line, printable
+
+AT_ONCE = 10_000
+"""Rows that are read together for a summary."""
+MOST_ROWS = 2_000_000
+"""Rows of a summary: a year of some 1,300 renewals a day."""
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether the history could be read; what it tells may be anything."""
     wanted = Selection(tuple(arguments.names), arguments.since, arguments.until, arguments.outcome, arguments.before)
+    if arguments.stats or arguments.html is not None:
+        return _summarise(arguments, wanted, host, output)
     rows = host.history.page(wanted, arguments.limit)
     for number, event in rows:
         output.record(_record(number, event), _line(event, output))
@@ -23,6 +35,30 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     elif len(rows) == arguments.limit:
         output.text(f"older rows: the same with --before {rows[-1][0]}")
     return True
+
+
+def _summarise(arguments: argparse.Namespace, wanted: Selection, host: Host, output: Output) -> bool:
+    summary = summary_of(_events(wanted, host))
+    if arguments.html is not None:
+        try:
+            replace_file(arguments.html, as_page(summary), 0o644)
+        except OSError as error:
+            shown = printable(str(arguments.html))
+            raise StateError(f"--html {shown}: {error.strerror}", command_line("ls", "-ld", shown)) from None
+    if arguments.stats:
+        for line in as_text(summary):
+            output.text(line)
+    return True
+
+
+def _events(wanted: Selection, host: Host) -> Iterator[Event]:
+    """The newest rows that are wanted, a page at a time."""
+    for _ in range(MOST_ROWS // AT_ONCE):
+        rows = host.history.page(wanted, AT_ONCE)
+        yield from (event for _, event in rows)
+        if len(rows) < AT_ONCE:
+            return
+        wanted = replace(wanted, before=rows[-1][0])
 
 
 def _line(event: Event, output: Output) -> str:

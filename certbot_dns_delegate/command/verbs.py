@@ -66,6 +66,8 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", metavar="N", type=argument(positive), default=50, help="rows (default: 50)")
     parser.add_argument("--before", metavar="ROW", type=argument(positive), help="only rows older than this one")
+    parser.add_argument("--stats", action="store_true", help="a summary instead of rows: how long each phase takes")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the summary with plots as a page")
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +128,7 @@ def _add_monitor(parser: argparse.ArgumentParser) -> None:
         "--stale", metavar="TIME", type=argument(DURATION.parse), help="names not issued for so long, as 90d"
     )
     parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page: the states, and each name not well")
 
 
 def _add_register(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,10 @@ from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.monitor import standing as delegation
 from certbot_dns_delegate.monitor.letter import letter
+from certbot_dns_delegate.monitor.page import Overview, as_page
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.workers import UNUSABLE, Batch, crew
+from certbot_dns_delegate.state.files import replace_file
 from certbot_dns_delegate.state.fleet import UNDELEGATED, Fleet, Known, Networks
 from certbot_dns_delegate.text import command_line, printable
 
@@ -55,6 +57,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
     serving = {each.title: tuple(arguments.serving or each.serving) for each in settings.delegates}
     tally: Counter[str] = Counter()
+    overview = Overview()
     is_well = True
     fleet = host.fleet
     with fleet.open() as database, crew(settings, host.resolvers, serving) as look:
@@ -65,6 +68,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                 output.progress("")
                 for record in records:
                     tally[str(record["state"])] += 1
+                    overview.add(record)
                     if not arguments.since_last or record["was"] != record["state"]:
                         is_well &= record["state"] == OK
                         output.write(json.dumps(record) + "\n")
@@ -80,6 +84,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         fleet.finish(database)
     if arguments.prometheus is not None:
         _write_metrics(arguments.prometheus, tally, time.monotonic() - begin)
+    if arguments.html is not None:
+        _write_page(arguments.html, overview)
     return is_well
 
 
@@ -197,3 +203,11 @@ def _write_metrics(path: Path, tally: Counter[str], took_s: float) -> None:
         raise StateError(
             f"--prometheus {printable(str(path))}: {error.strerror}", command_line("ls", "-ld", path.parent)
         ) from None
+
+
+def _write_page(path: Path, overview: Overview) -> None:
+    try:
+        replace_file(path, as_page(overview), 0o644)
+    except OSError as error:
+        shown = printable(str(path))
+        raise StateError(f"--html {shown}: {error.strerror}", command_line("ls", "-ld", path.parent)) from None
