@@ -219,12 +219,16 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             log.error("%s: the clean-up ended early: %s\nhint: %s", self.name, told, self._engine.sweep)
             return
         for left in leftovers:
-            log.warning(
-                "%s: values at %s were not withdrawn: %s\nhint: a later run tries again, or %s",
+            # What has lasted for a day will not go by itself, and is shown with --quiet too.
+            level, end = (logging.ERROR, " --forget") if left.is_old else (logging.WARNING, "")
+            log.log(
+                level,
+                "%s: values at %s were not withdrawn: %s\nhint: a later run tries again, or %s%s",
                 self.name,
                 left.owners,
                 left.error,
                 self._engine.sweep,
+                end,
             )
 
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:

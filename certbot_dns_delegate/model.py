@@ -82,6 +82,9 @@ class Zone:
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
     """What is out of order without harm to an issuance, in sentences."""
+    refresh: int = 86_400
+    """Seconds after which a secondary that missed a NOTIFY looks for changes by itself: REFRESH of the SOA (RFC 1035
+    section 3.3.13)."""
 
 
 OVERRIDES = "[overrides]"
@@ -177,3 +180,5 @@ class Limits:
     """Seconds; the lowest TTL that the service accepts."""
     has_credentials: bool = True
     """There is a key or an account that could be stolen. False: this host itself is all that it takes."""
+    proves: bool = True
+    """What the service says is its own word: signed, or by HTTPS. False: anyone on the way could have said it."""

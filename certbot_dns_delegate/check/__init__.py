@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from certbot_dns_delegate.check import aliases, caa, port53, servers, targets, write
+from certbot_dns_delegate.check import aliases, caa, leftovers, port53, servers, targets, write
 from certbot_dns_delegate.check import resolvers as views
 from certbot_dns_delegate.check.finding import Finding, Verdict, merged
 from certbot_dns_delegate.check.survey import Survey
@@ -68,6 +68,10 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                             write.run(order.settings, host, order.resolvers, wanted), tally, dependent
                         ):
                             finding.show(output)
+    for finding in leftovers.look(host):
+        finding.show(output)
+        if finding.verdict is Verdict.FAIL:
+            tally.fail()
     output.text(str(tally))
     return tally.is_well
 
@@ -180,7 +184,7 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
             yield from future.result()
     if problems:
         yield from port53.look(survey, list(problems.values()), plan.problems[0][0].identifier)
-    yield from targets.look(survey, plan, list(host.pending.all_open()))
+    yield from targets.look(survey, plan, leftovers.written(host))
     for each in shared:
         yield from each.result()
 

@@ -1,18 +1,25 @@
 """``sweep``: withdraw whatever killed runs left behind, from their journals alone."""
 
 import argparse
+import sys
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event as Flag
+
+from dns.name import from_text
 
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output, count, error_record
-from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.order.withdrawal import batches, withdraw_all
+from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.order.withdrawal import Fate, Withdrawal, batches
 from certbot_dns_delegate.state.history import Event, new_run
-from certbot_dns_delegate.state.journal import Entry, Journal
+from certbot_dns_delegate.state.journal import Entry, Journal, Noted, State
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import command_line, listed, printable
+from certbot_dns_delegate.text import character_string, command_line, printable, record
 from certbot_dns_delegate.threads import Pool
+from certbot_dns_delegate.timing import OUR_TTL
 
 WORKERS = 8
 """Requests at once: one each for zones that seldom are more."""
@@ -20,68 +27,111 @@ WORKERS = 8
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether nothing is left."""
+    if arguments.forget and not (arguments.yes or arguments.dry_run) and not sys.stdin.isatty():
+        raise UsageError("--forget asks before it ends a record, and there is no terminal; in scripts add --yes")
     pending = host.pending
-    journals = _dead(pending)
-    unread = [printable(str(path)) for path in pending.left_alone]
+    before = time.time() - arguments.older_than.total_seconds() if arguments.older_than is not None else None
+    found = sorted((r.entry for r in pending.dead() if _is_older(r, before)), key=lambda entry: entry.written)
+    unread = list(pending.left_alone)
     if unread:
-        output.warn(
-            f"what stands in {listed(unread)} is not known; hint: {command_line('ls', '-l', pending.directory)}"
-        )
-    if arguments.older_than is not None:
-        before = time.time() - arguments.older_than.total_seconds()
-        young = [j for j in journals if max(e.written for e in j.open_entries.values()) > before]
-        for journal in young:
-            journal.close()
-        journals = [journal for journal in journals if journal not in young]
-    entries = [entry for journal in journals for entry in journal.open_entries.values()]
-    if not entries:
+        shown = ", ".join(printable(str(path)) for path in unread)
+        output.warn(f"what stands in {shown} is not known; hint: {command_line('ls', '-l', pending.directory)}")
+    if not found:
+        if not arguments.dry_run:
+            pending.adopt_dead(lambda _: False, unread)  # files of runs that had nothing left go
         output.text("nothing else was left behind" if unread else "nothing was left behind")
         return not unread
     if arguments.dry_run:
-        for entry in entries:
+        for entry in found:
             output.record(_record("would withdraw", entry), f"would withdraw  {_describe(entry)}")
-        for journal in journals:
-            journal.close()
         return not unread
-    return _withdraw(journals, entries, host, output) and not unread
+    left = _withdraw(pending, before, unread, host, output)
+    if left and arguments.forget:
+        left = _forget(left, pending, output, is_sure=arguments.yes)
+    return not any(each.error is not None for each in left) and not unread
 
 
-def _dead(pending: Pending) -> list[Journal]:
-    try:
-        return pending.adopt_dead() if pending.directory.is_dir() else []
-    except OSError as error:
-        where = printable(str(pending.directory))
-        raise StateError(f"{where}: {error.strerror}", command_line("ls", "-la", pending.directory)) from None
+def _is_older(record: Noted, before: float | None) -> bool:
+    return before is None or record.entry.written <= before
 
 
-def _withdraw(journals: list[Journal], entries: list[Entry], host: Host, output: Output) -> bool:
-    begin, name = time.monotonic(), new_run()
+def _withdraw(pending: Pending, before: float | None, unread: Iterable[Path], host: Host, output: Output) -> list[Fate]:
+    """Withdraw what can be; what stays on record."""
     if host.credentials is not None:
         host.writers.know(host.settings)
-    try:
-        work = batches(journals, list(host.pending.alive(journals)))
+    begin, name, now = time.monotonic(), new_run(), time.time()
+    stays: list[Fate] = []
+    events: list[Event] = []
+    for journals in _adopted(pending, before, unread):
+        pending.leave_shared(journals)
+        work = batches(journals, lambda record: _is_older(record, before))
         with Pool(WORKERS, "dns-delegate") as pool:
-            leftovers = withdraw_all(work, host.writers.written_with, pool, time.time())
-    finally:
-        for journal in journals:
-            journal.close()
-    left = {(leftover.zone, leftover.owners): leftover.error for leftover in leftovers}
-    took = round((time.monotonic() - begin) * 1000, 1)
-    events = []
-    for entry in entries:
-        error = left.get((entry.zone, entry.owner))
-        detail = {"zone": entry.zone} | ({"error": str(error)} if error else {})
-        outcome = "left" if error else "ok"
-        events.append(
-            Event(name, "withdraw", outcome, "", entry.owner, entry.delegate, milliseconds=took, detail=detail)
-        )
-        if error is None:
-            output.record(_record("withdrawn", entry), f"withdrawn  {_describe(entry)}")
-        else:
-            shown = str(error).replace("\n", "\n  ")
-            output.record(_record("left", entry) | error_record(error), f"left       {_describe(entry)}\n  {shown}")
+            withdrawal = Withdrawal(work, host.writers.written_with, pool, now, Flag().wait)
+            withdrawal.wait()
+            ended = withdrawal.end()
+        for each in ended:
+            _show(each, output)
+            events.append(_event(each, name, begin))
+            stays += [each] if each.error is not None or each.until is not None else []
     host.history.record(events)
-    return not leftovers
+    return stays
+
+
+def _adopted(pending: Pending, before: float | None, unread: Iterable[Path]) -> Iterator[list[Journal]]:
+    """All journals of dead runs, as many at a time as may be open; each is closed after its turn."""
+    passed = set(unread)
+    while journals := pending.adopt_dead(lambda record: _is_older(record, before), passed):
+        passed |= {journal.path for journal in journals}
+        try:
+            yield journals
+        finally:
+            for journal in journals:
+                journal.close()
+
+
+def _show(each: Fate, output: Output) -> None:
+    described = _describe(each.entry)
+    if each.error is not None:
+        shown = str(each.error).replace("\n", "\n  ")
+        output.record(_record("left", each.entry) | error_record(each.error), f"left       {described}\n  {shown}")
+    elif each.until is not None:
+        when = datetime.fromtimestamp(each.until, UTC).strftime("%H:%M")
+        text = f"waits      {described}: to be looked at after {when} UTC"
+        output.record(_record("waits", each.entry) | {"until": each.until}, text)
+    else:
+        output.record(_record("withdrawn", each.entry), f"withdrawn  {described}")
+
+
+def _event(each: Fate, name: str, begin: float) -> Event:
+    entry = each.entry
+    took = round((time.monotonic() - begin) * 1000, 1)
+    outcome = "left" if each.error is not None else "ok" if each.until is None else "waits"
+    detail = {"zone": entry.zone} | ({"error": str(each.error)} if each.error is not None else {})
+    return Event(name, "withdraw", outcome, "", entry.owner, entry.delegate, milliseconds=took, detail=detail)
+
+
+def _forget(left: Iterable[Fate], pending: Pending, output: Output, *, is_sure: bool) -> list[Fate]:
+    """Name the records that stay and, if that is wanted, end their entries; what stays on record all the same."""
+    left = list(left)
+    for each in left:
+        for value in sorted(each.entry.ours):
+            line = record(from_text(each.entry.owner), "TXT", character_string(value), OUR_TTL)
+            output.say(f"stays in DNS if nobody removes it: {line}")
+    if not is_sure and not _is_wanted(len(left), output):
+        return left
+    forgotten = {(each.journal.path, each.number) for each in left}
+    for journals in _adopted(pending, None, pending.left_alone):
+        for journal in journals:
+            for number, entry in journal.open_entries.items():
+                if (journal.path, number) in forgotten:
+                    journal.mark([number], State.FORGOTTEN)
+                    output.record(_record("forgotten", entry), f"forgotten  {_describe(entry)}")
+    return []
+
+
+def _is_wanted(number: int, output: Output) -> bool:
+    output.say(f"forget {count(number, 'record')}? [y/N]")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _describe(entry: Entry) -> str:

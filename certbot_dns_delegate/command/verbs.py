@@ -49,8 +49,14 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         "--older-than",
         metavar="TIME",
         type=argument(DURATION.parse),
-        help="only runs that wrote nothing for so long: 30m, 12h, 7d",
+        help="only values that were written so long ago: 30m, 12h, 7d",
     )
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="after trying once more: list the records that stay in DNS, ask, and stop trying to remove them",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --forget: do not ask")
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 """The zone that a name lies in: its apex, all servers that resolvers may ask for it, and what is wrong with it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dns.rrset
 from dns.name import Name
@@ -135,7 +135,8 @@ class Zones:
             doubts += validation.doubts
             case.notes += validation.notes
         ttl, serial = (negative_ttl(case.soa), case.soa[0].serial) if case.soa is not None else (0, None)
-        return Zone(apex, servers, is_signed, ttl, serial, tuple(doubts), tuple(case.notes))
+        zone = Zone(apex, servers, is_signed, ttl, serial, tuple(doubts), tuple(case.notes))
+        return zone if case.soa is None else replace(zone, refresh=case.soa[0].refresh)
 
     def _ask_both_sides(self, case: "_Case") -> Step[None]:
         """NS at the zone and DS above it, as far as they were not asked along with others."""

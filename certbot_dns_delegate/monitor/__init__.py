@@ -3,7 +3,6 @@
 import argparse
 import itertools
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -194,12 +193,9 @@ def _write_metrics(path: Path, tally: Counter[str], took_s: float) -> None:
         "# TYPE certbot_dns_delegate_monitor_duration_seconds gauge",
         f"certbot_dns_delegate_monitor_duration_seconds {took_s:.1f}",
     ]
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text("\n".join(rows) + "\n")
-        part.replace(path)
+        replace_file(path, "\n".join(rows) + "\n", 0o644)  # node_exporter runs as a user of its own
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StateError(
             f"--prometheus {printable(str(path))}: {error.strerror}", command_line("ls", "-ld", path.parent)
         ) from None

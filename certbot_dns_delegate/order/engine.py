@@ -14,6 +14,7 @@ from certbot_dns_delegate.errors import DelegateError, raise_all
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, system_resolvers
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.choice import Chosen, choose
+from certbot_dns_delegate.order.cleanup import Cleanup
 from certbot_dns_delegate.order.console import Tell, once
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.planning import Planning, Surroundings
@@ -22,9 +23,8 @@ from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.order.publishing import Publishing, written
 from certbot_dns_delegate.order.report import done_line
 from certbot_dns_delegate.order.watch import WatchReport
-from certbot_dns_delegate.order.withdrawal import Leftover, batches, withdraw_all
-from certbot_dns_delegate.providers.interface import Provider
-from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.order.withdrawal import Leftover
+from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
@@ -128,7 +128,7 @@ class Engine:
             for challenge, error in plan.problems:
                 self.left_out.add(challenge.identifier)
                 self.tell.warn(f"{challenge.identifier} is left out: {error}")
-            self._publishing = Publishing(self.settings, self._provider_of, self._diary)
+            self._publishing = Publishing(self.settings, self._writers, self._diary)
             published = self._publishing.publish(plan, self._pending, standing, pool)
             addresses = self._writers.addresses(self.settings)
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
@@ -175,6 +175,7 @@ class Engine:
         """
         try:
             if self._publishing is not None:
+                self._publishing.call_off()
                 if self._publishing.is_under_way:
                     self.tell.warn(WITHDRAWING + self.sweep)
                 self._publishing.settle(OUTSTANDING_S)
@@ -184,33 +185,15 @@ class Engine:
             self._diary.close()
 
     def _withdraw(self) -> list[Leftover]:
-        begin = time.monotonic()
-        journals = [self._publishing.journal] if self._publishing and self._publishing.journal else []
-        try:
-            journals += self._pending.adopt_dead()
-        except (DelegateError, OSError) as error:
-            self.tell.warn(f"what earlier runs left could not be looked for: {error}")
-        try:
-            work = batches(journals, list(self._pending.alive(journals)))
-            with Pool(WORKERS, "dns-delegate") as pool:
-                self._stop.clear()
-                try:
-                    leftovers = withdraw_all(work, self._writers.written_with, pool, time.time())
-                except BaseException:  # a signal too ends what the threads wait for
-                    self._stop.set()
-                    raise
-        finally:
-            for journal in journals:
-                journal.close()
-        left = {(leftover.zone, leftover.owners) for leftover in leftovers}
-        for (_, _, title, zone), batch in work.items():
-            for owner in batch.values:
-                outcome = "left" if (zone, show(owner)) in left else "ok"
-                detail = {"zone": zone, "ttl": self._diary.ttl_of(owner)}
-                self._diary.note("withdraw", outcome, begin, owner=show(owner), delegate=title, detail=detail)
-        for leftover in leftovers:
-            self._diary.note("withdraw", "failed", begin, owner=leftover.owners, detail={"error": str(leftover.error)})
-        return leftovers
+        journal = self._publishing.journal if self._publishing else None
+        own = [journal] if journal is not None and not journal.is_closed else []
+        cleanup = Cleanup(self._pending, self._writers.written_with, self._diary, self.tell.warn)
+        with Pool(WORKERS, "dns-delegate") as pool, Pool(WORKERS, "leftovers") as beside:
+            self._stop.clear()
+            try:
+                return cleanup.run(own, pool, beside)
+            finally:  # a signal too ends what the threads wait for
+                self._stop.set()
 
     def _plan(self, challenges: Sequence[Challenge], pool: Pool) -> Plan:
         begin = time.monotonic()
@@ -237,9 +220,6 @@ class Engine:
         for challenge, error in plan.problems:
             where = {"identifier": challenge.identifier, "owner": show(challenge.owner)}
             self._diary.note("plan", type(error).__name__, begin, detail={"error": str(error)}, **where)
-
-    def _provider_of(self, delegate: Delegate) -> Provider:
-        return self._writers.of(self.settings, delegate)
 
     def _recursive(self) -> Recursive:
         with self._resolver_lock:

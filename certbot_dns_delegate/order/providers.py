@@ -2,9 +2,10 @@
 
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Protocol
 
 from dns.name import Name
 
@@ -13,14 +14,38 @@ from certbot_dns_delegate.errors import DelegateError, LookupFailed, SettingsErr
 from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
-from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.providers.interface import Context, Provider
+from certbot_dns_delegate.model import Server, Values
+from certbot_dns_delegate.providers.interface import Context, Provider, Trail
 from certbot_dns_delegate.settings import reader as settings_file
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.text import command_line, parse_name, printable
 
 HOST_QUESTIONS = 100
 """What finding the addresses of update servers may cost; one costs two to six."""
+
+
+class Recorder(Protocol):
+    """Whatever keeps the journal of an order under way."""
+
+    def sends(self, title: str, zone: Name, owners: Collection[Name], server: str) -> None: ...
+
+    def doubts(self, title: str, zone: Name, owners: Collection[Name], server: str) -> None: ...
+
+
+class _WrittenTrail(Trail):
+    """Which server of one delegate gets values, for the journal of the order under way."""
+
+    def __init__(self, writers: "Writers", title: str) -> None:
+        self._writers = writers
+        self._title = title
+
+    def sends(self, server: str, zone: Name, values: Values) -> None:
+        if self._writers.publishing is not None:
+            self._writers.publishing.sends(self._title, zone, values, server)
+
+    def doubts(self, server: str, zone: Name, values: Values) -> None:
+        if self._writers.publishing is not None:
+            self._writers.publishing.doubts(self._title, zone, values, server)
 
 
 class Writers:
@@ -36,6 +61,8 @@ class Writers:
         self._lock = threading.RLock()
         self._settings: dict[tuple[str, Path], Settings] = {}
         self._providers: dict[tuple[str, Path, str], Provider] = {}
+        self.publishing: Recorder | None = None
+        """The order under way, if any."""
 
     def know(self, settings: Settings) -> None:
         """Use these settings for their path instead of reading the file again."""
@@ -50,7 +77,13 @@ class Writers:
         with self._lock:
             if key not in self._providers:
                 context = Context(
-                    delegate.title, self.addresses(settings), self._state, self._warn, self.wait, delegate.suffix
+                    delegate.title,
+                    self.addresses(settings),
+                    self._state,
+                    self._warn,
+                    self.wait,
+                    delegate.suffix,
+                    _WrittenTrail(self, delegate.title),
                 )
                 with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
                     self._providers[key] = providers.make(delegate.provider, delegate.options, context)

@@ -3,23 +3,25 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
-from certbot_dns_delegate.model import Publication, Sighting
+from certbot_dns_delegate.model import Publication, Server, Sighting
 from certbot_dns_delegate.order.evidence import there_before
 from certbot_dns_delegate.order.plan import Plan
-from certbot_dns_delegate.order.router import ProviderOf
+from certbot_dns_delegate.order.providers import Writers
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.state.journal import Entry, Journal, State
+from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, DAY_S, Entry, Journal, State
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.threads import settle
-from certbot_dns_delegate.timing import OUR_TTL
+from certbot_dns_delegate.timing import OUR_TTL, Watch
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +37,15 @@ def written(pending: Pending) -> Written:
 class Publishing:
     """The requests of one order."""
 
-    def __init__(self, settings: Settings, provider_of: ProviderOf, diary: Diary) -> None:
+    def __init__(self, settings: Settings, writers: Writers, diary: Diary) -> None:
         self.journal: Journal | None = None
         self._settings = settings
-        self._provider_of = provider_of
+        self._writers = writers
         self._diary = diary
         self._requests: dict[Future[Sequence[Sighting]], list[int]] = {}
+        self._doubted: set[int] = set()
+        """Those of servers that said no, which proves nothing, before another one was tried."""
+        writers.publishing = self
 
     def publish(self, plan: Plan, pending: Pending, standing: Written, pool: Executor) -> list[Sequence[Sighting]]:
         """Send all of a plan's publications at once; what each provider has read back.
@@ -56,8 +61,10 @@ class Publishing:
         ]
         numbers = iter(self.journal.intend([entry for each in entries for entry in each]))
         for publication, each in zip(plan.publications, entries, strict=True):
-            future = pool.submit(self._publish_one, publication)
+            # On record before it can begin: a signal may come at any moment, also while a thread is being made.
+            future: Future[Sequence[Sighting]] = Future()
             self._requests[future] = [next(numbers) for _ in each]
+            pool.submit(self._fulfil, future, publication)
         raise_all(self.settle())
         return [future.result() for future in self._requests]
 
@@ -65,10 +72,15 @@ class Publishing:
         """The targets where values only go when newer ones come, each with the TTL that they have there."""
         found: dict[Name, int] = {}
         for publication in plan.publications:
-            limits = self._provider_of(self._settings.chosen(publication.delegate)).limits
+            limits = self._provider(publication).limits
             if not limits.deletes_one_value:
                 found |= dict.fromkeys(publication.values, max(OUR_TTL, limits.lowest_ttl))
         return found
+
+    def call_off(self) -> None:
+        """Take back every request that has not begun."""
+        for future in self._requests:
+            future.cancel()
 
     @property
     def is_under_way(self) -> bool:
@@ -100,6 +112,9 @@ class Publishing:
                 log.debug("provider failed", exc_info=error)
             marks[state] += numbers
         if self.journal is not None:
+            # A signal came before the request was made.
+            known = {number for numbers in self._requests.values() for number in numbers} | self._doubted
+            marks[State.STRUCK] += self.journal.open_records.keys() - known
             for state in (State.STRUCK, State.PUBLISHED):
                 if new := [number for number in marks[state] if self.journal.state(number) is State.INTENDED]:
                     self.journal.mark(new, state)
@@ -110,12 +125,70 @@ class Publishing:
         # A value that stands there and is in nobody's journal was put there by somebody else, and stays.
         before = tuple(value for value in values if value in there and (zone, name, value) not in standing)
         settings = self._settings
+        is_signed = self._provider(publication).limits.proves
         return Entry(
-            settings.authenticator, str(settings.path), publication.delegate, zone, name, tuple(values), before
+            settings.authenticator,
+            str(settings.path),
+            publication.delegate,
+            zone,
+            name,
+            tuple(values),
+            before,
+            late_s=AGAIN_AFTER_S if is_signed else DAY_S,
+            refresh_s=publication.zone.refresh,
+            servers=self._servers(publication),
         )
 
+    def _servers(self, publication: Publication) -> tuple[str, ...] | None:
+        """The authoritative servers that will serve the values, for a look after this run."""
+        delegate = self._settings.chosen(publication.delegate)
+        if delegate.watch is Watch.RESOLVERS:
+            return None  # they cannot be asked from here
+        if delegate.watch in {Watch.SERVER, Watch.NONE}:
+            return ()
+        servers: Sequence[Server] = publication.zone.servers
+        if delegate.watch_servers:
+            addresses = self._writers.addresses(self._settings)
+            try:
+                servers = [server for host, port in delegate.watch_servers for server in addresses(host, port)]
+            except DelegateError:
+                return None
+        return tuple(f"{server.address}@{server.port}" for server in servers) or None
+
+    def _provider(self, publication: Publication) -> Provider:
+        return self._writers.of(self._settings, self._settings.chosen(publication.delegate))
+
+    def sends(self, title: str, zone: Name, owners: Collection[Name], server: str) -> None:
+        """As :meth:`~certbot_dns_delegate.providers.interface.Trail.sends`, for a delegate."""
+        if self.journal is not None:
+            self.journal.add(list(self._open(title, zone, owners)), server=server)
+
+    def doubts(self, title: str, zone: Name, owners: Collection[Name], server: str) -> None:
+        """As :meth:`~certbot_dns_delegate.providers.interface.Trail.doubts`: an entry of its own, which stays in doubt
+        whatever becomes of the other."""
+        if self.journal is not None:
+            copies = [replace(entry, server=server) for entry in self._open(title, zone, owners).values()]
+            self._doubted |= set(self.journal.intend(copies))
+
+    def _open(self, title: str, zone: Name, owners: Collection[Name]) -> dict[int, Entry]:
+        """The entries that requests under way are about."""
+        assert self.journal is not None
+        wanted = {(title, show(zone), show(owner)) for owner in owners}
+        return {
+            number: entry
+            for number, entry in self.journal.open_entries.items()
+            if number not in self._doubted and (entry.delegate, entry.zone, entry.owner) in wanted
+        }
+
+    def _fulfil(self, future: Future[Sequence[Sighting]], publication: Publication) -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(self._publish_one(publication))
+            except BaseException as error:  # noqa: BLE001  whatever it is, it belongs to who waits for the future
+                future.set_exception(error)
+
     def _publish_one(self, publication: Publication) -> Sequence[Sighting]:
-        provider = self._provider_of(self._settings.chosen(publication.delegate))
+        provider = self._provider(publication)
         ttl = max(OUR_TTL, provider.limits.lowest_ttl)
         begin = time.monotonic()
         outcome, detail = "ok", {}

@@ -27,6 +27,25 @@ Options = Mapping[str, Any]
 """A provider's settings by key, typed by its ``KEYS``; every key is there, None where it was not set."""
 
 
+class Trail:
+    """Which of several servers gets values, for a journal; this one forgets it."""
+
+    def sends(self, server: str, zone: Name, values: Values) -> None:
+        """Write down that ``values`` are about to be sent to ``server`` (``address@port``), and to no other any more.
+
+        :raises StateError: when it cannot be written down; then nothing may be sent.
+        """
+
+    def doubts(self, server: str, zone: Name, values: Values) -> None:
+        """Write down, before another is tried, that ``server`` may have written them all the same.
+
+        :raises StateError: as :meth:`sends`.
+        """
+
+
+FORGETFUL = Trail()
+
+
 @dataclass(frozen=True)
 class Context:
     """What a provider may use of the house around it.
@@ -48,6 +67,9 @@ class Context:
     :exc:`~certbot_dns_delegate.errors.DelegateError` when the run is being ended, by a signal or a failure."""
     suffix: Name | None = None
     """What the delegate is for, at and below; None for a flat file whose service says itself what it serves."""
+    trail: Trail = FORGETFUL
+    """For a provider that tries several servers in turn: told before each request, so that a run that dies is known to
+    have written there, and :meth:`Provider.withdraw_at` can take it away."""
 
 
 class IProvider(Interface):
@@ -199,6 +221,19 @@ class Provider(ABC):
         """
         raise NotImplementedError
 
+    def withdraw_at(self, server: str, zone: Name, values: Values) -> None:  # noqa: ARG002  a hook
+        """As :meth:`withdraw`, for values of which :attr:`Context.trail` has written down where they were sent."""
+        self.withdraw(zone, values)
+
+    def serving(self, zone: Name, owners: Sequence[Name], server: str = "") -> Mapping[Name, frozenset[str]]:
+        """The values that the server which takes the writes serves at ``owners`` now, asked with the credentials.
+
+        :param server: one of several, as the trail has it.
+        :raises DelegateError: when it does not answer with authority.
+        :raises NotImplementedError: the service is not asked by DNS.
+        """
+        raise NotImplementedError
+
     def other_type(self, zone: Name, owner: Name) -> str | None:
         """A type of records beside TXT that the credentials can change at ``owner``, for ``check --write``.
 
@@ -220,5 +255,6 @@ __all__ = [
     "Provider",
     "Server",
     "Sighting",
+    "Trail",
     "Values",
 ]

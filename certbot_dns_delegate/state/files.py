@@ -1,4 +1,4 @@
-"""Read a file that holds secrets or decides where they go, and refuse one that somebody else could have written."""
+"""Files that hold secrets or decide where they go: read, and written, only where nobody else could change them."""
 
 import os
 import secrets
@@ -6,12 +6,18 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 from certbot_dns_delegate.errors import NotPermitted, SettingsError, StateError
+from certbot_dns_delegate.state import trust
 from certbot_dns_delegate.text import command_line, printable
 
 MOST = 16 * 1024 * 1024
 """Bytes; no file we read is larger unless it says so, whatever a path may lead to."""
+MOST_LINKS = 40
+"""Symbolic links on the way to a directory, as Linux itself follows (path_resolution(7))."""
+SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+"""Opens a directory on the way: it needs to be searched, not read."""
 
 
 def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True, most: int = MOST) -> str:
@@ -69,7 +75,7 @@ def _of_windows(content: bytes) -> str | None:
 
 
 def check_trusted(path: Path, status: os.stat_result) -> None:
-    """Whether nobody but this user and root could have decided what is in the file.
+    """Whether nobody but this user, root and whom the operator trusts could have decided what is in the file.
 
     :raises SettingsError: when somebody else could.
     """
@@ -77,13 +83,9 @@ def check_trusted(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise SettingsError(f"{shown}: is {kind}")
-    if status.st_uid not in {0, os.geteuid()}:
-        raise SettingsError(f"{shown}: belongs to user {status.st_uid}", command_line("chown", "root", path))
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        who = "everybody" if status.st_mode & stat.S_IWOTH else "its group"
-        raise SettingsError(
-            f"{shown}: {who} may write it, and so decide where secrets go", command_line("chmod", "go-w", path)
-        )
+    if found := trust.fault(status, path):
+        seen, hint = found
+        raise SettingsError(f"{shown}: {seen}{' it, and so decide where secrets go' if 'write' in seen else ''}", hint)
 
 
 def check_program(path: Path, *, is_sourced: bool = False) -> None:
@@ -98,9 +100,7 @@ def check_program(path: Path, *, is_sourced: bool = False) -> None:
         real = path.resolve(strict=True)
         check_trusted(path, real.stat())
         for directory in dict.fromkeys([*path.parents, *real.parents]):
-            status = directory.stat()
-            is_open = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-            if status.st_uid not in {0, os.geteuid()} or is_open:
+            if trust.fault(directory.stat(), directory, is_above=True):
                 problem = f"{shown}: others can put another program in its place, as they can write in {directory}"
                 raise SettingsError(problem, command_line("ls", "-ld", directory))
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, before Python 3.13
@@ -110,19 +110,121 @@ def check_program(path: Path, *, is_sourced: bool = False) -> None:
         raise SettingsError(f"{shown}: is not executable", command_line("chmod", "+x", path))
 
 
+class Directory:
+    """A directory of our own, opened once; what it holds is reached through its descriptor. A context manager."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    @classmethod
+    def open(cls, path: Path, *, own: int = 1, create: bool = True) -> "Directory":
+        """Walk to ``path`` from the root, and look at every directory on the way.
+
+        Links above our own directories are followed where nobody but root, this user and whom the operator trusts
+        could have made them.
+
+        :param own: how many directories at the end are ours alone.
+        :param create: make those that are missing, for this user alone.
+        :raises OSError: when one cannot be opened or made.
+        :raises StateError: when somebody else could put files there.
+        """
+        descriptor = os.open("/", SEARCH)
+        here, links = Path("/"), 0
+        names = list(reversed(path.absolute().parts[1:]))
+        try:
+            while names:
+                name = names.pop()
+                is_own = len(names) < own
+                if not is_own and (target := _link(descriptor, name, here)) is not None:
+                    if (links := links + 1) > MOST_LINKS:
+                        raise StateError(f"{printable(str(path))}: too many symbolic links on the way")
+                    names += reversed(target.parts)
+                    continue
+                here = Path(os.path.normpath(here / name))  # there are no links in it
+                below = _step(descriptor, name, create=create)
+                os.close(descriptor)
+                descriptor = below
+                _check(os.fstat(descriptor), here, is_own=is_own)
+            return cls(path, os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor))
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> "Directory":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.descriptor)
+
+    def names(self) -> list[str]:
+        """What it holds, sorted."""
+        return sorted(os.listdir(self.descriptor))  # noqa: PTH208  pathlib knows no descriptors
+
+    def open_file(self, name: str, flags: int) -> int:
+        """The descriptor of a file in it, never through a link, and never waiting for the other end of a pipe.
+
+        :raises OSError: when it cannot be opened, or made where ``flags`` say so.
+        """
+        safe = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        return os.open(name, flags | safe, 0o600, dir_fd=self.descriptor)
+
+    def remove(self, name: str, descriptor: int) -> None:
+        """Remove the file of that name, if it still is the one that is open.
+
+        :raises OSError: when that fails.
+        """
+        try:
+            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        if os.path.samestat(found, os.fstat(descriptor)):
+            os.unlink(name, dir_fd=self.descriptor)
+
+    def sync(self) -> None:
+        """Let names that were made or removed survive a power failure."""
+        os.fsync(self.descriptor)
+
+
+def _link(descriptor: int, name: str, here: Path) -> Path | None:
+    """Where a symbolic link leads; None where it is none, or there is nothing yet."""
+    try:
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISLNK(status.st_mode):
+        return None
+    path = here / name
+    if status.st_uid not in trust.owners_above():
+        raise StateError(f"{printable(str(path))}: is a link of user {status.st_uid}", command_line("ls", "-ld", path))
+    return Path(os.readlink(name, dir_fd=descriptor))
+
+
+def _step(descriptor: int, name: str, *, create: bool) -> int:
+    try:
+        return os.open(name, SEARCH, dir_fd=descriptor)
+    except FileNotFoundError:
+        if not create:
+            raise
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=descriptor)
+    return os.open(name, SEARCH, dir_fd=descriptor)
+
+
+def _check(status: os.stat_result, path: Path, *, is_own: bool) -> None:
+    if found := trust.fault(status, path, is_above=not is_own):
+        seen, hint = found
+        raise StateError(f"{printable(str(path))}: {seen}{' there' if 'write' in seen else ''}", hint)
+
+
 def make_private(directory: Path) -> None:
     """Make a directory of our own, for this user alone, and those missing above it.
 
-    :raises OSError: when it cannot be made.
-    :raises StateError: when somebody else may write there.
+    :raises OSError, StateError: as :meth:`Directory.open`.
     """
-    for each in (*reversed(directory.parents), directory):
-        each.mkdir(mode=0o700, exist_ok=True)
-    status = directory.stat()
-    if status.st_uid not in {0, os.geteuid()} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise StateError(
-            f"{printable(str(directory))}: somebody else may write there", command_line("chmod", "700", directory)
-        )
+    with Directory.open(directory):
+        pass
 
 
 def create_private(path: Path) -> None:

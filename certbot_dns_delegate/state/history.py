@@ -12,9 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from certbot_dns_delegate.errors import DelegateError
-from certbot_dns_delegate.state.files import create_private, make_private
-from certbot_dns_delegate.state.sqlite import format_of, unusable
+from certbot_dns_delegate.errors import DelegateError, SettingsError
+from certbot_dns_delegate.state.sqlite import claim, format_of, unusable
 from certbot_dns_delegate.text import printable
 
 log = logging.getLogger(__name__)
@@ -162,7 +161,7 @@ class History:
                         return []
                 terms = _terms(database, wanted.names) if wanted.names else [("", "")]
                 parts = [database.execute(*_select(wanted, *term, begin, most)).fetchall() for term in terms]
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, SettingsError) as error:
             raise unusable(self.path, error) from None
         rows = {row[0]: row for part in parts for row in part}
         newest = sorted(rows.values(), key=lambda row: (row[1], row[0]), reverse=True)[:most]
@@ -182,7 +181,7 @@ class History:
             with self._read() as database:
                 found = ((name, database.execute(query, (name,)).fetchone()) for name in identifiers)
                 return {name: float(row[0]) for name, row in found if row is not None}
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, SettingsError) as error:
             raise unusable(self.path, error) from None
 
     def _is_there(self) -> bool:
@@ -196,14 +195,14 @@ class History:
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
+        claim(self.path, create=False)
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as database:
             format_of(database, VERSION)
             yield database
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        make_private(self.path.parent)
-        create_private(self.path)
+        claim(self.path)
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:
             if format_of(database, VERSION) < VERSION:
                 database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")

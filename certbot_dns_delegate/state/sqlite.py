@@ -1,15 +1,33 @@
-"""What our two SQLite files have in common: a format by number, and what is said when one cannot be used."""
+"""What our two SQLite files have in common: whose they are, a format by number, and the error when one is unusable."""
 
 import os
 import sqlite3
 from pathlib import Path
 
-from certbot_dns_delegate.errors import NotPermitted, StateError
+from certbot_dns_delegate.errors import DelegateError, NotPermitted, SettingsError, StateError
+from certbot_dns_delegate.state.files import Directory, check_trusted
 from certbot_dns_delegate.text import command_line, printable
 
 
 class NewerVersion(sqlite3.DatabaseError):
     """The file has a format that this version does not know."""
+
+
+def claim(path: Path, *, create: bool = True) -> None:
+    """See that the database is a file that this user alone can have written, before SQLite opens it by its name.
+
+    :param create: make an empty one where there is none.
+    :raises OSError: when it cannot be opened or made, or is a symbolic link.
+    :raises StateError: when somebody else could have written it, or could put another in its place.
+    """
+    with Directory.open(path.parent, create=create) as directory:
+        descriptor = directory.open_file(path.name, os.O_RDWR | os.O_CREAT if create else os.O_RDONLY)
+        try:
+            check_trusted(path, os.fstat(descriptor))
+        except SettingsError as error:
+            raise StateError(error.problem, error.hint) from None
+        finally:
+            os.close(descriptor)
 
 
 def format_of(database: sqlite3.Connection, newest: int) -> int:
@@ -26,6 +44,8 @@ def format_of(database: sqlite3.Connection, newest: int) -> int:
 
 def unusable(path: Path, error: Exception) -> StateError:
     """The error, with the way out."""
+    if isinstance(error, DelegateError):
+        return StateError(error.problem, error.hint)
     if _is_forbidden(path, error):
         return NotPermitted(
             f"{printable(str(path))}: this user may not use it", command_line("ls", "-ld", path.parent, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dns.name
 
-from certbot_dns_delegate.errors import PlanError
+from certbot_dns_delegate.errors import Denied, PlanError
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.engine import Engine
 from certbot_dns_delegate.settings import reader
@@ -63,6 +63,28 @@ def killed_run_without_delegate(lab: Lab, here: Path) -> dict[str, str]:
     words = killed_run(lab, here)
     lab.credentials("fast.bind.test", name=f"{here.name}.ini")
     lab.update("single.bind.test", delete=[("single.single.bind.test", "v" * 43)])
+    return words
+
+
+def denied_without_a_signature(lab: Lab, here: Path) -> dict[str, str]:
+    """A run whose secret is not the server's; whether it wrote its value no signed answer has shown."""
+    wrong = {"single.bind.test": {"tsig_secret": "d3Jvbmcgc2VjcmV0IHdyb25nIHNlY3JldCB3cm9uZw=="}}
+    words = {"INI": str(lab.credentials("single.bind.test", name=f"{here.name}.ini", extra=wrong))}
+    engine = Engine(reader.load(Path(words["INI"]), "dns-delegate", print), here / "work" / "dns-delegate")
+    owner = dns.name.from_text("_acme-challenge.single.customer.test.")
+    with suppress(Denied):
+        engine.perform([Challenge("single.customer.test", owner, "v" * 43)])
+    assert engine.cleanup() == []
+    return words
+
+
+def old_leftover(lab: Lab, here: Path) -> dict[str, str]:
+    """The same, two days ago."""
+    words = denied_without_a_signature(lab, here)
+    for path in (here / "work" / "dns-delegate" / "pending").glob("*.json"):
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line]
+        lines[0]["written"] -= 2 * 86_400
+        path.write_text("\n".join(map(json.dumps, lines)))
     return words
 
 
@@ -238,6 +260,8 @@ STATES: dict[str, Given] = {
     "a narrow key": narrow_key,
     "a policy that drops in silence": silent_policy,
     "a killed run": killed_run,
+    "a run that was denied without a signature": denied_without_a_signature,
+    "a run that was denied without a signature, two days ago": old_leftover,
     **faults.STATES,
     "a killed run whose delegate was removed from the file": killed_run_without_delegate,
 }

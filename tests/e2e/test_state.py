@@ -59,7 +59,7 @@ def test_state_that_others_may_write(lab: Lab, certbot: Certbot) -> None:
     pending.chmod(0o777)
     credentials = lab.credentials("single.bind.test")
     output = certbot.issue(credentials, "single", code=1)
-    assert f"{pending}: somebody else may write there\nhint: chmod 700 {pending}" in output
+    assert f"{pending}: everybody may write there\nhint: chmod 700 {pending}" in output
     assert lab.serial("single.bind.test") == before
     pending.chmod(0o700)
     foreign = pending / "20200101T000000Z-00000000.json"

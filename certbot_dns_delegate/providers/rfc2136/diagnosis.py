@@ -7,9 +7,9 @@ names alone mislead.
 import dns.rcode
 
 from certbot_dns_delegate.errors import Denied, OutcomeUnknown, Refused, WriteError
-from certbot_dns_delegate.providers.rfc2136.reply import BADTIME, Response, Signature
+from certbot_dns_delegate.providers.rfc2136.reply import BADKEY, BADTIME, Response, Signature
 
-TSIG_ERRORS = {16: "BADSIG", 17: "BADKEY", BADTIME: "BADTIME", 22: "BADTRUNC"}
+TSIG_ERRORS = {16: "BADSIG", BADKEY: "BADKEY", BADTIME: "BADTIME", 22: "BADTRUNC"}
 """RFC 8945 section 3."""
 
 HINTS = {

@@ -157,6 +157,11 @@ class RFC2136(Provider):
             with self._connect() as connection:
                 self._send(connection, update, zone)
 
+    def serving(self, _zone: Name, owners: Sequence[Name], _server: str = "") -> Mapping[Name, frozenset[str]]:
+        with self._connect() as connection:
+            found = self._reader.serving(connection, owners, self._key)
+        return {owner: rrset.values for owner, rrset in found.items()}
+
     def other_type(self, zone: Name, owner: Name) -> str | None:
         """A type beside TXT that the key may change at ``owner``; None when the server refuses it.
 

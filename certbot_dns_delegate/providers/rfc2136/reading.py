@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.tsig
 from dns.name import Name
 
-from certbot_dns_delegate.errors import NoEffect, Refused, WriteError
+from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
 from certbot_dns_delegate.lookup.message import Question, dig
 from certbot_dns_delegate.lookup.reader import Echo, echo, question_end, read
@@ -20,7 +20,7 @@ from certbot_dns_delegate.model import RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
-from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Signature
+from certbot_dns_delegate.providers.rfc2136.reply import BADKEY, Malformed, Signature
 from certbot_dns_delegate.providers.rfc2136.reply import read as read_reply
 from certbot_dns_delegate.text import printable, show, show_all
 
@@ -39,7 +39,7 @@ class Reader:
 
     def zone_of(self, connection: Connection, owner: Name) -> Name | None:
         """The apex of the server's own zone that ``owner`` lies in."""
-        query = self._query(owner, dns.rdatatype.SOA)
+        query = _query(owner, dns.rdatatype.SOA, self._key)
         with answered(connection):
             message = _read(connection.exchange(query), query)
         if message is None or not message.flags & dns.flags.AA:
@@ -83,7 +83,10 @@ class Reader:
             if not missing:
                 return sightings
             if pause_s is not None:
-                self._context.wait(pause_s)
+                try:
+                    self._context.wait(pause_s)
+                except DelegateError:  # the run is being ended; that the server took the update is known
+                    return []
         hint = (
             "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
             " the name, or the name lies below a zone cut, or the server shows us another view (sign_query = true): "
@@ -91,21 +94,47 @@ class Reader:
         )
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
-    def _ask_all(self, connection: Connection, owners: Iterable[Name]) -> dict[Name, dns.message.Message | None]:
-        # Answers are told apart by their id alone, so no two queries may have the same: of 300 random ones, two do.
-        asked = list(owners)
-        ids = random.SystemRandom().sample(range(1 << 16), len(asked))
-        queries = {owner: self._query(owner, dns.rdatatype.TXT, i) for owner, i in zip(asked, ids, strict=True)}
-        wires = connection.exchange_all(list(queries.values()))
-        return {owner: _read(wires[query.id], query) for owner, query in queries.items()}
+    def serving(self, connection: Connection, owners: Sequence[Name], key: dns.tsig.Key | None) -> dict[Name, RRset]:
+        """What the server has at the owners, asked with the key that wrote there: it may choose its view by that.
 
-    def _query(
-        self, owner: Name, rdtype: dns.rdatatype.RdataType, identifier: int | None = None
-    ) -> dns.message.Message:
-        query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0, id=identifier)
-        if self._key is not None:
-            query.use_tsig(self._key)
-        return query
+        A server that does not know the key has no such view, and is asked without.
+
+        :raises Refused: when it does not answer with authority.
+        """
+        with answered(connection):
+            answers = self._put(connection, [_query(owner, dns.rdatatype.TXT, key) for owner in owners])
+            unknown = [owner for owner, (query, wire) in answers.items() if _knows_no_key(wire, query)]
+            answers |= self._put(connection, [_query(owner, dns.rdatatype.TXT, None) for owner in unknown])
+        found = {}
+        for owner, (query, wire) in answers.items():
+            message = _read(wire, query)
+            if message is None or not message.flags & dns.flags.AA:
+                hint = dig(Question(owner, dns.rdatatype.TXT), "+norec", server=connection.server)
+                raise Refused(f"{connection.server} gives no answer with authority to {show(owner)} TXT", hint)
+            found[owner] = txt_in(message, owner)
+        return found
+
+    def _ask_all(self, connection: Connection, owners: Iterable[Name]) -> dict[Name, dns.message.Message | None]:
+        queries = [_query(owner, dns.rdatatype.TXT, self._key) for owner in owners]
+        return {owner: _read(wire, query) for owner, (query, wire) in self._put(connection, queries).items()}
+
+    @staticmethod
+    def _put(
+        connection: Connection, queries: Sequence[dns.message.Message]
+    ) -> dict[Name, tuple[dns.message.Message, bytes]]:
+        """Each query and its answer, by the name it asks for."""
+        # Answers are told apart by their id alone, so no two queries may have the same: of 300 random ones, two do.
+        for query, identifier in zip(queries, random.SystemRandom().sample(range(1 << 16), len(queries)), strict=True):
+            query.id = identifier
+        wires = connection.exchange_all(queries) if queries else {}
+        return {query.question[0].name: (query, wires[query.id]) for query in queries}
+
+
+def _query(owner: Name, rdtype: dns.rdatatype.RdataType, key: dns.tsig.Key | None) -> dns.message.Message:
+    query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0)
+    if key is not None:
+        query.use_tsig(key)
+    return query
 
 
 @contextmanager
@@ -139,6 +168,13 @@ def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None
     if message is None:
         return None
     return message if message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN} else None
+
+
+def _knows_no_key(wire: bytes, query: dns.message.Message) -> bool:
+    try:
+        return bool(query.keyring) and read_reply(wire, query).error == BADKEY
+    except Malformed:
+        return False
 
 
 def _sighting(server: Server, owner: Name, message: dns.message.Message) -> Sighting:

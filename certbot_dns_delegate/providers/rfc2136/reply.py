@@ -20,8 +20,8 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TSIG
 import dns.tsig
 
-BADTIME = 18
-"""RFC 8945 section 3: the only TSIG error with other data, which is the server's clock."""
+BADKEY, BADTIME = 17, 18
+"""RFC 8945 section 3; the second is the only TSIG error with other data, the server's clock."""
 
 
 class Malformed(Exception):

@@ -25,6 +25,7 @@ VOLATILE = (
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\d{10}\.\d+"), "<time>"),
+    (re.compile(r"(?<=after )\d\d:\d\d(?= UTC)"), "<time>"),
     (re.compile(r"(?<!\S) *\d+(\.\d+)? ms\b"), " <n> ms"),
     (re.compile(r'("milliseconds": )[\d.]+'), r"\1<n>"),
     (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "<value>"),

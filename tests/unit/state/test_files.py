@@ -1,15 +1,27 @@
 """Files that hold secrets or decide where they go: read when nobody else could have written them, else refused."""
 
 import os
+import pwd
+import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from certbot_dns_delegate.errors import SettingsError, StateError
-from certbot_dns_delegate.state.files import MOST, check_trusted, make_private, read_trusted
+from certbot_dns_delegate.state import trust
+from certbot_dns_delegate.state.files import (
+    MOST,
+    Directory,
+    check_trusted,
+    make_private,
+    read_trusted,
+    replace_file,
+)
 
-ELSEWHERE = 65534  # nobody's user id
+ELSEWHERE = 12345  # some user's id
+IS_MAPPED = not Path("/proc/self/uid_map").exists() or Path("/proc/self/uid_map").read_text().split()[2] == "4294967295"
 
 
 def written(path: Path, content: bytes = b"x = 1\n", mode: int = 0o600) -> Path:
@@ -96,11 +108,195 @@ def test_a_directory_of_our_own_is_for_this_user_alone(tmp_path: Path) -> None:
     assert (tmp_path / "work/dns-delegate").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_directory_that_others_may_write_is_refused(tmp_path: Path) -> None:
-    """Somebody else could put journals there."""
-    tmp_path.chmod(0o770)
-    with pytest.raises(StateError, match="somebody else may write there\nhint: chmod 700"):
-        make_private(tmp_path)
+@pytest.mark.parametrize(("mode", "who"), [(0o770, "its group"), (0o707, "everybody"), (0o1777, "everybody")])
+def test_a_directory_of_ours_that_others_may_write_is_refused(tmp_path: Path, mode: int, who: str) -> None:
+    """Somebody else could put journals there; it must be ours alone, so that the sticky bit does not help."""
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours").chmod(mode)
+    with pytest.raises(StateError, match=f"{tmp_path}/ours: {who} may write there\nhint: chmod 700 {tmp_path}/ours"):
+        make_private(tmp_path / "ours")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+def test_a_directory_above_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """They could put another in the place of ours; not where the sticky bit keeps them from renaming."""
+    above = tmp_path / "above"
+    above.mkdir()
+    make_private(above / "work/dns-delegate")
+    above.chmod(mode)
+    with pytest.raises(StateError, match=f"{above}: everybody may write there\nhint: chmod go-w {above}"):
+        make_private(above / "work/dns-delegate")
+    above.chmod(mode | stat.S_ISVTX)
+    make_private(above / "work/dns-delegate")
+
+
+def test_a_directory_that_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
+    """Ours with the command that changes it with all that is in it; one above must not be changed for our sake."""
+    status = with_owner(tmp_path.stat(), ELSEWHERE)
+    seen, hint = trust.fault(status, tmp_path) or ("", "")
+    assert seen == f"belongs to user {ELSEWHERE}"
+    assert hint.startswith(f"chown -R {'root' if os.geteuid() == 0 else os.geteuid()} {tmp_path}; in a container")
+    assert hint.endswith(f"{trust.USER}={ELSEWHERE}")
+    seen, hint = trust.fault(status, tmp_path, is_above=True) or ("", "")
+    assert seen == f"belongs to user {ELSEWHERE}"
+    assert "chown" not in hint
+
+
+def with_owner(status: os.stat_result, uid: int, gid: int | None = None) -> os.stat_result:
+    """The same of another owner."""
+    fields = list(status)
+    fields[4] = uid
+    fields[5] = fields[5] if gid is None else gid
+    return os.stat_result(fields)
+
+
+@pytest.mark.parametrize("where", ["work/dns-delegate", "work/dns-delegate/pending"])
+def test_a_link_in_the_place_of_our_directory_is_not_followed(tmp_path: Path, where: str) -> None:
+    """Wherever it leads: nothing is made, read or removed there."""
+    (tmp_path / "victim/pending").mkdir(parents=True)
+    (tmp_path / where).parent.mkdir(parents=True, mode=0o700)
+    (tmp_path / where).symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        Directory.open(tmp_path / "work/dns-delegate/pending", own=2)
+    assert [path.name for path in (tmp_path / "victim").iterdir()] == ["pending"]
+
+
+def test_a_link_above_is_followed_when_we_made_it(tmp_path: Path) -> None:
+    """Work directories are often links to another disk; a loop of them ends."""
+    (tmp_path / "disk/deep").mkdir(parents=True)
+    (tmp_path / "work").symlink_to("disk/link")
+    (tmp_path / "disk/link").symlink_to(tmp_path / "disk/deep/../deep")
+    make_private(tmp_path / "work/dns-delegate")
+    assert (tmp_path / "disk/deep/dns-delegate").is_dir()
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    with pytest.raises(StateError, match="too many symbolic links"):
+        make_private(tmp_path / "one/dns-delegate")
+
+
+def test_what_a_link_leads_to_is_looked_at_too(tmp_path: Path) -> None:
+    """A directory that others may write stays one behind a link."""
+    (tmp_path / "open/deep").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "work").symlink_to(tmp_path / "open/deep")
+    with pytest.raises(StateError, match=f"{tmp_path}/open: everybody may write there"):
+        make_private(tmp_path / "work/dns-delegate")
+
+
+# Whom the operator trusts
+
+
+def test_a_user_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of files and directories."""
+    file = with_owner(written(tmp_path / "x.ini").stat(), 1000)
+    assert trust.fault(file, tmp_path / "x.ini") is not None
+    monkeypatch.setenv(trust.USER, "1000")
+    assert trust.fault(file, tmp_path / "x.ini") is None
+    assert trust.fault(with_owner(tmp_path.stat(), 1000), tmp_path) is None
+    assert trust.fault(with_owner(tmp_path.stat(), 1001), tmp_path) is not None
+
+
+@pytest.mark.parametrize("text", ["0", "root", "-1", "1 000", "4294967296", "1000,1001", "\u0661"])
+def test_what_is_no_id_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Root is trusted without being named, and nothing is guessed."""
+    monkeypatch.setenv(trust.USER, text)
+    with pytest.raises(SettingsError, match=f"{trust.USER} is .*: it takes one id, and never 0"):
+        trust.fault(tmp_path.stat(), tmp_path)
+    monkeypatch.delenv(trust.USER)
+    monkeypatch.setenv(trust.GROUP, text)
+    with pytest.raises(SettingsError, match=f"{trust.GROUP} is .*: it takes one id, and never 0"):
+        trust.fault(with_mode(tmp_path.stat(), 0o770), tmp_path)
+
+
+def with_mode(status: os.stat_result, mode: int) -> os.stat_result:
+    """The same with other permissions."""
+    return os.stat_result([stat.S_IFMT(status.st_mode) | mode, *list(status)[1:]])
+
+
+GROUPS = """
+import os, stat, sys
+from pathlib import Path
+from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.state import trust
+if os.geteuid() == 0 and not os.getegid():
+    os.setgid(2000)
+gid = os.getegid()
+os.environ[trust.GROUP] = str(gid + int(sys.argv[2]))
+path = Path(sys.argv[1])
+fields = list(path.stat())
+fields[0], fields[4], fields[5] = fields[0] | 0o020, os.geteuid(), gid + int(sys.argv[2])
+try:
+    print(trust.fault(os.stat_result(fields), path))
+except SettingsError as error:
+    print(error)
+"""
+
+
+def judged_of_group(path: Path, more: int = 0) -> str:
+    """What is said of a file that this process's own group may write and the environment names; ``more``: another."""
+    command = [sys.executable, "-c", GROUPS, str(path), str(more)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not IS_MAPPED, reason="this user namespace has one group alone")
+def test_a_group_that_the_environment_names(tmp_path: Path) -> None:
+    """Only one that this process is in; kubelet gives the pod's processes the group it lets write."""
+    path = written(tmp_path / "x.ini")
+    assert judged_of_group(path) == "None\n"
+    assert f"{trust.GROUP}=" in judged_of_group(path, 17)
+    assert "this process is not in that group\nhint: id -G" in judged_of_group(path, 17)
+
+
+def test_a_group_that_others_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's own has no others; one that passwd or group gives to somebody else is refused by name."""
+    others = next((u.pw_gid for u in pwd.getpwall() if u.pw_gid and u.pw_uid not in {0, os.geteuid()}), None)
+    assert others is not None, "every system has some"
+    found = list(trust._others_in(others))
+    assert next(u.pw_name for u in pwd.getpwall() if u.pw_gid == others) in found
+    assert list(trust._others_in(2**31 - 7)) == []
+
+
+def test_the_hints_for_a_volume(tmp_path: Path) -> None:
+    """What kubelet has made writable for a group is told with what ends it there."""
+    made = with_mode(tmp_path.stat(), 0o2770)
+    found = trust.fault(made, tmp_path)
+    assert found is not None
+    assert found[0] == "its group may write"
+    assert found[1].startswith(f"chmod 700 {tmp_path}; on a Kubernetes volume")
+    assert "fsGroupChangePolicy: OnRootMismatch" in found[1]
+    assert f"{trust.GROUP}={made.st_gid}" in found[1]
+
+
+# A file in a directory where others may write
+
+
+def test_a_file_is_replaced_without_following_links(tmp_path: Path) -> None:
+    """Whatever a collector's user has planted: the name of the new file cannot be guessed, and links are replaced."""
+    victim = written(tmp_path / "victim", b"precious")
+    (tmp_path / "collector").mkdir()
+    (tmp_path / "collector").chmod(0o777)
+    target = tmp_path / "collector/delegate.prom"
+    target.symlink_to(victim)
+    for pid in range(os.getpid() - 50, os.getpid() + 50):
+        (tmp_path / f"collector/.delegate.prom.{pid}").symlink_to(victim)
+    replace_file(target, "metric 1\n", 0o644)
+    assert victim.read_bytes() == b"precious"
+    assert (target.read_text(), target.is_symlink(), oct(target.stat().st_mode & 0o777)) == (
+        "metric 1\n",
+        False,
+        "0o644",
+    )
+    assert len(list((tmp_path / "collector").iterdir())) == 101
+
+
+def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    """And nothing else is left there."""
+    (tmp_path / "x").mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace_file(tmp_path / "x", "text", 0o644)
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "none/x", "text", 0o644)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import KEEP, Event, History, Selection
 
 
@@ -186,3 +188,26 @@ def test_long_details_are_cut(history: History) -> None:
     assert event.detail["error"] == "x" * 1997 + "..."
     assert len(event.detail["servers"]) == 64
     assert len(json.dumps(event.detail)) < 150_000
+
+
+@pytest.mark.parametrize("kind", ["link", "writable"])
+def test_a_database_that_others_could_have_written_is_not_used(
+    history: History, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """It decides how long an order waits, and SQLite is no reader for what strangers have made."""
+    history.record([withdrawn("a.")])
+    if kind == "link":
+        history.path.rename(tmp_path / "elsewhere")
+        history.path.symlink_to(tmp_path / "elsewhere")
+    else:
+        history.path.chmod(0o666)
+    caplog.clear()
+    history.record([withdrawn("b.")])
+    assert history.last_withdrawn(["a."]) == {}
+    assert "could not be written: " in caplog.text
+    assert "could not be read: " in caplog.text
+    for read in (lambda: history.page(Selection(), 10), lambda: history.last_planned(["a"])):
+        with pytest.raises(StateError):
+            read()
+    with pytest.raises(StateError), Fleet(history.path).open():
+        pass

@@ -15,8 +15,9 @@ import pytest
 
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.state.files import MOST
-from certbot_dns_delegate.state.journal import Entry, Journal, State
+from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, DAY_S, Entry, Journal, State
 from certbot_dns_delegate.state.pending import Pending
+from tests.unit.state.test_files import IS_MAPPED
 
 GOOD = {
     "authenticator": "dns-delegate",
@@ -157,9 +158,42 @@ def test_a_directory_that_cannot_be_made_or_that_others_may_write(tmp_path: Path
     for shared in (tmp_path / "a", tmp_path / "a/pending"):
         shared.mkdir(exist_ok=True)
         shared.chmod(0o770)
-        with pytest.raises(StateError, match=f"{shared}: somebody else may write there\nhint: chmod 700 {shared}"):
+        with pytest.raises(StateError, match=f"{shared}: its group may write there\nhint: chmod 700 {shared}"):
             Pending(tmp_path / "a/pending").start()
         shared.chmod(0o700)
+
+
+UNREADABLE = """
+import os, sys
+from pathlib import Path
+from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.state.pending import Pending
+pending = Pending(Path(sys.argv[1]))
+if os.geteuid() == 0:
+    os.setuid(65534)
+for call in (pending.start, pending.adopt_dead, lambda: list(pending.dead()), lambda: list(pending.all_open())):
+    try:
+        call()
+    except StateError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not IS_MAPPED, reason="this user namespace has one user alone, who may read everything in it")
+def test_a_directory_of_another_user_is_told_as_such(pending: Pending) -> None:
+    """Root ran once, then a service user: each way of using it says whose it must be."""
+    pending.start().close()
+    pending.directory.parent.parent.chmod(0o755)
+    pending.directory.parent.chmod(0o700 if os.geteuid() == 0 else 0)
+    command = [sys.executable, "-c", UNREADABLE, str(pending.directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    pending.directory.parent.chmod(0o700)
+    told = done.stdout.splitlines()
+    assert done.stderr == ""
+    assert len(told) == 8
+    assert {line.partition(": ")[0] for line in told[::2]} <= {str(pending.directory), str(pending.directory.parent)}
+    for hint in told[1::2]:
+        assert hint.startswith(("hint: chown -R 65534 ", f"hint: chown -R {os.geteuid()} "))
 
 
 # Whose it is
@@ -254,8 +288,6 @@ def line(**fields: object) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"\n\n",
         b"\xff\xfe\x00",
         b'null\n[]\n1\n"x"\n{}',
         b'{"number": 0, "state": "withdrawn"}',
@@ -264,7 +296,9 @@ def line(**fields: object) -> bytes:
         b'{"number": ' + b"9" * 5000 + b', "state": "intended"}',
         b"[" * 200_000,
         b'{"a":' * 200_000,
-        line()[:-20],
+        line()[:40] + b"?" + line()[41:],
+        line()[:-1] + b"?",
+        b"\0" * 100,
         line(state="published"),
         line(state="no such state"),
         line(number="x"),
@@ -293,12 +327,107 @@ def line(**fields: object) -> bytes:
         line(written=-1),
     ],
 )
-def test_content_that_is_no_entry_is_passed_over(pending: Pending, content: bytes) -> None:
-    """Wrong types, deep or torn JSON, names that are none, an owner outside its zone: no error and nothing to do."""
-    planted(pending, content)
+def test_content_that_is_not_understood_is_kept(pending: Pending, content: bytes) -> None:
+    """A newer version's, damaged or a stranger's: no error, nothing to do, and the file stays as it is for people."""
+    path = planted(pending, content)
     assert list(pending.all_open()) == []
+    for _ in range(2):
+        assert pending.adopt_dead() == []
+        assert pending.left_alone == [path]
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("length", range(1, len(line(written=1.5e9, late_s=1e-300, servers=None, values=["ä"]))))
+def test_a_line_that_was_never_finished(pending: Pending, length: int) -> None:
+    """A crash tore it, wherever, before its request left."""
+    whole = line(written=1.5e9, late_s=1e-300, servers=None, values=["ä"])
+    planted(pending, b"\n" + whole[:length])
     assert pending.adopt_dead() == []
+    assert pending.left_alone == []
     assert not list(pending.directory.glob("*.json"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_a_journal_in_which_nothing_was_written_goes(pending: Pending, content: bytes) -> None:
+    """A run that died before it intended anything."""
+    planted(pending, content)
+    assert pending.adopt_dead() == []
+    assert pending.left_alone == []
+    assert not list(pending.directory.glob("*.json"))
+
+
+def test_a_fact_of_a_newer_version_leaves_its_entry_alone(pending: Pending) -> None:
+    """What it means for the entry is not known; the others are acted upon, and the file stays for that version."""
+    path = planted(
+        pending, b"\n".join([line(), line(number=1, values=["two"]), b'{"number": 0, "moved": "elsewhere"}'])
+    )
+    (journal,) = pending.adopt_dead()
+    assert [e.values for e in journal.open_entries.values()] == [("two",)]
+    journal.mark([1], State.WITHDRAWN)
+    journal.close()
+    assert path.exists()
+    assert pending.adopt_dead() == []
+    assert pending.left_alone == [path]
+
+
+def test_a_journal_of_the_first_version_is_read(pending: Pending) -> None:
+    """Without what later ones write down, an entry counts as signed, and is only struck off by a signed answer."""
+    planted(pending, line())
+    (journal,) = pending.adopt_dead()
+    (entry,) = journal.open_entries.values()
+    assert (entry.late_s, entry.refresh_s, entry.servers) == (AGAIN_AFTER_S, DAY_S, None)
+    die(journal)
+
+
+def test_every_fact_is_read_again(pending: Pending) -> None:
+    """What one run has written down, the next one knows."""
+    journal = pending.start()
+    journal.intend([entry("a", "b"), entry("c", owner="d")])
+    for fact in ({"server": "192.0.2.1@53"}, {"server": "192.0.2.2@53"}, {"left": ["b"]}):
+        journal.add([0], **fact)
+    for fact in ({"tried": 5.0}, {"tried": 6.0}, {"told": True}, {"absent": 7.0}, {"state": State.PUBLISHED}):
+        journal.note([0, 1], **fact)
+    die(journal)
+    (again,) = pending.adopt_dead()
+    assert again.is_understood
+    assert again.records == journal.records
+    noted = again.records[0]
+    assert (noted.entry.server, noted.entry.ours, noted.tries, noted.tried) == ("192.0.2.2@53", {"a"}, 2, 6.0)
+    assert (noted.told, noted.absent, noted.state) == (True, 7.0, State.PUBLISHED)
+    die(again)
+
+
+def test_a_file_in_the_place_of_a_journal_is_not_removed(pending: Pending) -> None:
+    """Whoever has put another one there, ours is finished and the other is not ours."""
+    journal = pending.start()
+    journal.path.rename(journal.path.with_suffix(".away"))
+    journal.path.write_text("another")
+    journal.close()
+    assert journal.path.read_text() == "another"
+
+
+def test_looking_changes_nothing(pending: Pending) -> None:
+    """What ``sweep --dry-run`` and ``check`` do: no file is made, changed, locked or removed."""
+    assert list(pending.dead()) == []
+    assert not pending.directory.parent.exists()
+    planted(pending, line())
+    planted(pending, b"", "20260101T000000Z-empty000.json")
+    (pending.directory / ".lock").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in pending.directory.iterdir()}
+    assert [noted.entry.values for noted in pending.dead()] == [("one",)]
+    assert {path.name: path.stat().st_mtime_ns for path in pending.directory.iterdir()} == before
+
+
+def test_more_journals_than_a_process_may_open(pending: Pending, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are taken over in turns."""
+    monkeypatch.setattr("certbot_dns_delegate.state.pending.MOST_ADOPTED", 3)
+    paths = [planted(pending, line(), f"{number}.json") for number in range(5)]
+    first = pending.adopt_dead()
+    assert [journal.path for journal in first] == paths[:3]
+    second = pending.adopt_dead(passed=[journal.path for journal in first])
+    assert [journal.path for journal in second] == paths[3:]
+    for journal in (*first, *second):
+        die(journal)
 
 
 def test_a_bad_line_spoils_no_good_one(pending: Pending) -> None:
