@@ -48,6 +48,7 @@ class Order:
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether every name could be issued for."""
     tally = Tally()
+    shown = {None: set(Verdict), "warn": {Verdict.WARN, Verdict.FAIL}, "fail": {Verdict.FAIL}}[arguments.only]
     with Pool(WORKERS, "check") as pool:
         for order in _orders(arguments, host, output, tally):
             tally.add(map(str, order.wanted))
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             # For a program one by one; a person reads once what is the same for many names.
             for finding in found if output.is_json else merged(found):
                 output.progress("")
-                finding.show(output)
+                if finding.verdict in shown:
+                    finding.show(output)
             output.flush()
             if arguments.write:
                 for wanted in order.wanted:
@@ -67,9 +69,11 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                         for finding in _counted(
                             write.run(order.settings, host, order.resolvers, wanted), tally, dependent
                         ):
-                            finding.show(output)
+                            if finding.verdict in shown:
+                                finding.show(output)
     for finding in leftovers.look(host):
-        finding.show(output)
+        if finding.verdict in shown:
+            finding.show(output)
         if finding.verdict is Verdict.FAIL:
             tally.fail()
     output.text(str(tally))

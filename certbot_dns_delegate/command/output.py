@@ -24,6 +24,7 @@ class Output:
         self._err = err
         self.is_json = is_json
         is_dumb = os.environ.get("TERM") == "dumb"
+        self.is_terminal = out.isatty()
         # https://no-color.org: set and not empty.
         self.has_colour = out.isatty() and not os.environ.get("NO_COLOR") and not is_dumb
         self._has_progress = err.isatty() and not is_dumb

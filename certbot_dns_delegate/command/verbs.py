@@ -78,6 +78,7 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
+    parser.add_argument("--only", choices=("warn", "fail"), help="show only warnings and errors, or only errors")
     parser.add_argument(
         "--all-lineages",
         action="store_true",
@@ -123,6 +124,7 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
 def _add_monitor(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
     parser.add_argument("--since-last", action="store_true", help="only what is not as it was at the last look")
+    parser.add_argument("--only", choices=("fail",), help="show only names that are not ok")
     parser.add_argument("--resume", action="store_true", help="go on with the pass that was interrupted")
     parser.add_argument(
         "--serving",
@@ -226,10 +228,10 @@ VERBS = (
     Verb(
         "monitor",
         "watch the delegations of a fleet",
-        "Look at the delegation of each name, with any number of names in the same memory, and write one JSON object a"
-        " line. States: ok, missing, elsewhere, dangling, loop, broken server, wildcard only, undelegated (was ours),"
-        " gone and never arrived (no address in --serving), stale (not issued for --stale), no name. Since when is"
-        " remembered between runs.",
+        "Look at the delegation of each name. A terminal gets a table and a summary, a pipe one JSON object a line."
+        " Memory use does not grow with the number of names. States: ok, missing, elsewhere, dangling, loop, too long,"
+        " broken server, wildcard only, undelegated (led here before), gone and never arrived (no address in"
+        " --serving), stale (not issued for --stale), no name. When a state began is remembered between runs.",
         "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
         "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
         _add_monitor,

@@ -16,8 +16,8 @@ from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.monitor import standing as delegation
-from certbot_dns_delegate.monitor.letter import letter
 from certbot_dns_delegate.monitor.page import Overview, as_page
+from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, line, row, summary
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.workers import UNUSABLE, Batch, crew
 from certbot_dns_delegate.state.files import replace_file
@@ -27,14 +27,16 @@ from certbot_dns_delegate.text import command_line, printable
 TOGETHER = 500
 """Names in one batch: enough that its slowest name costs little of the whole."""
 
-GONE, NEVER, STALE = "gone", "never arrived", "stale"
 DELEGATED = {OK, WILDCARD}
+UNCERTAIN = {BROKEN, delegation.LOOP, delegation.LONG, UNUSABLE}
+"""States that do not show where the name leads now."""
 STATES = (
     OK,
     delegation.MISSING,
     delegation.ELSEWHERE,
     delegation.DANGLING,
     delegation.LOOP,
+    delegation.LONG,
     BROKEN,
     WILDCARD,
     UNDELEGATED,
@@ -54,6 +56,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
     if arguments.prometheus is not None and not arguments.prometheus.absolute().parent.is_dir():
         raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
+    is_table = output.is_terminal and not output.is_json
     serving = {each.title: tuple(arguments.serving or each.serving) for each in settings.delegates}
     tally: Counter[str] = Counter()
     overview = Overview()
@@ -70,7 +73,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                     overview.add(record)
                     if not arguments.since_last or record["was"] != record["state"]:
                         is_well &= record["state"] == OK
-                        output.write(json.dumps(record) + "\n")
+                        if arguments.only is None or record["state"] != OK:
+                            output.write(line(record, output) if is_table else json.dumps(record) + "\n")
                 output.flush()
                 # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
                 fleet.record(database, learnt)
@@ -81,6 +85,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         finally:
             output.progress("")
         fleet.finish(database)
+    if is_table:
+        output.text(summary(tally, STATES))
     if arguments.prometheus is not None:
         _write_metrics(arguments.prometheus, tally, time.monotonic() - begin)
     if arguments.html is not None:
@@ -120,16 +126,13 @@ def _judged(
 ) -> tuple[list[dict[str, object]], dict[str, Known]]:
     """What each standing means beside what was known, as records to show, and what is known then."""
     now = time.time()
+    known = Fleet.known(database, [standing.name for standing in standings])
     usable = [standing.name for standing in standings if standing.state != UNUSABLE]
-    known = Fleet.known(database, usable)
     issued = host.history.last_planned([name.removeprefix("*.") for name in usable]) if arguments.stale else {}
     learnt: dict[str, Known] = {}
     records = []
     for standing in standings:
         before = learnt.get(standing.name) or known.get(standing.name) or Known()
-        if standing.state == UNUSABLE:
-            records.append(_record(standing, before, now, None))
-            continue
         is_delegated = standing.state in DELEGATED
         used = issued.get(standing.name.removeprefix("*."))
         after = before
@@ -143,7 +146,7 @@ def _judged(
         after = after.with_state(state, now, is_delegated=is_delegated)
         learnt[standing.name] = after
         since = after.away if state in {GONE, NEVER} and after.away is not None else after.since
-        records.append(_record(replace(standing, state=state), before, since, used))
+        records.append(row(replace(standing, state=state), before, since, used))
     return records, learnt
 
 
@@ -153,23 +156,8 @@ def _state(standing: Standing, known: Known, *, is_watched: bool) -> str:
         if is_watched and known.away is not None:
             return GONE if known.arrived else NEVER
         return standing.state
-    is_lost = known.delegated is not None and standing.state not in {BROKEN, delegation.LOOP}
+    is_lost = known.delegated is not None and standing.state not in UNCERTAIN
     return UNDELEGATED if is_lost else standing.state
-
-
-def _record(standing: Standing, before: Known, since: float, issued: float | None) -> dict[str, object]:
-    return {
-        "name": standing.name,
-        "state": standing.state,
-        "since": since,
-        "was": before.state,
-        "delegate": standing.delegate,
-        "addresses": standing.addresses,
-        "seen": standing.seen,
-        "do": standing.do,
-        "issued": issued,
-        "letter": letter(standing, since, issued) if standing.state in {GONE, NEVER, STALE} else "",
-    }
 
 
 # What is told beside

@@ -15,7 +15,7 @@ from certbot_dns_delegate.state.fleet import Networks, is_here
 from certbot_dns_delegate.text import printable, record, show
 
 OK, MISSING, ELSEWHERE, DANGLING = "ok", "missing", "elsewhere", "dangling"
-LOOP, BROKEN, WILDCARD = "loop", "broken server", "wildcard only"
+LOOP, LONG, BROKEN, WILDCARD = "loop", "too long", "broken server", "wildcard only"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def look(
 
     owners = dict.fromkeys(each.owner for each in names)
     ended = Follower(recursive, None, suffix_of, is_own).follow_all(owners)
-    standings = [_standing(each, ended[each.owner], route) for each in names]
+    standings = [_standing(each, ended[each.owner], route, settings) for each in names]
     ours = {
         each.owner.parent(): serving[at.delegate]
         for each, at in zip(names, standings, strict=True)
@@ -73,34 +73,56 @@ def router(settings: Settings) -> Route:
     return route
 
 
-def _standing(wanted: Wanted, ended: Followed | DelegateError, route: Route) -> Standing:
+def _standing(wanted: Wanted, ended: Followed | DelegateError, route: Route, settings: Settings) -> Standing:
     name = str(wanted)
     if isinstance(ended, ChainLoop | ChainTooLong):
-        return Standing(name, LOOP, ended.problem, ended.hint)
+        return Standing(name, LOOP if isinstance(ended, ChainLoop) else LONG, ended.problem, ended.hint)
     if isinstance(ended, DelegateError):
         return Standing(name, BROKEN, ended.problem, ended.hint)
     chain = ended.chain
     delegate = route(chain.target)
     if not chain.aliases and delegate is None:
-        return Standing(name, MISSING, f"{show(wanted.owner)} has no CNAME")
+        return Standing(name, MISSING, f"{show(wanted.owner)} has no CNAME", _advice(wanted, settings, "add"))
     if delegate is None:
         state = ELSEWHERE if ended.exists else DANGLING
         what = "leads elsewhere" if ended.exists else "leads to a name that does not exist"
-        return Standing(name, state, f"{what}: {chain}")
-    problem = _forbidden(wanted, chain.target, delegate)
+        is_own = bool(chain.aliases) and not chain.aliases[0].is_wildcard
+        advice = _advice(wanted, settings, "change the CNAME to" if is_own else "add")
+        return Standing(name, state, f"{what}: {chain}", advice)
+    problem, advice = _forbidden(wanted, chain.target, delegate)
     if problem:
-        return Standing(name, ELSEWHERE, f"{problem}: {chain}", "", delegate.title)
+        return Standing(name, ELSEWHERE, f"{problem}: {chain}", advice, delegate.title)
     if chain.aliases and chain.aliases[0].is_wildcard:
         hint = f"add  {record(wanted.owner, 'CNAME', chain.aliases[0].target)}"
         return Standing(name, WILDCARD, f"only a wildcard answers: {chain}", hint, delegate.title)
     return Standing(name, OK, str(chain), "", delegate.title)
 
 
-def _forbidden(wanted: Wanted, target: Name, delegate: Delegate) -> str:
+def _advice(wanted: Wanted, settings: Settings, verb: str) -> str:
+    """What to do so that a name leads into the first delegate that it may use."""
+    for delegate in settings.delegates:
+        if not delegate.serves(wanted.identifier):
+            continue
+        if delegate.provider == "acme-dns" and delegate.targets is None:
+            return settings.command("register", wanted.identifier)  # it prints the CNAME of an account that is there
+        try:
+            target = delegate.suggested_target(wanted.identifier)
+        except DelegateError:
+            continue
+        if target is not None:
+            return f"{verb}  {record(wanted.owner, 'CNAME', target)}"
+    return f"add {wanted.identifier} to  for =  in the section that it may use"
+
+
+def _forbidden(wanted: Wanted, target: Name, delegate: Delegate) -> tuple[str, str]:
+    """Why a name may not use this target, and what to do; empty where it may."""
     if not delegate.serves(wanted.identifier):
-        return f"[{printable(delegate.title)}] is not for this name"
+        title = printable(delegate.title)
+        return f"[{title}] is not for this name", f"if it may, add {wanted.identifier} to  for =  in [{title}]"
     try:
         expected = delegate.expected_target(wanted.identifier)
     except DelegateError as error:
-        return error.problem
-    return f"may only use {show(expected)}" if expected is not None and expected != target else ""
+        return error.problem, error.hint
+    if expected is None or expected == target:
+        return "", ""
+    return f"may only use {show(expected)}", f"change the CNAME to  {record(wanted.owner, 'CNAME', expected)}"

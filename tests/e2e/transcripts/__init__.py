@@ -22,6 +22,7 @@ ABOUT = """about() { awk -v pattern="$1" '/^ / { if (on) print; next } { on = $0
 VOLATILE = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}"), "<run>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?Z"), "<time>"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "<time>"),
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (re.compile(r"\d{10}\.\d+"), "<time>"),

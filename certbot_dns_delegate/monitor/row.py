@@ -1,0 +1,49 @@
+"""A row of ``monitor``: an object for programs, a line for people."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from certbot_dns_delegate.command.output import Output, count
+from certbot_dns_delegate.monitor.letter import letter
+from certbot_dns_delegate.monitor.standing import OK, WILDCARD, Standing
+from certbot_dns_delegate.state.fleet import Known
+
+GONE, NEVER, STALE = "gone", "never arrived", "stale"
+WIDTH = max(map(len, (WILDCARD, NEVER)))
+INDENT = " " * 6
+
+
+def row(standing: Standing, before: Known, since: float, issued: float | None) -> dict[str, object]:
+    """What there is to say of one name.
+
+    :param before: what was known at the last look.
+    :param since: when its state began, seconds since the epoch.
+    :param issued: when a certificate for it was last ordered here; None: not asked.
+    """
+    return {
+        "name": standing.name,
+        "state": standing.state,
+        "since": since,
+        "since_utc": f"{datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "was": before.state,
+        "delegate": standing.delegate,
+        "addresses": standing.addresses,
+        "seen": standing.seen,
+        "do": standing.do,
+        "issued": issued,
+        "letter": letter(standing, since, issued) if standing.state in {GONE, NEVER, STALE} else "",
+    }
+
+
+def line(each: Mapping[str, object], output: Output) -> str:
+    """A row as a line of a table, with what to do below it."""
+    verdict = output.verdict("ok" if each["state"] == OK else "fail")
+    seen = " ".join(str(each["seen"]).split())
+    text = f"{verdict}  {each['state']!s:{WIDTH}}  {str(each['since_utc'])[:10]}  {each['name']}  {seen}"
+    return text + (f"\n{INDENT}do: {each['do']}" if each["do"] else "") + "\n"
+
+
+def summary(tally: Mapping[str, int], states: Collection[str]) -> str:
+    """How many names are in which state."""
+    parts = [f"{tally[state]:,} {state}" for state in states if tally.get(state)]
+    return f"{count(sum(tally.values()), 'name')}: {', '.join(parts) or 'none'}"
