@@ -109,9 +109,7 @@ def _problems(look: Look) -> Iterator[str]:
         yield f"{look.udp.rcode} to SOA"
     elif not look.udp.is_authoritative:
         yield "no authority (lame)"
-    asked = look.udp.ask.question.name
-    question = look.udp.message.question
-    if look.udp.rcode == "NOERROR" and question and question[0].name.labels != asked.labels:
+    if look.udp.rcode == "NOERROR" and not look.udp.keeps_case:
         yield "changes the case of the query name, which resolvers that mix it (0x20) take for a forgery"
 
 

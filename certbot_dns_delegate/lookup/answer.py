@@ -3,10 +3,13 @@
 Messages are read with one RR in each RRset: dnspython would otherwise keep only the last of several CNAMEs.
 """
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+import dns.exception
 import dns.message
+import dns.name
 import dns.rdataclass
 import dns.rrset
 from dns.name import Name
@@ -44,10 +47,19 @@ def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | N
         raise LookupFailed(
             f"{show(owner)} has several CNAMEs: {show_all(targets)}", "leave one: a name can have only one CNAME"
         )
-    by_dname = any(
-        r.rdtype == RdataType.DNAME and owner != r.name and owner.is_subdomain(r.name) for r in message.answer
-    )
-    return targets[0], by_dname
+    dname = next((r for r in message.answer if r.rdtype == RdataType.DNAME and is_above(r.name, owner)), None)
+    if dname is None:
+        return targets[0], False
+    # A CNAME that a DNAME has made repeats the letters of the question (RFC 6672 section 2.2), which went out mixed.
+    with contextlib.suppress(dns.exception.DNSException):
+        made = dns.name.Name((*owner.labels[: -len(dname.name)], *dname[0].target.labels))
+        return (made if made == targets[0] else targets[0]), True
+    return targets[0], True
+
+
+def is_above(name: Name, owner: Name) -> bool:
+    """Whether ``owner`` lies below ``name``."""
+    return name != owner and owner.is_subdomain(name)
 
 
 def end_of_alias(message: dns.message.Message, owner: Name) -> Name:

@@ -1,27 +1,31 @@
-"""The conversation with one name server: its UDP socket, its TCP connection, and the questions on their way."""
+"""The conversation with one server: when a question goes out, by which transport, and what its replies are worth."""
 
-import errno
-import os
+import random
 import selectors
-import socket
-import struct
+import ssl
 from collections import deque
 from collections.abc import Iterator
 
 import dns.message
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.lookup.message import PAYLOAD, UNREACHABLE, Ask
-from certbot_dns_delegate.lookup.reader import TC, Echo, Unreadable, echo, parse, question_end
+from certbot_dns_delegate.lookup import forms, sockets
+from certbot_dns_delegate.lookup.forms import Form
+from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, cookie_in, habits_of
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Reply, Silence
+from certbot_dns_delegate.lookup.reader import HEADER, TC, Echo, Unreadable, echo, parse
+from certbot_dns_delegate.lookup.transport import Port, Sent, Stream, Way
 from certbot_dns_delegate.model import Server
 
 ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
 """Of an answer to these nothing but the answer section is read."""
-MOST_WRONG = 32
-"""Messages from one server that answer nothing before no more of its are read; a real one sends none, or a few
-repetitions of what it has answered, which are not counted."""
-AT_ONCE = 16
-"""Datagrams that are read before other servers have their turn."""
+WINDOW = 20
+"""Questions outstanding at one server: below the burst that response rate limiting tolerates in use."""
+SILENCE_S = 0.5
+"""Seconds without a reply until the question is repeated in a plainer form, by UDP and the first time by TCP too."""
+MOST_WRONG = 64
+"""Messages from one server that answer nothing, on all its ports, before it is given up."""
+MALFORMED = "malformed"
 
 
 class Pending:
@@ -31,279 +35,315 @@ class Pending:
         self.ask = ask
         self.patience_s = patience_s
         self.started = 0.0
-        self.repeated = False
-        self.use_edns = True
+        self.due = 0.0
+        """When something is to be done about it."""
+        self.is_waiting = True
+        """Nothing came of it yet."""
+        self.tried: list[Form] = []
+        self.ports: list[Port] = []
         self.needs_tcp = ask.by_tcp
+        self.has_tcp = False
+        """TCP has been tried."""
         self.is_truncated = False
-
-    def renew(self) -> None:
-        """Render it; not before it is sent, since most questions to a zone's further servers never are."""
-        identifier = os.urandom(2)
-        self.id = int.from_bytes(identifier, "big")
-        self.wire = self.ask.question.wire(identifier, edns=self.use_edns)
-        self.question_end = question_end(self.wire)
+        self.is_malformed = False
+        self.doubtful: Reply | None = None
+        """What may be forged, since it is not as this server's answers are."""
 
 
 class Conversation:
-    """All questions to one server: a UDP socket, and a TCP connection once it is needed."""
+    """All questions to one server."""
 
-    def __init__(self, server: Server, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self, server: Server, selector: selectors.BaseSelector, tls: tuple[ssl.SSLContext, str] | None = None
+    ) -> None:
+        """:param tls: how to secure TCP, and the name that the certificate must show; no UDP then."""
         self.server = server
         self.selector = selector
+        self.tls = tls
         self.waiting: deque[Pending] = deque()
-        self.outstanding: dict[int, Pending] = {}
-        self.answered: set[int] = set()
-        """Ids of questions that need no more answers; a repeated question has several."""
-        self.wrong = 0
-        self.udp: socket.socket | None = None
-        self.udp_failure = ""
-        self.tcp: socket.socket | None = None
-        self.tcp_failure = ""
-        self.tcp_replies = 0
-        self.tcp_busy = False
-        self.tcp_queue: deque[Pending] | None = None
-        """Once the server has closed a connection: what waits until the question on its way by TCP is answered."""
-        self.tcp_out = bytearray()
-        self.tcp_in = bytearray()
+        self.outstanding: dict[Pending, None] = {}
+        self._habits = habits_of(server)
+        self._wrong = 0
+        self._ports: dict[Port, None] = {}
+        self._udp_failure = ""
+        self._stream: Stream | None = None
+        self._tcp_failure = ""
+        self._tcp_waiting: deque[Pending] = deque()
+        self._tcp_window = WINDOW
+        """Questions on one connection at once; fewer where the server has closed one after fewer answers."""
+
+    # What the loop calls
+
+    def tick(self, now: float) -> Iterator[Outcome]:
+        """Give up what waits in vain, repeat what is not answered, and put what has its turn."""
+        for pending in list(self.outstanding):
+            if now - pending.started >= pending.patience_s or self._is_hopeless(pending):
+                self._end(pending)
+                yield self._failed(pending)
+            elif now >= pending.due:
+                self._repeat(pending, now)
+        while self.waiting and self._has_room():
+            self._put(self.waiting.popleft(), now)
+
+    @property
+    def due(self) -> float:
+        """When :meth:`tick` has something to do."""
+        return min((0.0 if self._is_hopeless(p) else p.due for p in self.outstanding), default=float("inf"))
+
+    def close(self) -> None:
+        """Drop everything."""
+        for port in self._ports:
+            port.close()
+        if self._stream is not None:
+            self._stream.close()
 
     # Sending
 
-    def send(self, pending: Pending, now: float) -> None:
-        pending.renew()
-        while pending.id in self.outstanding:
-            pending.renew()
-        pending.started = pending.started or now
-        self.outstanding[pending.id] = pending
+    def _has_room(self) -> bool:
+        if len(self.outstanding) >= WINDOW:
+            return False
+        # An exchange that has no socket at all may always have one, or it would never end.
+        return bool(self._ports) or sockets.may_open() or not self.selector.get_map()
+
+    def _put(self, pending: Pending, now: float) -> None:
+        pending.started = now
+        pending.due = now + pending.patience_s
+        self.outstanding[pending] = None
+        form = forms.first(self._habits, pending.ask.question.dnssec_ok)
         if pending.needs_tcp:
-            self._send_tcp(pending)
+            self._by_tcp(pending, form)
         else:
-            self._send_udp(pending)
+            pending.due = now + min(SILENCE_S, pending.patience_s)
+            self._by_udp(pending, form)
 
-    def repeat(self, pending: Pending) -> None:
-        """The question once more, by both transports: a dead UDP port is only seen by TCP."""
-        pending.repeated = True
-        self._send_udp(pending)
-        self._send_tcp(pending)
+    def _repeat(self, pending: Pending, now: float) -> None:
+        """By both transports: a dead UDP port is only seen by TCP. The next time without EDNS, if that may be it."""
+        pending.due = pending.started + pending.patience_s
+        question, is_first = pending.ask.question, not pending.has_tcp
+        may_be_bare = not question.dnssec_ok and self._habits.takes_edns is not True and not pending.needs_tcp
+        if is_first:
+            form = Form.BARE if Form.BARE in pending.tried else Form.PLAIN
+            self._by_udp(pending, form)
+            self._by_tcp(pending, form)
+        elif may_be_bare:
+            self._by_udp(pending, Form.BARE)
+            self._by_tcp(pending, Form.BARE)
+        if is_first and may_be_bare and Form.BARE not in pending.tried:
+            pending.due = min(pending.due, now + SILENCE_S)
 
-    def _send_udp(self, pending: Pending) -> None:
-        if self.wrong >= MOST_WRONG:
-            self._send_tcp_once(pending)
+    def _by_udp(self, pending: Pending, form: Form) -> None:
+        if self._udp_failure:
+            self._by_tcp(pending, form)
             return
         try:
-            if self.udp is None:
-                self.udp = self._socket(socket.SOCK_DGRAM)
-                self.selector.register(self.udp, selectors.EVENT_READ, self)
-            self.udp.send(pending.wire)
-        except BlockingIOError:
-            pass  # a full buffer loses it as the network may; it is repeated
+            port = self._port()
+            pending.ports.append(port)
+            port.send(self._sent(pending, form, port))
         except OSError as error:
-            self.udp_failure = _reason(error)
-            if not pending.needs_tcp:
-                pending.needs_tcp = True
-                self._send_tcp(pending)
+            self.fail_udp(sockets.reason_of(error))
 
-    def _send_tcp(self, pending: Pending) -> None:
-        if self.tcp_failure:
-            return
-        if self.tcp_queue is not None and self.tcp_busy:
-            self.tcp_queue.append(pending)
-        else:
-            self._write(pending)
+    def _port(self) -> Port:
+        """A fresh one; where this process has too many sockets, one that is open, whichever."""
+        if self._ports and not sockets.may_open():
+            return random.SystemRandom().choice(list(self._ports))
+        port = Port(self)
+        self._ports[port] = None
+        return port
 
-    def _write(self, pending: Pending) -> None:
-        self.tcp_busy = True
-        self.tcp_out += struct.pack("!H", len(pending.wire)) + pending.wire
-        try:
-            if self.tcp is None:
-                self.tcp = self._socket(socket.SOCK_STREAM)
-                self.selector.register(self.tcp, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
-            else:
-                self.selector.modify(self.tcp, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
-        except OSError as error:
-            self._fail_tcp(_reason(error))
+    def _by_tcp(self, pending: Pending, form: Form = Form.PLAIN) -> None:
+        """:param form: mixed letters and cookies are against forgers from afar, who cannot forge this."""
+        pending.has_tcp = True
+        if not self._tcp_failure:
+            pending.tried.append(Form.PLAIN if form is Form.FULL else form)
+            self._tcp_waiting.append(pending)
+            self._pump()
 
-    def _socket(self, kind: socket.SocketKind) -> socket.socket:
-        family = socket.AF_INET6 if self.server.is_ipv6 else socket.AF_INET
-        new = socket.socket(family, kind)
-        try:
-            new.setblocking(False)
-            code = new.connect_ex((self.server.address, self.server.port))
-            if code not in {0, errno.EINPROGRESS}:
-                raise OSError(code, os.strerror(code))
-        except OSError:
-            new.close()
-            raise
-        return new
+    def _pump(self) -> None:
+        """Send by TCP what may be sent now."""
+        while self._tcp_waiting and (self._stream is None or self._stream.in_flight() < self._tcp_window):
+            pending = self._tcp_waiting.popleft()
+            if not pending.is_waiting:
+                continue
+            try:
+                self._stream = self._stream or Stream(self)
+            except OSError as error:
+                self._tcp_failure = sockets.reason_of(error)
+                return
+            self._stream.send(self._sent(pending, pending.tried[-1], self._stream))
+
+    def _sent(self, pending: Pending, form: Form, channel: Way) -> Sent:
+        question, habits, is_full = pending.ask.question, self._habits, form is Form.FULL
+        is_mixed = habits.keeps_case is True or (is_full and habits.keeps_case is None)
+        is_mixed = is_mixed and isinstance(channel, Port)
+        cookie = habits.cookie if is_full else b""
+        wire = question.wire(channel.fresh_id(), edns=form is not Form.BARE, mixed=is_mixed, cookie=cookie)
+        if isinstance(channel, Port):
+            pending.tried.append(form)
+        return Sent(pending, wire, HEADER + len(question.section), form, is_mixed)
 
     # Receiving
 
-    def ready(self, which: socket.socket, mask: int) -> Iterator[tuple[Pending, dns.message.Message, str]]:
-        """The replies that ``which`` has for us now."""
-        if which is self.udp:
-            yield from self._read_udp(which)
-        elif which is self.tcp:
-            if mask & selectors.EVENT_WRITE:
-                self._write_tcp(which)
-            if mask & selectors.EVENT_READ and self.tcp is which:
-                yield from self._read_tcp(which)
-
-    def _read_udp(self, udp: socket.socket) -> Iterator[tuple[Pending, dns.message.Message, str]]:
-        for _ in range(AT_ONCE):
-            try:
-                # One octet more than was offered, to see that it was too much.
-                wire = udp.recv(PAYLOAD + 1)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                # An ICMP error: nobody listens there. TCP may still be served.
-                self._fail_udp(_reason(error))
-                return
-            pending = self._asked(wire)
-            if pending is None:
-                pass
-            elif len(wire) > PAYLOAD or wire[2] & TC:
-                pending.needs_tcp = pending.is_truncated = True
-                self._send_tcp_once(pending)
-            elif (message := self._message(pending, wire)) is not None:
-                yield pending, message, "udp"
-            if self.wrong >= MOST_WRONG:
-                self._fail_udp("malformed")
-                return
-
-    def _fail_udp(self, reason: str) -> None:
-        """From now on TCP."""
-        self.udp_failure = reason
-        if reason == "malformed" and self.udp is not None:
-            self.selector.unregister(self.udp)
-            self.udp.close()
-            self.udp = None
-        for pending in list(self.outstanding.values()):
-            self._send_tcp_once(pending)
-
-    def _send_tcp_once(self, pending: Pending) -> None:
-        if not pending.repeated:
-            pending.repeated = True
-            self._send_tcp(pending)
-
-    def _write_tcp(self, tcp: socket.socket) -> None:
-        code = tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code in {errno.ECONNRESET, errno.EPIPE}:
-            self._end_tcp()
+    def take(self, channel: Way, wire: bytes) -> Iterator[Outcome]:
+        """What came of a message; one that answers nothing is ignored, as it may be forged."""
+        sent = channel.expected.get(int.from_bytes(wire[:2], "big")) if len(wire) > 1 else None
+        if sent is None:
+            if len(wire) < 2 or int.from_bytes(wire[:2], "big") not in channel.answered:
+                for each in channel.expected.values():
+                    each.pending.is_malformed = True
+                self._count_wrong(channel)
             return
-        if code:
-            self._fail_tcp(_reason(OSError(code, os.strerror(code))))
-            return
+        pending = sent.pending
+        same = echo(wire, sent.wire, sent.question_end)
+        if same is Echo.NONE:
+            pending.is_malformed = True
+            self._count_wrong(channel)
+        elif not pending.is_waiting:
+            self._has_answered(channel, sent)
+        elif isinstance(channel, Port) and (len(wire) > pending.ask.question.payload or wire[2] & TC):
+            pending.is_truncated = pending.needs_tcp = True
+            self._has_answered(channel, sent)
+            if not pending.has_tcp:
+                self._by_tcp(pending, sent.form)
+        else:
+            message = self._read(wire, sent)
+            if message is None:
+                self._unreadable(channel, sent)
+            elif not (isinstance(channel, Port) and self._may_be_forged(sent, message, same)):
+                yield from self._judge(channel, sent, message, same)
+
+    def _read(self, wire: bytes, sent: Sent) -> dns.message.Message | None:
+        """The reply, with the names in it in the letters in which they were asked for."""
+        question = sent.pending.ask.question
+        if wire[4:6] == b"\0\1":
+            wire = wire[:HEADER] + question.section + wire[sent.question_end :]
         try:
-            sent = tcp.send(self.tcp_out)
-        except BlockingIOError:
-            return
-        except (ConnectionResetError, BrokenPipeError):
-            self._end_tcp()
-            return
-        except OSError as error:
-            self._fail_tcp(_reason(error))
-            return
-        del self.tcp_out[:sent]
-        if not self.tcp_out:
-            self.selector.modify(tcp, selectors.EVENT_READ, self)
-
-    def _read_tcp(self, tcp: socket.socket) -> Iterator[tuple[Pending, dns.message.Message, str]]:
-        try:
-            chunk = tcp.recv(65536)
-        except BlockingIOError:
-            return
-        except ConnectionResetError:
-            chunk = b""
-        except OSError as error:
-            self._fail_tcp(_reason(error))
-            return
-        if not chunk:
-            self._end_tcp()
-            return
-        self.tcp_in += chunk
-        while len(self.tcp_in) >= 2:
-            length = struct.unpack_from("!H", self.tcp_in)[0]
-            if len(self.tcp_in) < 2 + length:
-                return
-            wire = bytes(self.tcp_in[2 : 2 + length])
-            del self.tcp_in[: 2 + length]
-            pending = self._asked(wire)
-            message = self._message(pending, wire) if pending is not None else None
-            if pending is not None and message is not None:
-                self.tcp_replies += 1
-                self.tcp_busy = False
-                yield pending, message, "tcp"
-                if self.tcp_queue and not self.tcp_busy:
-                    self._write(self.tcp_queue.popleft())
-            elif self.wrong >= MOST_WRONG:
-                self._fail_tcp("malformed")
-                return
-
-    def _asked(self, wire: bytes) -> Pending | None:
-        """The question that ``wire`` answers; a datagram that answers none is ignored, as it may be forged."""
-        identifier = int.from_bytes(wire[:2], "big")
-        pending = self.outstanding.get(identifier)
-        if pending is None and identifier in self.answered and len(wire) > 1:
-            return None  # a late answer to a question that was put twice
-        if pending is None or echo(wire, pending.wire, pending.question_end) is Echo.NONE:
-            self.wrong += 1
-            return None
-        return pending
-
-    def _message(self, pending: Pending, wire: bytes) -> dns.message.Message | None:
-        try:
-            return parse(wire, pending.ask.question.rdtype in ANSWER_ENOUGH)
+            message = parse(wire, question.rdtype in ANSWER_ENOUGH)
         except Unreadable:
-            self.wrong += 1
             return None
+        cookie = cookie_in(message) if sent.form is Form.FULL else None
+        return None if cookie is not None and cookie[:CLIENT_COOKIE] != self._habits.client_cookie else message
+
+    def _unreadable(self, channel: Way, sent: Sent) -> None:
+        sent.pending.is_malformed = True
+        self._count_wrong(channel)
+        if isinstance(channel, Stream):
+            # A datagram may be forged, and another one be the answer; here there will be no other.
+            self._has_answered(channel, sent)
+            if sent.pending.needs_tcp:
+                sent.pending.patience_s = 0.0
+
+    def _may_be_forged(self, sent: Sent, message: dns.message.Message, same: Echo) -> bool:
+        """Whether a datagram lacks what this server's answers have; then TCP decides, which is not forged from afar."""
+        habits, is_doubtful = self._habits, False
+        if same is Echo.EXACT and sent.is_mixed:
+            habits.keeps_case = True
+        elif same is Echo.OTHER_CASE:
+            is_doubtful = habits.keeps_case is True
+            habits.keeps_case = is_doubtful
+        if sent.form is Form.FULL:
+            cookie = cookie_in(message)
+            is_doubtful = is_doubtful or (cookie is None and habits.server_cookie != b"")
+            habits.server_cookie = habits.server_cookie if cookie is None else cookie[CLIENT_COOKIE:]
+        if is_doubtful:
+            sent.pending.doubtful = Reply(sent.pending.ask, message, "udp", keeps_case=same is not Echo.OTHER_CASE)
+            sent.pending.needs_tcp = True
+            if not sent.pending.has_tcp:
+                self._by_tcp(sent.pending, sent.form)
+        return is_doubtful
+
+    def _judge(self, channel: Way, sent: Sent, message: dns.message.Message, same: Echo) -> Iterator[Outcome]:
+        """Ask in another form, or hand it out."""
+        pending, by_udp = sent.pending, isinstance(channel, Port)
+        self._has_answered(channel, sent)
+        tried = pending.tried if by_udp else [sent.form]
+        again = forms.after(message, tried, self._habits, pending.ask.question.dnssec_ok)
+        if again is not None:
+            is_cookie_trouble = again is Form.PLAIN and tried.count(Form.FULL) > 1
+            (self._by_udp if by_udp and not is_cookie_trouble else self._by_tcp)(pending, again)
+            return
+        forms.learn(self._habits, message, sent.form, pending.tried, by_udp)
+        self._end(pending)
+        transport = "udp" if by_udp else "tls" if self.tls else "tcp"
+        yield Reply(pending.ask, message, transport, keeps_case=same is not Echo.OTHER_CASE)
 
     # Ending
 
-    def _end_tcp(self) -> None:
-        """The server closed the connection; from now on one question at a time.
+    def _has_answered(self, channel: Way, sent: Sent) -> None:
+        channel.done(sent)
+        if isinstance(channel, Stream):
+            channel.replies += 1
+            self._pump()
+        elif isinstance(channel, Port) and not channel.expected:
+            self._close(channel)
 
-        Some servers answer only once or a few times, and a reset may have eaten what they said (RFC 7766 section 6.2).
-        """
-        is_worth_it = self.tcp_replies > 0 or self.tcp_queue is None
-        self._fail_tcp("connection closed")
-        if is_worth_it and (again := [p for p in self.outstanding.values() if p.needs_tcp or p.repeated]):
-            self.tcp_failure = ""
-            self.tcp_replies = 0
-            self.tcp_queue = deque()
-            for pending in again:
-                self._send_tcp(pending)
+    def _end(self, pending: Pending) -> None:
+        pending.is_waiting = False
+        del self.outstanding[pending]
+        for port in pending.ports:
+            for sent in [sent for sent in port.expected.values() if sent.pending is pending]:
+                port.done(sent)
+            if not port.expected:
+                self._close(port)
 
-    def _fail_tcp(self, reason: str) -> None:
-        self.tcp_failure = reason
-        self.tcp_busy = False
-        self.tcp_out.clear()
-        self.tcp_in.clear()
-        if self.tcp is not None:
-            if self.tcp.fileno() in self.selector.get_map():
-                self.selector.unregister(self.tcp)
-            self.tcp.close()
-            self.tcp = None
+    def _close(self, port: Port) -> None:
+        port.close()
+        self._ports.pop(port, None)
 
-    def is_hopeless(self, pending: Pending) -> bool:
+    def _count_wrong(self, channel: Way) -> None:
+        channel.wrong += 1
+        self._wrong += 1
+        if self._wrong >= MOST_WRONG:
+            self.fail_udp(MALFORMED)
+            if self._stream is not None:
+                self.end_stream(self._stream, MALFORMED)
+            self._tcp_failure = MALFORMED
+
+    def give_up(self, port: Port) -> None:
+        """Too much arrives there that answers nothing: TCP for what was asked from it."""
+        self._close(port)
+        for pending in {sent.pending for sent in port.expected.values() if sent.pending.is_waiting}:
+            pending.needs_tcp = True
+            if not pending.has_tcp:
+                self._by_tcp(pending)
+
+    def fail_udp(self, reason: str) -> None:
+        """From now on TCP."""
+        self._udp_failure = reason
+        for port in list(self._ports):
+            self._close(port)
+        for pending in self.outstanding:
+            if not pending.has_tcp:
+                self._by_tcp(pending, pending.tried[-1] if pending.tried else Form.PLAIN)
+
+    def end_stream(self, stream: Stream, reason: str) -> None:
+        """Connect again, as long as the server answers something each time: some close after one answer or a few, and
+        a reset may have eaten what they said (RFC 7766 section 6.2)."""
+        stream.close()
+        self._stream = None
+        again = [sent.pending for sent in stream.expected.values() if sent.pending.is_waiting]
+        if reason == sockets.CLOSED:
+            if not (again or self._tcp_waiting):
+                return
+            if stream.replies or self._tcp_window > 1:
+                self._tcp_window = max(1, min(self._tcp_window, stream.replies))
+                self._tcp_waiting.extendleft(reversed(again))
+                self._pump()
+                return
+        self._tcp_failure = reason
+
+    def _is_hopeless(self, pending: Pending) -> bool:
         """Nothing that could still arrive would be the answer."""
-        return bool(self.tcp_failure and (pending.needs_tcp or (pending.repeated and self.udp_failure)))
+        return bool(self._tcp_failure) and pending.has_tcp and (pending.needs_tcp or bool(self._udp_failure))
 
-    def failure(self, pending: Pending) -> str:
+    def _failed(self, pending: Pending) -> Outcome:
+        if pending.doubtful is not None:
+            # There is no other answer to be had, so this server's are not what they seemed to be.
+            self._habits.keeps_case, self._habits.server_cookie = False, b""
+            return pending.doubtful
+        by_tcp = self._tcp_failure or (MALFORMED if pending.is_malformed else "timeout")
         if pending.is_truncated:
-            return f"truncated by UDP, {self.tcp_failure or 'timeout'} by TCP"
-        if self.wrong:
-            return "malformed"
-        return self.udp_failure or (self.tcp_failure if self.tcp_failure != "connection closed" else "") or "timeout"
-
-    def close(self) -> None:
-        for each in (self.udp, self.tcp):
-            if each is not None:
-                each.close()
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.ECONNREFUSED:
-        return "connection refused"
-    if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN}:
-        return UNREACHABLE
-    return "connection closed" if error.errno in {errno.ECONNRESET, errno.EPIPE} else f"error {error.errno}"
+            return Silence(pending.ask, f"truncated by UDP, {by_tcp} by TCP", is_truncated=True)
+        if pending.is_malformed or MALFORMED in {self._udp_failure, self._tcp_failure}:
+            return Silence(pending.ask, MALFORMED)
+        told = self._tcp_failure if self.tls or self._tcp_failure != sockets.CLOSED else ""
+        return Silence(pending.ask, self._udp_failure or told or "timeout")

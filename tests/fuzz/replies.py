@@ -166,14 +166,14 @@ def flood(wire: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, selectors.DefaultSelector() as selector:
         server.bind(("127.0.0.1", 0))
         conversation = Conversation(Server(*server.getsockname()), selector)
-        conversation.send(Pending(Ask(conversation.server, Question(OWNER, TXT)), 60), time.monotonic())
+        conversation.waiting.append(Pending(Ask(conversation.server, Question(OWNER, TXT)), 60))
+        list(conversation.tick(time.monotonic()))
         question, client = server.recvfrom(1232)
         for _ in range(FLOOD):
             server.sendto(question[:2] + wire[2:], client)
         [(key, mask)] = selector.select()
-        assert isinstance(key.fileobj, socket.socket)
-        list(conversation.ready(key.fileobj, mask))
-        assert conversation.outstanding == {} or selector.select(0) or conversation.udp is None, "read to its end"
+        list(key.data.ready(mask))
+        assert selector.select(0) or key.data.socket is None, "read to its end"
         conversation.close()
 
 

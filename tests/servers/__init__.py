@@ -28,6 +28,7 @@ from .denials import (
     UnsignedRefused,
     UnsignedReply,
 )
+from .edns import CookieErring, Cookies, EdnsDropping, EdnsErring, ForgingCookie
 from .exchange import Handler, HangUp, Question, Reply, Request, Several
 from .floods import Adding, Before, HeaderOnly, Oversized
 from .listener import fresh_address
@@ -85,12 +86,17 @@ __all__ = [
     "ByChance",
     "CnameChain",
     "CnameLoop",
+    "CookieErring",
+    "Cookies",
     "DropsUpdate",
     "DropsUpdateReply",
     "Echoing",
+    "EdnsDropping",
+    "EdnsErring",
     "Every",
     "First",
     "ForgedReply",
+    "ForgingCookie",
     "FormErring",
     "FreshNames",
     "Garbage",

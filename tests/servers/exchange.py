@@ -49,6 +49,7 @@ class Question:
     :param time: `time.monotonic()` of its arrival, in seconds.
     :param qname: with the letter case it came in; of an UPDATE the zone.
     :param message: everything else, for the tests that look closer.
+    :param port: from which it came.
     """
 
     time: float
@@ -58,6 +59,7 @@ class Question:
     transport: Transport
     opcode: dns.opcode.Opcode
     message: dns.message.Message = field(compare=False, repr=False)
+    port: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

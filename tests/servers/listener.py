@@ -16,7 +16,8 @@ from .exchange import HangUp, Several, Transport
 
 WORKERS = 128  # messages in work at once, silent TCP connections included
 
-React = Callable[[bytes, Transport, str], bytes | Several | HangUp | None]  # message, transport, client's address
+React = Callable[[bytes, Transport, str, int], bytes | Several | HangUp | None]
+"""What is said to a message, its transport, and the client's address and port."""
 
 _hosts = itertools.count(1)
 
@@ -100,7 +101,7 @@ class Listener:
                         self._work.append(self._pool.submit(self._converse, connection, client))
 
     def _datagram(self, wire: bytes, client: tuple[str, int]) -> None:
-        reply = self._react(wire, "udp", client[0])
+        reply = self._react(wire, "udp", *client[:2])
         for each in _wires(reply):
             if self.closing.is_set():
                 break
@@ -110,7 +111,7 @@ class Listener:
         """Serve one TCP connection, message by message, until the client or the reply ends it."""
         with connection:
             while (size := int.from_bytes(_read(connection, 2), "big")) and not self.closing.is_set():
-                reply = self._react(_read(connection, size), "tcp", client[0])
+                reply = self._react(_read(connection, size), "tcp", *client[:2])
                 if isinstance(reply, HangUp):
                     break
                 with contextlib.suppress(OSError):  # the client may have gone

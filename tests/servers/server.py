@@ -92,7 +92,7 @@ class Server:
     def __exit__(self, *_exc: object) -> None:
         self._listener.stop()
 
-    def _react(self, wire: bytes, transport: Transport, client: str) -> bytes | Several | HangUp | None:
+    def _react(self, wire: bytes, transport: Transport, client: str, port: int) -> bytes | Several | HangUp | None:
         """Record the question, let the behaviour answer it, put the reply into wire form."""
         arrival = time.monotonic()
         try:
@@ -113,7 +113,7 @@ class Server:
             closing=self._listener.closing,
         )
         rd, opcode = bool(message.flags & dns.flags.RD), message.opcode()
-        question = Question(arrival, request.qname, request.qtype, rd, transport, opcode, message)
+        question = Question(arrival, request.qname, request.qtype, rd, transport, opcode, message, port)
         self.questions.append(question)
         return _encode(self.behaviour.answer(request, self._honest), request)
 

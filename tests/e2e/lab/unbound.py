@@ -111,11 +111,11 @@ remote-control:
         self.control("flush_infra all")
 
     def questions(self) -> list[Question]:
-        """Every question of clients since ``forget_questions``; the resolver's own are not among them."""
+        """Every question of clients since ``forget_questions``, in lower case, without the resolver's own."""
         with self.log.open(errors="replace") as log:
             log.seek(self.offset)
             found = [match for line in log if (match := QUESTION.search(line.rstrip()))]
-        return [Question(match["owner"], match["rdtype"], match["client"]) for match in found]
+        return [Question(match["owner"].lower(), match["rdtype"], match["client"]) for match in found]
 
     def forget_questions(self) -> None:
         """Begin a new list."""
