@@ -26,12 +26,18 @@ SHOWN = 3
 """Of a list that others wrote; the rest are counted."""
 
 
+ORDINARY = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?", re.ASCII)
+"""A domain name of letters, digits, ``-`` and ``_`` alone."""
+
+
 def parse_name(text: str) -> dns.name.Name:
     """The absolute domain name a person wrote, with or without the final dot; U-labels become A-labels.
 
     :raises ValueError: with a sentence saying what is wrong with it.
     """
     try:
+        if ORDINARY.fullmatch(text):  # without escapes and U-labels; thousands of sections have such names
+            return dns.name.Name((*text.removesuffix(".").encode("ascii").split(b"."), b""))
         name = dns.name.from_text(text.strip(), idna_codec=dns.name.IDNA_2008_Practical)
     except dns.exception.DNSException as error:
         raise ValueError(f"{cited(text)} is not a domain name: {printable(str(error), 100)}") from None

@@ -1,7 +1,8 @@
 """Read the INI file: sections for ``dns-delegate``, flat for one service; every problem is reported at once."""
 
 import re
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from certbot_dns_delegate.text import parse_name, printable
 
 OVERRIDES = "overrides"
 CHALLENGE = "_acme-challenge"
+JUST_NOW_S = 2.0
+"""Seconds: the coarsest steps in which a file system counts (FAT)."""
 KEY_FILE = re.compile(r"""^[ \t]*key[ \t]+("[^"\n]*"|[^\s{=]+)\s*\{""", re.MULTILINE | re.IGNORECASE)
 """A key statement of named.conf, with which an INI file has nothing in common."""
 
@@ -29,6 +32,9 @@ def load(path: Path, authenticator: str, warn: Callable[[str], None]) -> Setting
     :raises SettingsError: with every problem of the file.
     """
     path = path.absolute()  # the journal names it, and a later run starts elsewhere
+    key = (path, authenticator)
+    if (kept := _kept.get(key)) is not None and kept.versions == _versions(kept.versions):
+        return kept.settings
     problems = Problems()
     delegates, overrides = _read(path, authenticator, problems, warn)
     if problems.found:
@@ -37,7 +43,45 @@ def load(path: Path, authenticator: str, warn: Callable[[str], None]) -> Setting
         if len(told) == 1:
             raise SettingsError(f"{shown}: {told[0]}")
         raise SettingsError("\n* ".join([f"{shown} has {len(told)} problems:", *told]))
-    return Settings(path, authenticator, delegates, overrides)
+    settings = Settings(path, authenticator, delegates, overrides)
+    versions = _versions([path, *problems.files])
+    if all(version is not None and version.is_old for version in versions.values()):
+        _kept[key] = Kept(settings, versions)
+    return settings
+
+
+@dataclass(frozen=True)
+class Version:
+    """What changes when a file does, or when who may change it does."""
+
+    numbers: tuple[int, ...]
+    is_old: bool = field(compare=False)
+    """It was not written just now: a file system may count time in steps, and the next write might not show."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Settings, and the files that they came from as these were then."""
+
+    settings: Settings
+    versions: Mapping[Path, Version | None]
+
+
+_kept: dict[tuple[Path, str], Kept] = {}
+"""One ``certbot renew`` reads one file for each of its lineages; with thousands of sections that takes a second."""
+
+
+def _versions(paths: Iterable[Path]) -> dict[Path, Version | None]:
+    found: dict[Path, Version | None] = {}
+    for path in paths:
+        try:
+            s = path.stat()
+        except OSError:
+            found[path] = None
+            continue
+        numbers = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_uid, s.st_gid, s.st_mode)
+        found[path] = Version(numbers, time.time() - s.st_ctime > JUST_NOW_S)
+    return found
 
 
 def _read(

@@ -2,8 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from certbot_dns_delegate.schema import (
     TEMPLATE,
     TEXT,
     Key,
+    Kind,
     choice,
 )
 from certbot_dns_delegate.settings import ini
@@ -50,11 +52,17 @@ COMMON = (
 )
 
 
+REMEMBERED = 4096
+"""Texts of settings whose meaning is kept."""
+
+
 @dataclass
 class Problems:
     """What is wrong with a file, in the order in which it was found."""
 
     found: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    """Further files whose content became settings."""
 
     def add(self, text: str, line: int = 0, title: str = "") -> None:
         """:param line: 0 where none is known."""
@@ -100,18 +108,20 @@ class SectionReader:
         :param suffix: the name that the title is; None in a flat file.
         """
         before = len(self.problems.found)
-        options = self._options((*COMMON, *provider.KEYS), provider.REST)
+        words = _vocabulary(provider)
+        options = self._options(words, provider.REST)
         if len(self.problems.found) == before:
             for problem in self._contradictions(provider, options, suffix):
                 self.problems.add(*self._placed(problem, options), title=self.title)
         if len(self.problems.found) > before:
             return None
-        zone, common = options["zone"], {key.name for key in COMMON}
+        zone = options["zone"]
         return Delegate(
             title=self.section.title,
             provider=self.section.entries["provider"].value,
             suffix=suffix or zone,
-            options={key: value for key, value in options.items() if key not in common},
+            # A provider may have a word to say in what is common to all, as in a time.
+            options={key: value for key, value in options.items() if key in words.own or key not in COMMON_NAMES},
             zone=zone,
             names=options["for"] or (),
             targets=options["targets"],
@@ -124,36 +134,35 @@ class SectionReader:
             serving_grace=options["serving_grace"],
         )
 
-    def _options(self, keys: Iterable[Key], rest: str | None) -> dict[str, Any]:
+    def _options(self, words: "Vocabulary", rest: str | None) -> dict[str, Any]:
         entries, spelled = self.section.entries, self.spelling.of
-        known = {key.name: key for key in keys}
-        twins = {f"{name}_file" for name, key in known.items() if key.is_secret}
-        options: dict[str, Any] = dict.fromkeys(known)
-        unknown = {name: entry for name, entry in entries.items() if name not in {*known, *twins}}
+        options: dict[str, Any] = dict(words.defaults)
+        unknown = {name: entry for name, entry in entries.items() if name not in words.keys and name not in words.twins}
         if rest is not None:
             options[rest] = {name: entry.value for name, entry in unknown.items()}
         else:
             for name, entry in unknown.items():
-                nearest = self.spelling.nearest(name, (*known, *twins))
+                nearest = self.spelling.nearest(name, (*words.keys, *words.twins))
                 self._problem(entry, f"unknown key {ini.shown(self.spelling.prefix + name)}{nearest}")
-        for name, key in known.items():
-            own, twin = entries.get(name), entries.get(f"{name}_file") if key.is_secret else None
-            if own is not None and twin is not None:
-                self._problem(own, f"both {spelled(name)} and {spelled(f'{name}_file')} are set")
-            elif own is not None:
-                self._parse(options, key, own)
-            elif twin is not None:
-                self._read_secret(options, key, twin)
-            elif key.default is not None:
-                self._parse(options, key, ini.Setting(key.default, 0))
-            elif key.is_required:
+        for name, entry in entries.items():
+            if name in words.keys:
+                self._parse(options, words.keys[name], entry)
+            elif (secret := words.twins.get(name)) is None:
+                continue
+            elif secret in entries:
+                self._problem(entries[secret], f"both {spelled(secret)} and {spelled(name)} are set")
+            else:
+                self._read_secret(options, words.keys[secret], entry)
+        for name in words.required:
+            key = words.keys[name]
+            if name not in entries and not (key.is_secret and f"{name}_file" in entries):
                 or_twin = f" (or {spelled(f'{name}_file')})" if key.is_secret else ""
                 self._problem(self.section, f"{spelled(name)}{or_twin} is missing: {key.help}")
         return options
 
     def _parse(self, options: dict[str, Any], key: Key, entry: ini.Setting) -> None:
         try:
-            parsed = key.kind.parse(entry.value)
+            parsed = key.kind.parse(entry.value) if key.is_secret else _parsed(key.kind, entry.value)
         except ValueError as error:
             self._problem(entry, f"{self.spelling.of(key.name)} {error}")
             return
@@ -162,6 +171,7 @@ class SectionReader:
     def _read_secret(self, options: dict[str, Any], key: Key, twin: ini.Setting) -> None:
         try:
             path = self.folder / PATH.parse(twin.value)
+            self.problems.files.append(path)
             options[key.name] = key.kind.parse(read_trusted(path, self.warn).strip())
         except (SettingsError, ValueError) as error:
             self._problem(twin, f"{self.spelling.of(f'{key.name}_file')} {error}")
@@ -201,3 +211,37 @@ class SectionReader:
 
     def _problem(self, where: ini.Setting | ini.Section, text: str) -> None:
         self.problems.add(text, where.line, self.title)
+
+
+@lru_cache(REMEMBERED)
+def _parsed(kind: Kind, text: str) -> Any:
+    """What a text means; thousands of sections say the same, and every value is one that nobody can change."""
+    return kind.parse(text)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The keys of a section, for one provider."""
+
+    keys: Mapping[str, Key]
+    twins: Mapping[str, str]
+    """``x_file`` to ``x``."""
+    defaults: Mapping[str, Any]
+    required: tuple[str, ...]
+    own: Set[str]
+    """The provider's."""
+
+
+COMMON_NAMES = frozenset(key.name for key in COMMON)
+
+
+@lru_cache
+def _vocabulary(provider: type[Provider]) -> Vocabulary:
+    keys = {key.name: key for key in (*COMMON, *provider.KEYS)}
+    return Vocabulary(
+        keys,
+        {f"{name}_file": name for name, key in keys.items() if key.is_secret},
+        {name: None if key.default is None else key.kind.parse(key.default) for name, key in keys.items()},
+        tuple(name for name, key in keys.items() if key.is_required and key.default is None),
+        frozenset(key.name for key in provider.KEYS),
+    )

@@ -1,7 +1,9 @@
 """The INI file: what it may say, and what each mistake is told."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -346,9 +348,9 @@ dns_delegate_powerdns_url = http://127.0.0.1
         "* line 7: unknown key dns_delegate_rfc2137_zone; did you mean dns_delegate_rfc2136_zone?\n"
         "* line 3: dns_delegate_rfc2136_provider: not allowed here: this authenticator always uses its own provider\n"
         "* line 2: unknown key dns_delegate_rfc2136_sever; did you mean dns_delegate_rfc2136_server?\n"
+        "* line 6: dns_delegate_rfc2136_transport 'sctp' is none of tcp, tls, udp\n"
         "* dns_delegate_rfc2136_server is missing: The primary, as name or address, @port optional; several are tried"
-        " in order.\n"
-        "* line 6: dns_delegate_rfc2136_transport 'sctp' is none of tcp, tls, udp"
+        " in order."
     )
 
 
@@ -657,3 +659,34 @@ def test_a_key_in_capitals(tmp_path: Path) -> None:
     told = problems(tmp_path, "[acme.example.net]\nProvider = rfc2136\n")
     assert "provider is missing: " in told
     assert told.endswith("; line 2 has it with capitals, and keys are lower case")
+
+
+def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path) -> None:
+    """One process renews many certificates with it; whatever changes, also a secret's own file, is seen."""
+    ini, secret = tmp_path / "delegate.ini", tmp_path / "secret"
+    for file, text in ((secret, "b25l"), (ini, "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = k\n")):
+        file.touch(mode=0o600)
+        file.write_text(text)
+    with ini.open("a") as more:
+        more.write(f"tsig_secret_file = {secret}\n")
+
+    def aged() -> reader.Settings:
+        then = time.time() - 100
+        for file in (ini, secret):
+            os.utime(file, (then, then))
+        return reader.load(ini, "dns-delegate", lambda _: None)
+
+    # The time of a change cannot be set back, so nothing is kept of files that were written just now.
+    assert aged() is not aged()
+    reader.JUST_NOW_S, before = -1.0, reader.JUST_NOW_S
+    try:
+        first = aged()
+        assert reader.load(ini, "dns-delegate", lambda _: None) is first
+        secret.write_text("dHdv")
+        second = reader.load(ini, "dns-delegate", lambda _: None)
+        assert second.delegates[0].options["tsig_secret"].reveal() == "dHdv"
+        ini.chmod(0o620)
+        with pytest.raises(SettingsError, match="group"):
+            reader.load(ini, "dns-delegate", lambda _: None)
+    finally:
+        reader.JUST_NOW_S = before
