@@ -179,6 +179,8 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
     shared = [pool.submit(list, each) for each in _shared(survey, plan)]
     for wanted in order.wanted:
         name = str(wanted)
+        if wanted.doubt:
+            yield Finding(Verdict.WARN, name, "name", wanted.doubt, "give it a name without, unless the CA is your own")
         if name in problems:
             yield from Finding.each_of(problems[name], name, "plan")
         else:

@@ -1,17 +1,20 @@
 """``history``: what was done, newest first, a page at a time."""
 
 import argparse
+import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from certbot_dns_delegate import errors
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.statistics import as_page, as_text, summary_of
+from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.state.files import replace_file
-from certbot_dns_delegate.state.history import Event, Selection
+from certbot_dns_delegate.state.history import FAILED, Event, Selection
 from certbot_dns_delegate.text import command_line, printable
 
 AT_ONCE = 10_000
@@ -26,15 +29,34 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     if arguments.stats or arguments.html is not None:
         return _summarise(arguments, wanted, host, output)
     rows = host.history.page(wanted, arguments.limit)
+    above: tuple[str, list[str]] = ("", [])
     for number, event in rows:
         output.record(_record(number, event), _line(event, output))
-        for text in _details(event):
+        details = _details(event)
+        # An order of a hundred names that fails as a whole says the same of each.
+        is_same = len(details) > 1 and above == (event.run, details)
+        for text in ["as above"] if is_same else details:
             output.text(f"    {text}")
+        above = (event.run, details)
     if not rows:
+        _check_outcome(arguments.outcome)
         output.text("nothing is on record" + (" that fits" if wanted != Selection() else ""))
     elif len(rows) == arguments.limit:
         output.text(f"older rows: the same with --before {rows[-1][0]}")
     return True
+
+
+def _check_outcome(word: str | None) -> None:
+    """:raises UsageError: where nothing was found because there is no such outcome."""
+    from acme.messages import ERROR_CODES  # the outcomes of a CA's validation
+
+    ours = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    known = {"ok", "left", FAILED} | ours | set(ERROR_CODES)
+    if word is None or word in known:
+        return
+    close = difflib.get_close_matches(word, known, n=1)
+    did_you_mean = f"; did you mean {close[0]}?" if close else f"; {FAILED} finds everything but ok"
+    raise UsageError(f"--outcome {printable(word, 60)}: there is no such outcome{did_you_mean}")
 
 
 def _summarise(arguments: argparse.Namespace, wanted: Selection, host: Host, output: Output) -> bool:

@@ -14,6 +14,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.text import cited, parse_name, plain, printable
 
@@ -34,6 +35,12 @@ class Wanted:
     owner: Name
     """Where the CA looks (dns-01)."""
 
+    @property
+    def doubt(self) -> str:
+        """Why no public CA issues for it; empty where one may. A CA of one's own may do it all the same."""
+        # Host names have letters, digits and hyphens (CA/Browser Forum, Baseline Requirements 7.1.4.2.1).
+        return "has an underscore, and no public CA issues for such a name" if "_" in self.identifier else ""
+
     def __str__(self) -> str:
         return f"*.{self.identifier}" if self.is_wildcard else self.identifier
 
@@ -45,6 +52,11 @@ class Unusable:
     text: str
     where: str
     problem: str
+
+    @property
+    def error(self) -> DelegateError:
+        """As an error about what was given."""
+        return DelegateError(self.problem)
 
 
 def parse(text: str) -> Wanted:

@@ -82,6 +82,16 @@ class Output:
             self.flush()
         self.say(str(error))
 
+    def problem(self, name: str, error: DelegateError, where: str = "") -> None:
+        """Why one of several things was not done: said on standard error, and with ``--json`` an object like the rest.
+
+        :param name: what it is about, as it was given.
+        :param where: where it was read, for people.
+        """
+        if self.is_json:
+            self.record({"name": name, "errors": [error_record(each) for each in flat(error)]}, "")
+        self.say(f"{where or name}: {error}")
+
     def progress(self, line: str) -> None:
         """A line that overwrites itself on a terminal, cut to its width; nothing elsewhere; '' takes it away."""
         if self._has_progress and line != self._progress:

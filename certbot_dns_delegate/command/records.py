@@ -58,15 +58,17 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     lock = Lock.of(host, arguments.account) if arguments.caa else None
     for wanted, advice in _advised(_wanted(arguments, host, output), lock, host):
         if isinstance(wanted, Unusable):
-            output.say(f"{wanted.where}: {wanted.problem}")
+            output.problem(wanted.text, wanted.error, wanted.where)
             is_well = False
             continue
         try:
             records = [_cname(arguments, host, wanted)]
         except DelegateError as error:
-            output.say(str(error))
+            output.problem(str(wanted), error)
             is_well = False
             continue
+        if wanted.doubt:
+            output.warn(f"{wanted} {wanted.doubt}")
         if lock and advice.is_to_add:
             records.append(_caa(arguments, wanted, lock))
         if advice.remark:

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     made: dict[Wanted, None] = {}
     for each in names.read(arguments.names, arguments.file, output):
         if not isinstance(each, Wanted):
-            output.say(f"{each.where}: {each.problem}")
+            output.problem(each.text, each.error, each.where)
             is_well = False
             continue
         try:
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             is_new = provider.target_of(each.identifier) is None
             target = registrar.register(each.identifier)
         except DelegateError as error:
-            output.say(f"{each}: {error}")
+            output.problem(str(each), error)
             is_well = False
             continue
         if each.owner in {other.owner for other in made}:
