@@ -50,7 +50,7 @@ def look(survey: Survey, delegate: Delegate, target: Target) -> Iterator[Finding
         yield from Finding.each_of(error, apex, "delegation", Verdict.WARN)
         return
     yield from _lives_where_configured(delegate, target, looks)
-    yield _negative(apex, zone.negative_ttl)
+    yield _negative(apex, zone.negative_ttl, delegate.provider)
     yield from _doubts(target)
     if zone.is_signed and not any(doubt.about is About.DNSSEC for doubt in zone.doubts):
         yield _signed(target, looks)
@@ -176,9 +176,12 @@ def _lives_where_configured(delegate: Delegate, target: Target, looks: dict[Serv
         )
 
 
-def _negative(apex: str, seconds: int) -> Finding:
+def _negative(apex: str, seconds: int, provider: str) -> Finding:
     if seconds <= LONG_NEGATIVE_S:
         return Finding(Verdict.OK, apex, "negative TTL", f"{seconds} s")
+    if provider == "acme-dns":
+        seen = f"{seconds} s, which acme-dns sets itself; no resolver is asked about a target before its value is there"
+        return Finding(Verdict.OK, apex, "negative TTL", seen)
     seen = f"a resolver that asks before the value is there remembers that it is not, for {seconds} s"
     return Finding(Verdict.WARN, apex, "negative TTL", seen, f"set the SOA minimum of {apex} to 60 or less")
 

@@ -8,6 +8,7 @@ from dns.name import Name
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command.output import count
+from certbot_dns_delegate.model import Limits
 from certbot_dns_delegate.order.evidence import wildcards_behind
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.proof import LONG_S, SHORTER
@@ -33,7 +34,8 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
     for owner, target in targets.items():
         shown, present = show(owner), target.present.values
         delegate = survey.settings.delegate(target.delegate)
-        most = survey.provider_of(delegate).limits.values_per_owner if delegate else None
+        limits = survey.provider_of(delegate).limits if delegate else Limits()
+        most = limits.values_per_owner
         if present:
             left = [value for value in present if (shown, value) in ours]
             seen = f"{count(len(present), 'TXT value')} there already, TTL {target.present.ttl} s"
@@ -41,6 +43,8 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
             seen += f"; it can hold {most}" if most is not None else ""
             do = survey.command("sweep", "--dry-run") if left else "look whose they are; they are left alone"
             verdict = Verdict.WARN if len(present) > MANY or left else Verdict.NOTE
+            if not limits.deletes_one_value:
+                seen, do, verdict = f"{seen}; the next order's values push them out", "", Verdict.OK
             if owner in wildcards:
                 seen, do, verdict = f"{seen}, from the wildcard {show(wildcards[owner])}", SHORTER, Verdict.WARN
             if target.present.ttl >= LONG_S and len(left) < len(present):

@@ -12,7 +12,7 @@ from dns.name import Name
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.errors import DelegateError, Denied, NoEffect, Refused, StateError, WriteError
+from certbot_dns_delegate.errors import DelegateError, Denied, NoEffect, PlanError, Refused, StateError, WriteError
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Challenge, Target
 from certbot_dns_delegate.order.console import Tell
@@ -125,6 +125,9 @@ def _try_sibling(settings: Settings, host: Host, provider: Provider, target: Tar
         try:
             provider.publish(apex, values, max(OUR_TTL, provider.limits.lowest_ttl))
         except Refused:
+            journal.mark(numbers, State.STRUCK)
+            return Told.REFUSED
+        except PlanError:  # the provider itself knows that its key does not write there (an account of acme-dns)
             journal.mark(numbers, State.STRUCK)
             return Told.REFUSED
         except Denied:

@@ -98,6 +98,9 @@ def _show(each: Fate, output: Output) -> None:
         when = datetime.fromtimestamp(each.until, UTC).strftime("%H:%M")
         text = f"waits      {described}: to be looked at after {when} UTC"
         output.record(_record("waits", each.entry) | {"until": each.until}, text)
+    elif each.stays:
+        text = f"stays      {described}, which cannot delete: served until newer values push them out"
+        output.record(_record("stays", each.entry), text)
     else:
         output.record(_record("withdrawn", each.entry), f"withdrawn  {described}")
 
@@ -106,7 +109,8 @@ def _event(each: Fate, name: str, begin: float) -> Event:
     entry = each.entry
     took = round((time.monotonic() - begin) * 1000, 1)
     outcome = "left" if each.error is not None else "ok" if each.until is None else "waits"
-    detail = {"zone": entry.zone} | ({"error": str(each.error)} if each.error is not None else {})
+    detail: dict[str, object] = {"zone": entry.zone}
+    detail |= {"error": str(each.error)} if each.error is not None else {"stays": True} if each.stays else {}
     return Event(name, "withdraw", outcome, "", entry.owner, entry.delegate, milliseconds=took, detail=detail)
 
 

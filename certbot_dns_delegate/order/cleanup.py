@@ -77,6 +77,8 @@ class Cleanup:
             detail: dict[str, object] = {"zone": entry.zone, "ttl": self._diary.ttl_of(from_text(entry.owner))}
             if each.error is not None:
                 detail["error"] = str(each.error)
+            if each.stays:
+                detail["stays"] = True
             outcome = "left" if each.error is not None else "ok" if each.until is None else "waits"
             self._diary.note("withdraw", outcome, begin, owner=entry.owner, delegate=entry.delegate, detail=detail)
 

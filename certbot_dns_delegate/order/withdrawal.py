@@ -66,6 +66,8 @@ class Fate:
     """It stays on record, for this reason."""
     is_told: bool = False
     """An earlier run has said so."""
+    stays: bool = False
+    """The service cannot delete: its values are served until newer ones push them out."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Outcome:
     """Why others that were looked for may still have theirs."""
     is_sure: bool = False
     """There were two such looks, far enough apart."""
+    stays: bool = False
+    """The service cannot delete, so there is nothing to look for."""
 
 
 def batches(
@@ -139,7 +143,8 @@ class Withdrawal:
             outcome = future.result() if future.done() and not future.cancelled() else _unanswered(key, batch)
             for journal, number, record in batch.records:
                 until, error, facts = self._judged(record, outcome, is_dead=is_dead)
-                ended.append(Fate(journal, number, record.entry, until, error, record.told))
+                stays = outcome.stays and until is None and error is None
+                ended.append(Fate(journal, number, record.entry, until, error, record.told, stays))
                 for name, value in facts:
                     marks[journal, name, value].append(number)
         for (journal, name, value), numbers in marks.items():
@@ -154,7 +159,8 @@ class Withdrawal:
         is_withdrawn, is_absent = owner not in outcome.failed, owner in outcome.absent
         is_gone = is_absent and (outcome.is_sure or (record.absent > 0 and now - record.absent >= BETWEEN_S))
         is_proven = is_withdrawn and outcome.proves and not entry.may_arrive(now)
-        if not entry.ours or is_gone or is_proven or (is_withdrawn and not record.is_in_doubt):
+        is_over = is_withdrawn and (outcome.stays or not record.is_in_doubt)
+        if not entry.ours or is_gone or is_proven or is_over:
             return None, None, [("state", State.WITHDRAWN)]
         facts: list[tuple[str, object]] = []
         if is_absent:
@@ -188,6 +194,8 @@ def _end(
         return Outcome(dict.fromkeys(batch.values, _failure(error)))
     failed = _withdraw(provider, key, batch.wanted)
     proves = provider.limits.proves
+    if not provider.limits.deletes_one_value:
+        return Outcome(failed, proves, stays=True)
     values: dict[Name, frozenset[str]] = defaultdict(frozenset)
     servers: dict[Name, list[Server] | None] = {}
     for _, _, record in batch.records:

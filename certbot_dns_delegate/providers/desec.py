@@ -1,6 +1,7 @@
 """deSEC, hosted or self-hosted (https://desec.readthedocs.io/en/latest/dns/rrsets.html)."""
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -49,6 +50,7 @@ class Desec(Provider):
             wait=context.wait,
             warn=context.warn,
         )
+        self.limits = replace(self.limits, proves=self._client.is_protected)
         self._lowest: dict[Name, int] = {}
         self._apexes = Apexes(self._domains)
 

@@ -42,13 +42,13 @@ class HTTPReq(Provider):
     )
 
     def __init__(self, options: Options, context: Context) -> None:
-        if options["single_value"]:
-            self.limits = Limits(values_per_owner=1)
         basic = (options["username"], options["password"]) if options["username"] is not None else None
         self._warn = context.warn
         self._client = http.Client(
             options, basic=basic, credentials="username and password", wait=context.wait, warn=context.warn
         )
+        most = 1 if options["single_value"] else None
+        self.limits = Limits(values_per_owner=most, proves=self._client.is_protected)
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:

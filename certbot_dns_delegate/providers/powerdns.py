@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dns.name import Name
@@ -45,6 +45,7 @@ class PowerDns(Provider):
             wait=context.wait,
             warn=context.warn,
         )
+        self.limits = replace(self.limits, proves=self._client.is_protected)
         self._path = f"api/v1/servers/{http.segment(options['server_id'])}"
         self._abilities = _Abilities()
         self._apexes = Apexes(self._zones)

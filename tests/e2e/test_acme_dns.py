@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,8 +19,11 @@ import pytest
 import requests
 
 from certbot_dns_delegate.providers.acme_dns.provider import AcmeDNS
+from certbot_dns_delegate.providers.conformance import value
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings.reader import load
+from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.state.pending import Pending
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.lab.acme_dns import AcmeDns
 from tests.e2e.runs import Certbot
@@ -110,6 +115,47 @@ def test_another_customers_cname_to_an_account_is_refused(lab: Lab, certbot: Cer
     assert f"{target} is the account of first.customer.test, and not of second.customer.test" in output
     assert "names are yours: dns_delegate_acme_dns_shared_accounts = true" in output
     certbot.issue(credentials, "first", "*.first", authenticator=AUTHENTICATOR)
+
+
+def command(certbot: Certbot, *words: str) -> str:
+    """What the operator's command prints; it finds no error."""
+    directories = ["--work-dir", str(certbot.file("work")), "--config-dir", str(certbot.file("config"))]
+    program = [sys.executable, "-m", "certbot_dns_delegate", *words, *directories]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_check_asks_for_nothing_that_acme_dns_cannot_do(lab: Lab, certbot: Certbot, credentials: Path) -> None:
+    """Its SOA is its own, its values push out one another, and an account writes one name: none of it is a fault."""
+    lab.alias("check.customer.test", register(credentials, "check.customer.test").to_text())
+    certbot.issue(credentials, "check", "*.check", authenticator=AUTHENTICATOR)
+    options = ("--authenticator", AUTHENTICATOR, "--credentials", str(credentials), "--json")
+    lines = command(certbot, "check", "check.customer.test", "--write", *options).splitlines()
+    found = {(line["topic"], line["verdict"]): line for line in map(json.loads, lines) if "topic" in line}
+    for topic, seen in {
+        "negative TTL": "3600 s, which acme-dns sets itself; no resolver is asked about a target before its value is",
+        "values": "2 TXT values there already, TTL 1 s; it can hold 2; the next order's values push them out",
+        "key": f"refused at another name of {DOMAIN}.: it is narrow",
+    }.items():
+        assert found[topic, "ok"]["seen"].startswith(seen)
+        assert found[topic, "ok"]["do"] == ""
+
+
+def test_sweep_says_that_nothing_can_be_deleted(lab: Lab, certbot: Certbot, credentials: Path) -> None:
+    """The values of a run that died stay, and are not listed again."""
+    target = register(credentials, "swept.customer.test")
+    lab.alias("swept.customer.test", target.to_text())
+    certbot.issue(credentials, "swept", authenticator=AUTHENTICATOR)
+    journal = Pending(certbot.state / "pending").start()
+    where = (AUTHENTICATOR, str(credentials), AUTHENTICATOR, f"{DOMAIN}.", target.to_text())
+    journal.intend([Entry(*where, (value("one"), value("two")))])
+    journal.close()
+    swept, again = command(certbot, "sweep"), command(certbot, "sweep")
+    assert swept.startswith(f"stays      {target}  2 values written ")
+    assert swept.endswith(", which cannot delete: served until newer values push them out\n")
+    assert again == "nothing was left behind\n"
+    assert "the service cannot delete: served until" in command(certbot, "history", "--limit", "1")
 
 
 def test_error_shows_the_record_to_add(lab: Lab, certbot: Certbot, credentials: Path) -> None:

@@ -4,6 +4,7 @@
 """
 
 import json
+import posixpath
 import re
 import socket
 import sys
@@ -11,11 +12,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from secrets import token_urlsafe
 from typing import Any
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -69,6 +72,8 @@ class AcmeDNS(Server):
         self.domain = domain
         self.accounts: dict[str, Stored] = {}
         self.disable_registration = disable_registration
+        self.is_locked = False
+        """Its database is: it then finds no user."""
         self.updates: list[tuple[str, str]] = []
         self.fault: Callable[[Request], Reply | None] = lambda _: None
         """Answers in the server's place, before (None: not) it does anything."""
@@ -85,34 +90,40 @@ class AcmeDNS(Server):
         return Reply(misbehave=lambda _: None) if self.lose_answer(request) else reply
 
     def _route(self, request: Request) -> Reply:
-        if request.path in ("/register/", "/update/", "/health/"):
-            # httprouter keeps the method by 307 (newer versions: 308), but for GET.
-            return Reply(301 if request.method == "GET" else 307, "", {"Location": request.path.rstrip("/")})
-        handler = {
-            "/register": self._register,
-            "/update": self._update,
-            "/health": lambda _: Reply(200),
-        }.get(request.path)
-        if handler is None or (request.path == "/register" and self.disable_registration):
+        path = request.path.partition("?")[0]
+        handlers = {"/update": self._update, "/health": lambda _: Reply(200)}
+        if not self.disable_registration:
+            handlers["/register"] = self._register
+        # httprouter leads every spelling of a path that it has there, and keeps the method by 307, but for GET.
+        right = posixpath.normpath("/" + path.lstrip("/")).lower()
+        if path not in handlers and right in handlers:
+            return Reply(301 if request.method == "GET" else 307, "", {"Location": right})
+        if path not in handlers:
             return Reply(404, "404 page not found\n")
-        if request.method != ("GET" if request.path == "/health" else "POST"):
+        if request.method == "OPTIONS":  # asked by browsers (CORS)
+            return Reply(200)
+        if request.method != ("GET" if path == "/health" else "POST"):
             return Reply(405, "Method Not Allowed\n")
-        return handler(request)
+        return handlers[path](request)
 
     def _register(self, request: Request) -> Reply:
         allowed: list[str] = []
         if request.body:
             try:
-                allowed = _lower_keys(request.json()).get("allowfrom") or []
-                if not isinstance(allowed, list) or not all(isinstance(entry, str) for entry in allowed):
+                body = _lower_keys(request.json())
+                allowed = body.get("allowfrom") or []
+                if not isinstance(allowed, list) or not all(isinstance(entry, str | None) for entry in allowed):
                     raise ValueError("no list of strings")
+                _check_account(body)
+            except UnicodeDecodeError:
+                return Reply(400, {"error": "invalid_allowfrom_cidr"})
             except ValueError:
                 return Reply(400, {"error": "malformed_json_payload"})
-        cleaned = [entry.replace("[", "").replace("]", "") for entry in allowed]
+        cleaned = [(entry or "").replace("[", "").replace("]", "") for entry in allowed]
         try:
             for entry in cleaned:
-                # Go's ParseCIDR wants a length; ip_network would take a mask, or nothing, too.
-                if not re.fullmatch("[0-9]+", entry.partition("/")[2]):
+                # Go's ParseCIDR wants a length, and no zone; ip_network would take a mask, or nothing, too.
+                if not re.fullmatch("[0-9]+", entry.partition("/")[2]) or "%" in entry:
                     raise ValueError(entry)
                 ip_network(entry, strict=False)
         except ValueError:
@@ -132,11 +143,14 @@ class AcmeDNS(Server):
         return account
 
     def _update(self, request: Request) -> Reply:
-        user, key = request.headers.get("X-Api-User", ""), request.headers.get("X-Api-Key", "")
+        user, key = (request.headers.get(f"X-Api-{name}", "").strip() for name in ("User", "Key"))
         try:
-            body = _lower_keys(request.json())
-            user = str(uuid.UUID(user))  # however it is spelt
+            # A decoder reads one value, whatever follows it.
+            body = _lower_keys(json.JSONDecoder().raw_decode(request.body.decode("utf-8", "replace").lstrip())[0])
+            user = _uuid(user)
         except ValueError:
+            return forbidden()
+        if self.is_locked:
             return forbidden()
         account = next((a for a in self.accounts.values() if (a.username, a.password) == (user, key)), None)
         if len(key) != 40 or account is None or body.get("subdomain") != account.subdomain:
@@ -211,9 +225,32 @@ def _lower_keys(body: Any) -> dict[str, Any]:
     return {key.lower(): value for key, value in (body or {}).items()}
 
 
+def _uuid(text: str) -> str:
+    """As Go's library reads it: plain, as a URN, in braces, or without dashes."""
+    plain = text[1:-1] if len(text) == 38 and text[0] + text[-1] == "{}" else text.removeprefix("urn:uuid:")
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", plain):
+        if not re.fullmatch(r"[0-9a-fA-F]{32}", text):
+            raise ValueError("no UUID")
+        plain = text
+    return str(uuid.UUID(plain))
+
+
+def _check_account(body: dict[str, Any]) -> None:
+    """What the request for an account may hold besides, as the fields of one have their types."""
+    for name in ("username", "subdomain"):
+        if body.get(name) is not None:
+            _uuid(body[name] if isinstance(body[name], str) else "")
+    if not all(isinstance(body.get(name), str | None) for name in ("password", "txt")):
+        raise ValueError("no text")
+
+
+PAYLOAD = 512
+"""What it says that it takes by UDP (EDNS)."""
+
+
 class DNS:
-    """The server's DNS side on UDP: TXT only, NXDOMAIN for anything else at an account's name; at its domain what an
-    operator puts under ``records``, and the SOA that the server makes itself."""
+    """The server's DNS side on UDP and TCP: TXT only, NXDOMAIN for anything else at an account's name; at its domain
+    what an operator puts under ``records``, and the SOA that the server makes itself."""
 
     def __init__(self, server: AcmeDNS, port: int = 0, address: str = "127.0.0.1") -> None:
         self._server = server
@@ -225,16 +262,35 @@ class DNS:
         self._socket.bind((address, port))
         self._socket.settimeout(0.1)
         self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._run)
+        self._listener = socket.create_server((address, self.port))
+        self._listener.settimeout(0.1)
+        self._threads = [threading.Thread(target=target) for target in (self._run, self._listen)]
 
     def __enter__(self) -> "DNS":
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.closing.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._socket.close()
+        self._listener.close()
+
+    def _listen(self) -> None:
+        while not self._server.closing.is_set():
+            with suppress(TimeoutError):
+                connection = self._listener.accept()[0]
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream, suppress(OSError, dns.exception.DNSException):
+            connection.settimeout(5)
+            while length := stream.read(2):
+                wire = stream.read(int.from_bytes(length))
+                answer = self._answer(dns.message.from_wire(wire)).to_wire()
+                connection.sendall(len(answer).to_bytes(2) + answer)
 
     def _run(self) -> None:
         while not self._server.closing.is_set():
@@ -246,7 +302,7 @@ class DNS:
             self._socket.sendto(self._answer(query).to_wire(), peer)
 
     def _answer(self, query: dns.message.Message) -> dns.message.Message:
-        response = dns.message.make_response(query)
+        response = dns.message.make_response(query, our_payload=PAYLOAD)
         question = query.question[0]
         values = self._server.txt(question.name.to_text()) if question.rdtype == dns.rdatatype.TXT else []
         apex = self._records[0].name

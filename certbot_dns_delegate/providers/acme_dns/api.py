@@ -62,7 +62,7 @@ def update(client: Client, account: Account, value: str) -> None:
     """Store a value, which pushes out the older of the two; never sent twice."""
     answer = _post(client, account, value)
     if not answer.is_success:
-        raise _refusal(account, answer)
+        raise _refusal(client, account, answer)
     if answer.field(answer.value(dict), "txt", str) != value:
         raise answer.unusable("it stored another value")
 
@@ -75,8 +75,8 @@ def check(client: Client, account: Account) -> None:
     answer = _post(client, account, "")
     if answer.is_success:
         raise answer.unusable("the value was empty")
-    if answer.status != 400 or answer.value(dict).get("error") != "bad_txt":
-        raise _refusal(account, answer)
+    if answer.status != 400 or answer.is_html or answer.value(dict).get("error") != "bad_txt":
+        raise _refusal(client, account, answer)
 
 
 def check_getlocalcert(client: Client, account: Account) -> None:
@@ -84,9 +84,9 @@ def check_getlocalcert(client: Client, account: Account) -> None:
 
     :param client: of the address above ``/acme-dns-compat``.
     """
-    answer = client.call("GET", "check", headers=_headers(account), accept={401})
+    answer = client.call("GET", "check", headers=_headers(account), accept={401}, accept_html=True)
     if not answer.is_success:
-        raise _refusal(account, answer)
+        raise _refusal(client, account, answer)
     if answer.field(answer.value(dict), "status", str) != "ok":
         raise answer.unusable("its status is not ok")
 
@@ -97,15 +97,23 @@ def _headers(account: Account) -> dict[str, Any]:
 
 def _post(client: Client, account: Account, value: str) -> Answer:
     body = {"subdomain": account.subdomain, "txt": value}
-    return client.call("POST", "update", json=body, headers=_headers(account), accept={400, 401, 404})
+    refusals = {400, 401, 404}
+    return client.call("POST", "update", json=body, headers=_headers(account), accept=refusals, accept_html=True)
 
 
-def _refusal(account: Account, answer: Answer) -> WriteError:
+def _refusal(client: Client, account: Account, answer: Answer) -> WriteError:
     error = answer.error()
-    if answer.status not in {401, 404}:
+    shown = printable(account.name or account.subdomain)
+    if answer.status == 401 and (answer.is_html or "WWW-Authenticate" in answer.headers):
+        hint = "a proxy in front of the server wants user and password: url = https://user:password@host/path"
+    elif answer.status == 404 and not is_getlocalcert(client.base):
+        hint = "check url: it ends above /update and /register, which the server has right below its address"
+    elif answer.status in {401, 404}:
+        hint = (
+            f"one answer for four reasons: the key stored for {shown} is not this server's, its subdomain is not the"
+            " key's, its allowfrom leaves out the address of this host, or the server could not read its database"
+            " (its log then says that the user is not found)"
+        )
+    else:
         return error
-    hint = (
-        f"one answer for three reasons: the key stored for {printable(account.name or account.subdomain)} is not this "
-        "server's, its subdomain is not the key's, or its allowfrom leaves out the address of this host"
-    )
     return type(error)(error.problem, hint)

@@ -136,6 +136,11 @@ class Client:
         """The URL without user-info."""
         return self._channel.base
 
+    @property
+    def is_protected(self) -> bool:
+        """By TLS, or nothing leaves this host: what the service says is its own word."""
+        return self._channel.is_protected
+
     def call(
         self,
         method: str,

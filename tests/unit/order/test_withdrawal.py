@@ -33,9 +33,11 @@ NOW = 1_000_000.0
 class Service:
     """Counts requests; ``deny`` may raise for what it is asked to withdraw."""
 
-    def __init__(self, deny: Callable[[Values], None] = lambda _: None, *, proves: bool = True) -> None:
+    def __init__(
+        self, deny: Callable[[Values], None] = lambda _: None, *, proves: bool = True, deletes: bool = True
+    ) -> None:
         self.deny = deny
-        self.limits = Limits(proves=proves)
+        self.limits = Limits(proves=proves, deletes_one_value=deletes)
         self.requests: list[dict[str, set[str]]] = []
         self.lock = threading.Lock()
 
@@ -99,6 +101,14 @@ def test_a_struck_entry_is_not_withdrawn(journal: Journal) -> None:
     service = Service()
     assert withdraw(journal, service) == []
     assert service.requests == []
+
+
+def test_a_service_that_cannot_delete_is_not_asked_again(journal: Journal) -> None:
+    """Its values are served until newer ones push them out, so their entries are closed at once."""
+    journal.intend([entry("x", "1", written=NOW)])
+    service = Service(proves=False, deletes=False)
+    assert withdraw(journal, service) == []
+    assert journal.state(0) is State.WITHDRAWN
 
 
 def test_a_refused_bulk_request_is_tried_again_owner_by_owner(journal: Journal) -> None:

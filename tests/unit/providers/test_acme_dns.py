@@ -140,16 +140,52 @@ def test_a_refusal_after_a_success_in_the_same_call_is_not_called_refused(house:
     assert len(house.server.updates) == 1
 
 
-def test_a_401_names_its_three_reasons(house: House) -> None:
-    """Key, subdomain and address have one answer; the hint names the account and no key."""
+def test_a_401_names_its_four_reasons(house: House) -> None:
+    """Key, subdomain, address and a database that is locked have one answer; the hint names the account and no key."""
     (owner,) = house.accounts(1, allowfrom=["192.0.2.0/24"])
     provider = house.provider()
     for call in (provider.probe, lambda: provider.publish(ZONE, {owner: frozenset({ONE})}, 1)):
         with pytest.raises(Refused, match="401 Unauthorized") as caught:
             call()
         assert "n0.example" in caught.value.hint
-        assert "allowfrom" in caught.value.hint
+        assert caught.value.hint.startswith("one answer for four reasons")
+        assert all(word in caught.value.hint for word in ("allowfrom", "subdomain", "could not read its database"))
         assert not any(a.password in str(caught.value) for a in house.server.accounts.values())
+
+
+def test_a_locked_database_is_among_the_reasons(house: House) -> None:
+    """The server says then that nobody has this key (seen with the real one)."""
+    (owner,) = house.accounts(1)
+    house.server.is_locked = True
+    with pytest.raises(Refused, match="401 Unauthorized") as caught:
+        house.provider().publish(ZONE, {owner: frozenset({ONE})}, 1)
+    assert "could not read its database" in caught.value.hint
+
+
+def test_a_404_is_the_path(house: House) -> None:
+    """acme-dns says it of a path alone; getlocalcert also of a subdomain."""
+    (owner,) = house.accounts(1)
+    for call in ("publish", "probe"):
+        provider = house.provider(url=f"{house.server.url}/update")
+        with pytest.raises(Refused, match="404 Not Found: 404 page not found") as caught:
+            provider.probe() if call == "probe" else provider.publish(ZONE, {owner: frozenset({ONE})}, 1)
+        assert caught.value.hint.startswith("check url")
+
+
+PROXY_PAGE = Reply(401, "<html><title>Sign in</title></html>", {"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize("reply", [PROXY_PAGE, Reply(401, {"error": "x"}, {"WWW-Authenticate": "Basic realm=x"})])
+def test_a_proxy_that_wants_a_password_is_told_from_the_server(house: House, reply: Reply) -> None:
+    """Its user and password belong into the url; the account is not the matter."""
+    (owner,) = house.accounts(1)
+    house.server.fault = lambda _: reply
+    for call in (house.provider().probe, lambda: house.provider().publish(ZONE, {owner: frozenset({ONE})}, 1)):
+        with pytest.raises(Refused, match="401 Unauthorized") as caught:
+            call()
+        assert caught.value.hint == (
+            "a proxy in front of the server wants user and password: url = https://user:password@host/path"
+        )
 
 
 def test_a_target_without_an_account_and_a_text_that_is_no_value_are_plan_errors(house: House) -> None:
