@@ -73,7 +73,7 @@ class Smoke:
             raise SmokeError(f"{found} certificates instead of {count}")
 
     def call_certbot(self, *arguments: str) -> str:
-        return self.call([*self.certbot, *self.lab.certbot_command(*arguments, home=self.home)[1:]])
+        return self.call([*self.certbot, *self.lab.certbot_arguments(*arguments, home=self.home)])
 
     def call(self, command: Sequence[str]) -> str:
         done = subprocess.run(

@@ -1,17 +1,24 @@
 """Certbot in the lab: its credential files, its directories, its runs."""
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.e2e.lab import program
 from tests.e2e.lab.keys import Key
 from tests.e2e.lab.servers import Delegate, Servers
 
 
 class Clients(Servers):
     """The servers, and Certbot beside them."""
+
+    @functools.cached_property
+    def start(self) -> Path:
+        """The script that starts Certbot."""
+        return program.make(self.directory / "program")
 
     def credentials(
         self, *titles: str, name: str = "delegate.ini", extra: Mapping[str, Mapping[str, str]] | None = None
@@ -59,6 +66,10 @@ class Clients(Servers):
 
     def certbot_command(self, *arguments: str, home: str = "certbot") -> list[str]:
         """The real Certbot of this interpreter, with directories of the lab's and Pebble as its server."""
+        return [sys.executable, str(self.start), *self.certbot_arguments(*arguments, home=home)]
+
+    def certbot_arguments(self, *arguments: str, home: str = "certbot") -> list[str]:
+        """Its arguments alone."""
         base = self.directory / home
         folders = [f"--{name}-dir={base / name}" for name in ("config", "work", "logs")]
         fixed = [
@@ -68,7 +79,7 @@ class Clients(Servers):
             "--register-unsafely-without-email",
             "--non-interactive",
         ]
-        return [str(Path(sys.executable).with_name("certbot")), *arguments, *folders, *fixed]
+        return [*arguments, *folders, *fixed]
 
     def certbot_environment(self) -> dict[str, str]:
         """The environment in which Certbot trusts Pebble's certificate."""

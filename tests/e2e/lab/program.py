@@ -1,0 +1,29 @@
+"""Certbot of this interpreter, as on a host where only the plugins are installed that the tests use."""
+
+import sysconfig
+from pathlib import Path
+
+HIDDEN = ("certbot_dns_cloudflare", "certbot_dns_digitalocean", "certbot_dns_route53")
+"""Installed for the tests that read them; Certbot loads all it finds, and these take half of each start."""
+START = """\
+import sys
+
+sys.path[:] = [{own!r} if place == {all!r} else place for place in sys.path]
+
+from certbot.main import main
+
+sys.exit(main())
+"""
+
+
+def make(directory: Path) -> Path:
+    """A script that starts it, in DIRECTORY, which it makes."""
+    everything = Path(sysconfig.get_path("purelib"))
+    own = directory / "site-packages"
+    own.mkdir(parents=True)
+    for place in everything.iterdir():
+        if not place.name.startswith(HIDDEN):
+            (own / place.name).symlink_to(place)
+    script = directory / "certbot"
+    script.write_text(START.format(own=str(own), all=str(everything)))
+    return script
