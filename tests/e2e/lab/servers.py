@@ -183,6 +183,8 @@ class Servers:
                 yield Delegate(title, title, bind, self.web1)
             elif zone == "corp.test.":
                 yield Delegate("acme.corp.test", title, bind, wide)  # a title that is no apex
+            elif zone == "_acme-challenge.ns.customer.test.":
+                yield Delegate("ns.customer.test", title, bind, wide)
             elif zone == "acme.knot.test.":
                 yield Delegate(title, title, self.public(network.KNOT), self.knot_wide)
             elif zone == "acme.pdns.test.":
