@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules bench fuzz faults docs dist sbom pins snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules bench fuzz faults containers docs dist sbom pins snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -73,6 +73,10 @@ packages: $(VENV)/packaging
 matrix: $(VENV)/packaging
 	$(LAB) setup
 	$(BIN)/python -m tests.packaging.matrix
+
+# The manifests of the page on containers, with the users that they name; only root can become these.
+containers: $(VENV)/ready
+	$(BIN)/python -m pytest -o python_files='check_*.py' tests/containers $(PYTEST)
 
 docs: $(VENV)/ready
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
