@@ -249,7 +249,7 @@ class Journal:
         :raises OSError: when the disk does not give it.
         """
         self._file.seek(0)
-        strange: set[object] = set()
+        strange: set[int] = set()
         for line in self._file.readall().splitlines():
             if not line.strip():
                 continue
@@ -268,7 +268,8 @@ class Journal:
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
                 if not _is_torn(line, error):
                     self.is_understood = False
-                    strange.add(number)
+                    if type(number) is int:
+                        strange.add(number)
         self.records = {number: record for number, record in self.records.items() if number not in strange}
 
 

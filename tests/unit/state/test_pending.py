@@ -466,3 +466,17 @@ def test_a_journal_that_vanishes_is_no_error(pending: Pending) -> None:
     assert list(found) == []
     journal.close()
     assert time.time() - 60 < entry("x").written <= time.time()
+
+
+@pytest.mark.parametrize("number", ["[]", "{}", "null", "true", "1.5", '"0"', "[[]]"])
+def test_a_number_that_is_none_is_damage_and_nothing_worse(tmp_path: Path, number: str) -> None:
+    """Found by a fuzzer: a list in its place ended every later run."""
+    directory = tmp_path / "pending"
+    directory.mkdir(mode=0o700)
+    file = directory / "20261128T000000Z-0123456789abcdef.json"
+    file.touch(mode=0o600)
+    file.write_text(f'{{"number": {number}, "state": "intended"}}\n')
+    pending = Pending(directory)
+    for journal in pending.adopt_dead():
+        journal.close()
+    assert file.exists()
