@@ -32,6 +32,7 @@ import logging
 from collections.abc import Sequence
 
 from certbot import errors
+from dns.name import Name
 
 from certbot_dns_delegate.text import printable
 
@@ -81,6 +82,17 @@ class LookupFailed(DelegateError):
     SERVFAIL, REFUSED, silence or nonsense, from every resolver or server in turn; never taken for "no CNAME". Ask again
     with the ``dig`` command of the hint; choose other resolvers with ``--<authenticator>-resolvers``.
     """
+
+    def __init__(
+        self, problem: str, hint: str = "", *, addresses: Sequence[str] = (), owner: Name | None = None
+    ) -> None:
+        """:param addresses: those of the authoritative servers that gave no useful answer.
+
+        :param owner: the name that a chain had come to.
+        """
+        super().__init__(problem, hint)
+        self.addresses = tuple(addresses)
+        self.owner = owner
 
 
 class PlanError(DelegateError):

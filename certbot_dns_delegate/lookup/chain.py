@@ -85,9 +85,8 @@ class Follower:
                 else:
                     followed, alias = yield from self._ask_resolver(chain)
             except LookupFailed as error:
-                if not chain.aliases:
-                    raise
-                raise LookupFailed(f"{error.problem} (chain so far: {chain})", error.hint) from error
+                problem = f"{error.problem} (chain so far: {chain})" if chain.aliases else error.problem
+                raise LookupFailed(problem, error.hint, addresses=error.addresses, owner=chain.target) from error
             if alias is None:
                 return followed
             chain = extended(chain, alias)

@@ -134,7 +134,7 @@ class Answers:
                 "set watch = resolvers in the delegate's section, or open outbound port 53",
             )
         problem = f"{question}: no server of {show(cut.apex)} answers with authority: {told}"
-        return LookupFailed(problem, dig(question, "+trace"))
+        return LookupFailed(problem, dig(question, "+trace"), addresses=[server.address for server in self.useless])
 
     @property
     def _is_intercepted(self) -> bool:

@@ -91,7 +91,10 @@ class Planner:
 
     def _plan_one(self, challenge: Challenge) -> Step[tuple[Chain, Target]]:
         override = self._settings.override_of(challenge.identifier)
-        followed = yield from self._follower.look(override or challenge.owner)
+        try:
+            followed = yield from self._follower.look(override or challenge.owner)
+        except LookupFailed as error:
+            raise self._explained(error) from error
         if override is not None:
             by_hand = Alias(challenge.owner, override, OVERRIDES)
             followed = replace(followed, chain=Chain(challenge.owner, (by_hand, *followed.chain.aliases)))
@@ -106,6 +109,14 @@ class Planner:
         self._check_doubts(delegate, zone)
         self._provider_of(delegate).recognise(zone)
         return followed.chain, Target(followed.chain.target, zone, delegate.title, present)
+
+    def _explained(self, error: LookupFailed) -> LookupFailed:
+        """The failure, with what the provider that answers for the name itself knows of it."""
+        route = self._router.route(error.owner) if error.owner is not None and error.addresses else None
+        if route is None:
+            return error
+        remark, hint = self._provider_of(route[0]).why_unreached(error.addresses)
+        return LookupFailed(f"{error.problem}; {remark}", hint) if remark else error
 
     def _zone(self, delegate: Delegate, followed: Followed) -> Step[tuple[Zone, RRset]]:
         if followed.found is None:

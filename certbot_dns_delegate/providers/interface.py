@@ -199,6 +199,14 @@ class Provider(ABC):
     def end(self) -> None:  # noqa: B027  a hook
         """Called when the run is over, however it ended, maybe several times: let go of locks and sockets."""
 
+    def why_unreached(self, addresses: Sequence[str]) -> tuple[str, str]:  # noqa: ARG002  a hook
+        """What is known here of why no server of a target's zone answered.
+
+        :param addresses: those that were asked.
+        :returns: a remark and a hint; empty where nothing is known.
+        """
+        return "", ""
+
     def recognise(self, zone: Zone) -> None:  # noqa: B027  a hook
         """Called in the plan with the zone that the way to a target leads to.
 

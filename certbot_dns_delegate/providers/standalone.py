@@ -22,7 +22,7 @@ from certbot_dns_delegate.errors import PlanError, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
-from certbot_dns_delegate.text import command_line, parse_name, printable, record, show
+from certbot_dns_delegate.text import command_line, listed, parse_name, printable, record, show
 
 log = logging.getLogger(__name__)
 
@@ -219,6 +219,19 @@ class Standalone(Provider):
         self.begin()
         DESK.serve(zone, lambda served: _with(served, values), self._empty)
         return ()
+
+    def why_unreached(self, addresses: Sequence[str]) -> tuple[str, str]:
+        listen = self._options["listen"]
+        if not listen or {host for host, _ in listen} & {*addresses, *EVERYWHERE}:
+            return "", ""
+        led, hint = listed(list(dict.fromkeys(addresses))), "let the NS record lead to the address of listen"
+        own = [address for address in addresses if address in outward_addresses()]
+        if own:
+            hint = f"listen = {', '.join(own)}"
+        return (
+            f"the NS record leads to {led}, but listen = {_shown(listen)}",
+            f"{hint}; or, where a router stands between, let it forward port 53 to {_shown(listen)}",
+        )
 
     def recognise(self, zone: Zone) -> None:
         """Tell, before anything is written, that the way to the zone does not lead to this process."""

@@ -337,3 +337,37 @@ def test_it_knows_its_own_answers() -> None:
     with pytest.raises(PlanError, match=r"lead to ns\.example\.org \(192\.0\.2\.9\), and not to") as caught:
         provider.recognise(Zone(ZONE, (server,), serial=serial ^ 1))
     assert "NS host.example.net." in caught.value.hint
+
+
+REMARK = "the NS record leads to 192.0.2.7, but listen = 127.0.61.1@5361"
+
+
+@pytest.mark.parametrize(
+    ("listen", "asked", "remark", "hint"),
+    [
+        (
+            ((ADDRESS, PORT),),
+            ["192.0.2.7", "192.0.2.7"],
+            REMARK,
+            "let the NS record lead to the address of listen; or, ",
+        ),
+        (((ADDRESS, PORT),), [ADDRESS], "", ""),
+        ((("0.0.0.0", PORT),), ["192.0.2.7"], "", ""),
+        (None, ["192.0.2.7"], "", ""),
+    ],
+)
+def test_the_way_leads_past_this_host(
+    listen: tuple[tuple[str, int], ...] | None, asked: list[str], remark: str, hint: str
+) -> None:
+    """Where the NS record and the setting name different addresses, both are said."""
+    said = make(listen=listen).why_unreached(asked)
+    assert said[0] == remark
+    assert said[1].startswith(hint)
+    assert bool(said[1]) is bool(remark)
+
+
+def test_the_setting_of_an_address_that_this_host_has() -> None:
+    """Where the NS record is right, the setting is what to change."""
+    own = outward_addresses()[:1]
+    hint = f"listen = {own[0]}" if own else "let the NS record lead to the address of listen"
+    assert make().why_unreached([*own, "192.0.2.7"])[1].partition(";")[0] == hint

@@ -33,7 +33,7 @@ from certbot_dns_delegate.providers.interface import IRegistrar, Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.timing import Watch
 from tests.e2e.lab.lab import Lab
-from tests.servers import Behaviour, Silent, SlowBy, UdpDead
+from tests.servers import Behaviour, Refusing, Silent, SlowBy, UdpDead
 from tests.unit.internet import Internet, name, resolver, suffix_of
 
 TITLE = "acme.example.test."
@@ -225,6 +225,25 @@ class Accounts(Stub):
     def target_of(self, identifier: str) -> Name | None:
         """Only one name has an account."""
         return name("account.acme.example.test.") if identifier == "shop.customer.test" else None
+
+
+class Listening(Stub):
+    """A provider that answers for the zone itself."""
+
+    def why_unreached(self, addresses: Sequence[str]) -> tuple[str, str]:
+        """It knows who was asked."""
+        return f"not here: {', '.join(addresses)}", "listen there"
+
+
+def test_what_the_provider_knows_of_a_silent_server() -> None:
+    """Said beside what was seen; its hint takes the place of dig's."""
+    with internet(shop(f"shop.{TITLE}")) as net:
+        server = net.servers["ns.acme.example.test."]
+        server.behaviour = Refusing()
+        error = only_problem(plan(net, SHOP, provider=Listening()))
+        other = only_problem(plan(net, SHOP))
+    assert error.problem == f"{other.problem}; not here: {server.address}"
+    assert (error.hint, other.hint) == ("listen there", f"dig +trace shop.{TITLE} TXT")
 
 
 @pytest.mark.parametrize(
