@@ -11,12 +11,9 @@
 
 import errno
 import os
-import sys
 from ipaddress import ip_address
-from pathlib import Path
 
 from certbot_dns_delegate.authority.host import Holder, holders, may_bind, outward_addresses
-from certbot_dns_delegate.text import command_line
 
 _STUBS = {"127.0.0.53", "127.0.0.54"}
 """systemd-resolved's listeners (systemd-resolved.service(8)), for those who may not see its name."""
@@ -84,7 +81,7 @@ def how_to_be_allowed(*, is_root: bool, is_capable: bool) -> str:
         return (
             "a security module (SELinux, AppArmor) or systemd's SocketBindDeny= forbids it;  ausearch -m AVC -ts "
             "recent  or  journalctl -k  shows which; on the host's network a rootless container needs, on the host,  "
-            "sysctl net.ipv4.ip_unprivileged_port_start=53"
+            "sysctl net.ipv4.ip_unprivileged_port_start=53  (which lets every user there listen on port 53)"
         )
     if is_root:
         return (
@@ -93,8 +90,8 @@ def how_to_be_allowed(*, is_root: bool, is_capable: bool) -> str:
         )
     return (
         "run Certbot as root; or, where systemd runs it, add  AmbientCapabilities=CAP_NET_BIND_SERVICE  "
-        "below [Service] with  systemctl edit certbot.service ; or let everything that this Python runs "
-        f"use such ports:  {command_line('setcap', 'cap_net_bind_service=+ep', Path(sys.executable).resolve())}"
+        "below [Service] with  systemctl edit certbot.service ; do not give the capability to Python itself: any user "
+        "of this host could then answer for the zone, and get certificates for its names"
     )
 
 

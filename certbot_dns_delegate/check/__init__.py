@@ -3,11 +3,13 @@
 import argparse
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from dns.name import Name
 
 from certbot_dns_delegate.check import aliases, caa, leftovers, port53, servers, targets, write
 from certbot_dns_delegate.check import resolvers as views
@@ -215,14 +217,17 @@ def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
         delegate = survey.settings.delegate(title)
         assert delegate is not None
         yield servers.look(survey, delegate, target)
-    for title in dict.fromkeys(title for title, _ in zones):
-        yield _credentials(survey, title)
+    owners: dict[str, set[Name]] = defaultdict(set)
+    for each in plan.planned:
+        owners[each.target.delegate].add(each.target.owner)
+    for title, at in owners.items():
+        yield _credentials(survey, title, at)
 
 
-def _credentials(survey: Survey, title: str) -> Iterator[Finding]:
+def _credentials(survey: Survey, title: str, owners: Collection[Name]) -> Iterator[Finding]:
     delegate, subject = survey.settings.delegate(title), f"[{printable(title)}]"
     assert delegate is not None
     try:
-        yield Finding(Verdict.OK, subject, "credentials", survey.provider_of(delegate).probe())
+        yield Finding(Verdict.OK, subject, "credentials", survey.provider_of(delegate).probe_at(owners))
     except DelegateError as error:
         yield from Finding.each_of(error, subject, "credentials")

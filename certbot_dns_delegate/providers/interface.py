@@ -10,7 +10,7 @@ class of another package that does not inherit it is given these when it is load
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,6 +192,10 @@ class Provider(ABC):
     @abstractmethod
     def probe(self) -> str:
         """As :meth:`IProvider.probe`."""
+
+    def probe_at(self, owners: Collection[Name]) -> str:  # noqa: ARG002  a hook
+        """As :meth:`probe`, where each target has credentials of its own: those of ``owners`` alone."""
+        return self.probe()
 
     def begin(self) -> None:  # noqa: B027  a hook
         """Called before the first question about a name inside the delegate; maybe several times."""

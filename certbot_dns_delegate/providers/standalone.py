@@ -6,10 +6,11 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_address
+from pathlib import Path
 
 from dns.name import Name
 
@@ -38,6 +39,9 @@ name can cause this delay, and nothing more."""
 LONG = 50
 """Looks after which the wait is worth a warning: ten seconds, more than most orders take."""
 
+HOSTS_FILE = Path("/etc/hosts")
+PRIVATE = (".localdomain", ".local", ".internal", ".arpa")
+"""Ends of names that nobody else knows this host by."""
 SERIAL = secrets.randbits(32)
 """Of the SOA in every answer of this process, by which it knows that it was itself who answered."""
 
@@ -155,7 +159,11 @@ class Standalone(Provider):
     limits = Limits(has_credentials=False)
     KEYS = (
         Key("listen", HOSTS, "Addresses to listen on, @port optional; by default all of this host."),
-        Key("server_name", NAME, "This host's name in the NS record that leads here; by default its own full name."),
+        Key(
+            "server_name",
+            NAME,
+            "This host's name in the NS record; by default its full name in /etc/hosts.",
+        ),
     )
 
     @staticmethod
@@ -262,14 +270,12 @@ class Standalone(Provider):
         name: Name | None = self._options["server_name"]
         if name is not None:
             return name
-        own = socket.getfqdn()
-        # A made-up name would be one more server of the zone, which a resolver may try and wait for.
-        if "." not in own or own.endswith((".localdomain", ".local", ".internal", ".arpa")):
-            raise SettingsError(
-                f"{self._context.title}: this host does not know its full name ({printable(own, 80)})",
-                "server_name = the name that the NS record in the parent zone points to",
-            )
-        return parse_name(own)
+        with suppress(OSError, UnicodeDecodeError, ValueError):
+            return parse_name(own_name(socket.gethostname(), HOSTS_FILE.read_text()))
+        raise SettingsError(
+            f"{self._context.title}: this host does not know its full name ({printable(socket.gethostname(), 80)})",
+            "server_name = the name that the NS record in the parent zone points to",
+        )
 
     @cached_property
     def _empty(self) -> ServedZone:
@@ -287,6 +293,23 @@ class Standalone(Provider):
                 "listen = the address that the parent zone has for that name",
             )
         return ServedZone(self._apex, {server: addresses}, serial=SERIAL)
+
+
+def own_name(hostname: str, hosts: str) -> str:
+    """The host's full name, as it is set on the host itself; empty where it is not.
+
+    The resolver is not asked: whoever answers for the host's address would name a server of our zone.
+
+    :param hostname: as gethostname(2) has it, often without a domain.
+    :param hosts: what is in hosts(5), where the full name comes first.
+    """
+    known = [hostname]
+    for line in hosts.splitlines():
+        words = line.partition("#")[0].split()[1:]
+        known += words if hostname in words else []
+    # A made-up name would be one more server of the zone, which a resolver may try and wait for.
+    full = [name for name in known if "." in name and not name.endswith(PRIVATE)]
+    return full[0] if full else ""
 
 
 def _with(zone: ServedZone, values: Values) -> ServedZone:

@@ -37,6 +37,7 @@ ANSWERING = "providers.standalone"
 SHARED = {
     "command.accounts": {"providers.acme_dns.accounts"},
     "command.issued": {"providers.http"},
+    "command.issuers": {"providers.http"},
     "command.transparency": {"providers.http"},
 }
 """What verbs use of the providers: the account files that one of them shows, and the client for HTTP."""

@@ -528,7 +528,7 @@ except NoPermissionError as error:
         (
             False,
             False,
-            ["run Certbot as root", "AmbientCapabilities=CAP_NET_BIND_SERVICE", "setcap cap_net_bind_service"],
+            ["run Certbot as root", "AmbientCapabilities=CAP_NET_BIND_SERVICE", "do not give the capability to Python"],
         ),
         (True, False, ["--cap-add=NET_BIND_SERVICE", "CapabilityBoundingSet="]),
         (True, True, ["ausearch -m AVC"]),

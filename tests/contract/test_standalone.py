@@ -23,7 +23,7 @@ from certbot_dns_delegate.errors import DelegateError, PlanError, Refused, Setti
 from certbot_dns_delegate.model import RRset, Server, Zone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone
+from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone, own_name
 from tests.e2e.lab import programs
 
 ADDRESS, PORT = "127.0.61.1", 5361
@@ -371,3 +371,19 @@ def test_the_setting_of_an_address_that_this_host_has() -> None:
     own = outward_addresses()[:1]
     hint = f"listen = {own[0]}" if own else "let the NS record lead to the address of listen"
     assert make().why_unreached([*own, "192.0.2.7"])[1].partition(";")[0] == hint
+
+
+@pytest.mark.parametrize(
+    ("hostname", "hosts", "name"),
+    [
+        ("web1", "127.0.0.1 localhost\n127.0.1.1\tweb1.example.net web1 # ours\n", "web1.example.net"),
+        ("web1.example.net", "", "web1.example.net"),
+        ("web1", "", ""),
+        ("web1", "192.0.2.1 other.example.net other\n# 127.0.1.1 web1.example.net web1\n", ""),
+        ("web1", "127.0.1.1 web1.localdomain web1 web1.example.org\n", "web1.example.org"),
+        ("web1.local", "", ""),
+    ],
+)
+def test_the_hosts_own_name_is_what_is_set_on_it(hostname: str, hosts: str, name: str) -> None:
+    """Whoever answers for the reverse name of an address does not name a server of the zone."""
+    assert own_name(hostname, hosts) == name

@@ -6,7 +6,7 @@ locked from the first update until :meth:`AcmeDNS.withdraw`, when the validation
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 
 from dns.name import Name
 from zope.interface import implementer
@@ -138,7 +138,12 @@ class AcmeDNS(Provider):
 
     def probe(self) -> str:
         """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
-        return self._service.probe()
+        return self._service.probe(self._service.everything())
+
+    def probe_at(self, owners: Collection[Name]) -> str:
+        """The same for the accounts that write at ``owners``: what others of the file are worth is no matter there."""
+        accounts = (self._service.account_of(owner) for owner in sorted(owners))
+        return self._service.probe([account for account in accounts if account is not None])
 
     def target_of(self, name: str) -> Name | None:
         """Where the account stored for a certificate name writes; None without one."""

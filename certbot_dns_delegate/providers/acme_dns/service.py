@@ -42,12 +42,17 @@ class Service:
         self.shown = printable(str(options["accounts"]))
         """The account file, for messages."""
 
-    def probe(self) -> str:
-        """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
+    def everything(self) -> Sequence[Account]:
+        """Every account of the file."""
         with self._told():
-            accounts = self._read().everything
+            return self._read().everything
+
+    def probe(self, accounts: Sequence[Account]) -> str:
+        """Ask for each account whether its key is accepted, by an update that is well-formed except for its value."""
         if not accounts:
             raise SettingsError(f"{self.shown}: there is no account yet", REGISTER)
+        # One that is stored for several names is asked for once.
+        accounts = list({(a.username, a.password, a.subdomain, a.server_url): a for a in accounts}.values())
         problems: list[DelegateError] = []
 
         def check(account: Account) -> None:

@@ -2,11 +2,13 @@
 
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from certbot_dns_delegate.command.issuers import identities
 from certbot_dns_delegate.lookup.caa import Property, prohibitions
+from tests.servers import http
 
 OURS = ["letsencrypt.org"]
 ACCOUNT = "https://acme.test/acct/1"
@@ -95,3 +97,38 @@ def test_a_directory_that_is_none(reply: bytes) -> None:
         thread.start()
         assert identities(f"http://127.0.0.1:{server.getsockname()[1]}/directory") == ()
         thread.join()
+
+
+def test_a_directory() -> None:
+    """By its own path, also without one."""
+    said = {"meta": {"caaIdentities": ["LetsEncrypt.org."]}}
+    with http.Server(lambda request: http.Reply(200, said if request.path == "/dir/acme" else {})) as server:
+        assert identities(f"{server.url}/dir/acme") == ("letsencrypt.org",)
+        assert identities(server.url) == ()
+
+
+def test_a_directory_that_leads_elsewhere_is_not_followed() -> None:
+    """Nor is its body read: it may never end."""
+    with http.Server(lambda _: http.Reply(200, {"meta": {"caaIdentities": ["x.test"]}})) as target:
+        endless = http.Reply(302, b"x" * (10 << 20), {"Location": f"{target.url}/"})
+        with http.Server(lambda _: endless) as server:
+            assert identities(f"{server.url}/directory") == ()
+        assert target.requests == []
+
+
+def test_a_directory_that_drips_is_given_up() -> None:
+    """A byte now and then is no silence, and would hold up everything."""
+    with http.Server(lambda _: http.Reply(misbehave=drip)) as server:
+        drip = http.Dripping(server, b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n[")
+        assert identities(f"{server.url}/directory") == ()
+
+
+def test_no_credentials_go_to_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a .netrc are somebody's for something else."""
+    netrc = tmp_path / ".netrc"
+    netrc.touch(mode=0o600)
+    netrc.write_text("machine 127.0.0.1 login netrc password netrc\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with http.Server(lambda _: http.Reply(200, {})) as server:
+        identities(f"{server.url}/directory")
+        assert "Authorization" not in server.requests[0].headers

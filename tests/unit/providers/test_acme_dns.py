@@ -389,6 +389,22 @@ def test_probe_says_how_many_accounts_are_good_and_writes_nothing(house: House) 
         house.provider().probe()
 
 
+def test_a_dead_account_of_another_name_is_no_matter(house: House) -> None:
+    """Of some targets only their accounts are tried; each that is refused is told with its name."""
+    owners = house.accounts(3)
+    content = json.loads(house.path.read_text())
+    for dead in ("n1.example", "n2.example"):
+        content[dead]["password"] = "x" * 40
+    house.path.write_text(json.dumps(content))
+    assert house.provider().probe_at([owners[0]]) == f"1 account is accepted by {house.server.url}"
+    with pytest.raises(Refused) as caught:
+        house.provider().probe_at(owners[:2])
+    assert "n1.example" in caught.value.hint
+    with pytest.raises(SeveralProblems) as several:
+        house.provider().probe_at(owners)
+    assert [name in str(several.value) for name in ("n0.", "n1.example", "n2.example")] == [False, True, True]
+
+
 @pytest.mark.parametrize("reply", [Reply(200, {"txt": ""}), Reply(400, {"error": "bad_subdomain"}), Reply(400, "no")])
 def test_a_server_that_answers_the_probe_otherwise_is_reported(house: House, reply: Reply) -> None:
     """Only bad_txt proves that the credentials are good."""
