@@ -24,7 +24,7 @@ def value(issuer: str, account: str | None) -> str:
 def identities(server: str) -> Sequence[str]:
     """The names that a CA goes by in CAA records, as its directory says; none when it does not say, or not to us.
 
-    Asked by the client for services: bounded in octets and seconds, without redirects, without anything of a ``.netrc``.
+    Asked by the client for services: bounded in octets and seconds, no redirects, nothing of a ``.netrc``.
     """
     from certbot_dns_delegate.providers.http import KEYS, Client  # 70 ms that only a name with a CAA record costs
 

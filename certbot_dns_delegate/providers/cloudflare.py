@@ -68,6 +68,7 @@ class Cloudflare(Provider):
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         yield from http.validate(options, warn)
+        yield from http.unsendable("api_token", options["api_token"])
         if options["api_token"] and re.fullmatch(r"[0-9a-f]{37}", options["api_token"].reveal()):
             yield "api_token holds a Global API Key, which may do anything in the account: make a token"
 

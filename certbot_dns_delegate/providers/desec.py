@@ -34,7 +34,6 @@ class Desec(Provider):
         *http.keys(url="https://desec.io/api/v1"),
         Key("token", SECRET, "An API token, best with a policy for one RRset.", is_required=True),
     )
-    validate = staticmethod(http.validate)
 
     def __init__(self, options: Options, context: Context) -> None:
         self._context = context
@@ -53,6 +52,11 @@ class Desec(Provider):
         self.limits = replace(self.limits, proves=self._client.is_protected)
         self._lowest: dict[Name, int] = {}
         self._apexes = Apexes(self._domains)
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
+        yield from http.validate(options, warn)
+        yield from http.unsendable("token", options["token"])
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner

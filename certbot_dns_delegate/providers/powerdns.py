@@ -33,7 +33,6 @@ class PowerDns(Provider):
         Key("api_key", SECRET, "The api-key of the server.", is_required=True),
         Key("server_id", TEXT, "The server's id; a front end may have others.", default="localhost"),
     )
-    validate = staticmethod(http.validate)
 
     def __init__(self, options: Options, context: Context) -> None:
         self._context = context
@@ -51,6 +50,11 @@ class PowerDns(Provider):
         self._apexes = Apexes(self._zones)
         self._warned: set[tuple[Name, str]] = set()
         self._lock = threading.Lock()
+
+    @staticmethod
+    def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
+        yield from http.validate(options, warn)
+        yield from http.unsendable("api_key", options["api_key"])
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner

@@ -172,7 +172,8 @@ class SectionReader:
         try:
             path = self.folder / PATH.parse(twin.value)
             self.problems.files.append(path)
-            options[key.name] = key.kind.parse(read_trusted(path, self.warn).strip())
+            text = read_trusted(path, self.warn).removeprefix("\ufeff")  # which editors of Windows put in front
+            options[key.name] = key.kind.parse(text.strip())
         except (SettingsError, ValueError) as error:
             self._problem(twin, f"{self.spelling.of(f'{key.name}_file')} {error}")
 

@@ -2,8 +2,9 @@
 
 import os
 import ssl
+import unicodedata
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from pathlib import Path
@@ -81,6 +82,15 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return host.lower().rstrip(".") == "localhost"
+
+
+def unsendable(name: str, secret: Secret | None) -> Iterator[str]:
+    """The problem of a setting that cannot be a header; the character that is wrong shows nothing of the secret."""
+    for character in secret.reveal() if secret else "":
+        if not character.isascii() or not character.isprintable():
+            known_as = unicodedata.name(character, "a control character")
+            yield f"{name} has a character that no such credential has: U+{ord(character):04X} ({known_as})"
+            return
 
 
 def header_lines(headers: Mapping[str, str | Secret], basic: tuple[str, Secret] | None) -> dict[str, str]:

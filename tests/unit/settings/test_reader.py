@@ -1,6 +1,7 @@
 """The INI file: what it may say, and what each mistake is told."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -690,3 +691,36 @@ def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path) -> None:
             reader.load(ini, "dns-delegate", lambda _: None)
     finally:
         reader.JUST_NOW_S = before
+
+
+POWERDNS = "[acme.test]\nprovider = powerdns\nurl = https://dns.test\n"
+
+
+def test_a_byte_order_mark_before_a_secret_is_not_part_of_it(tmp_path: Path) -> None:
+    """Notepad and PowerShell put one in front of what they write."""
+    (tmp_path / "pdns.key").write_bytes(b"\xef\xbb\xbfk3y\r\n")
+    (tmp_path / "delegate.ini").write_text(f"{POWERDNS}api_key_file = pdns.key\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o600)
+    (delegate,) = reader.load(tmp_path / "delegate.ini", "dns-delegate", print).delegates
+    assert delegate.options["api_key"].reveal() == "k3y"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            "api_key = “k3y-geheim”",
+            "api_key has a character that no such credential has: U+201C (LEFT DOUBLE QUOTA",
+        ),
+        ("api_key = k3y\u00a0geheim", "api_key has a character that no such credential has: U+00A0 (NO-BREAK SPACE)"),
+    ],
+)
+def test_a_secret_that_cannot_be_sent_is_told_with_its_section(tmp_path: Path, line: str, problem: str) -> None:
+    """Of several sections it is known which; nothing of the secret is shown."""
+    path = tmp_path / "delegate.ini"
+    path.write_text(f"{POWERDNS}{line}\n")
+    path.chmod(0o600)
+    with pytest.raises(SettingsError, match=re.escape(f"[acme.test] {problem}")) as caught:
+        reader.load(path, "dns-delegate", print)
+    assert "geheim" not in str(caught.value)
