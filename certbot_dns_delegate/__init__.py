@@ -1,4 +1,4 @@
-"""Certbot DNS authenticators for names whose ``_acme-challenge`` is a CNAME.
+"""Certbot DNS authenticators for names whose ``_acme-challenge`` is delegated to another zone.
 
 ``certbot-dns-delegate`` lets a host renew its own certificate by ``dns-01`` without a key to its whole DNS. One static
 record, ``_acme-challenge.shop.example.com. CNAME shop.example.com.acme.example.net.``, leads into a small zone, and the

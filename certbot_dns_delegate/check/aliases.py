@@ -1,4 +1,4 @@
-"""The CNAMEs as each authoritative server of the customer gives them: do all agree, does one flatten, is one silent."""
+"""The aliases that each of the customer's servers returns: whether all agree, one flattens, one is silent."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""CAA at a certified name, against the CA and the account that Certbot has: advice, never a reason to stop."""
+"""CAA at a certified name, against the issuer and the account that Certbot has: advice, never a reason to stop."""
 
 from urllib.parse import urlsplit
 

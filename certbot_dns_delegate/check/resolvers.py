@@ -1,4 +1,4 @@
-"""Do the system's resolvers and the configured ones see the same CNAME? A split horizon shows here."""
+"""Whether the system's resolvers and the configured ones return the same alias: a split horizon shows here."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

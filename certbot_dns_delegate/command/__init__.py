@@ -1,4 +1,4 @@
-"""The operator's command, ``certbot-dns-delegate``: one module for each verb, all showing through ``render``."""
+"""The operator's command, ``certbot-dns-delegate``: runs what the command line asks for and ends with its exit code."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""The command line: common options in Certbot's own words, and the verbs."""
+"""The command line: common options in Certbot's own words, and one parser for each action."""
 
 import argparse
 import shutil

@@ -1,4 +1,4 @@
-"""How a CA is called in CAA records, and the record that lets one account of it issue."""
+"""The names of issuers in CAA records, and the record that lets one account issue."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The second lock: a CAA record for Certbot's account, beside what CAA a name has already."""
+"""The second lock: a CAA record for Certbot's account, beside the CAA records that a name has already."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

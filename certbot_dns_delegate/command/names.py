@@ -1,4 +1,4 @@
-"""The certificate names that a verb is about: from the command line, a file or a pipe, one at a time."""
+"""The certificate names to work on: from the command line, a file or a pipe, one at a time."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""How the verbs show things: plain lines or JSON lines, colour only on a terminal, foreign text already escaped."""
+"""How results are shown: plain lines or JSON lines, colour only on a terminal, foreign text already escaped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``records``: the CNAMEs that names need, and the CAA records that narrow what a delegation allows."""
+"""``records``: the records that delegate names, and the CAA records that narrow what a delegation allows."""
 
 import argparse
 import base64

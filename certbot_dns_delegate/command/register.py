@@ -1,4 +1,4 @@
-"""``register``: accounts at acme-dns, and the CNAMEs that lead to them."""
+"""``register``: accounts at acme-dns, and the records that lead to them."""
 
 import argparse
 

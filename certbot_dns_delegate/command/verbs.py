@@ -1,4 +1,4 @@
-"""Every verb of the command with its options: the one table from which the parser, the help and the manual are made."""
+"""The verbs of the command with their options: the table from which parser, help and manual are made."""
 
 import argparse
 from collections.abc import Callable

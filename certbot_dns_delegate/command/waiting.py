@@ -1,4 +1,4 @@
-"""Wait until the customers' servers give the CNAMEs: the moment to order."""
+"""Wait until the customers' servers all return the delegations: the moment to order."""
 
 import time
 from collections.abc import Callable, Sequence

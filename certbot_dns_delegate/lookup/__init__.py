@@ -1,1 +1,1 @@
-"""Reading DNS: one exchange, the chain of CNAMEs, the zone cut, and the watch over a zone's servers."""
+"""Reading DNS: one exchange, the chain of aliases, the zone cut, and the servers of a zone."""

@@ -1,4 +1,4 @@
-"""CAA as the CA reads it (RFC 8659, RFC 8657): which set counts for a name, and what it forbids.
+"""CAA as issuers read it (RFC 8659, RFC 8657): which set counts for a name, and what it forbids.
 
 Where the RFC leaves a choice this follows Boulder (va/caa.go): an error on the way up hides what is above it.
 """

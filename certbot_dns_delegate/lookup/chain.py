@@ -1,4 +1,4 @@
-"""Follow the CNAMEs from where the CA looks to where the value must stand (RFC 1034 section 3.6.2)."""
+"""Follow the CNAMEs from the challenge's owner name to the target (RFC 1034 section 3.6.2)."""
 
 import secrets
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What to write to a customer whose delegation has outlived its use: a forgotten CNAME is a standing permission."""
+"""A letter to a customer whose delegation is no longer used: until the record is deleted, it permits certificates."""
 
 from datetime import UTC, datetime
 

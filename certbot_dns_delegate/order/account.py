@@ -1,4 +1,4 @@
-"""The URL of Certbot's account at a CA: from Certbot's own files, else from the CA."""
+"""The URL of Certbot's ACME account: from Certbot's own files, else from the ACME server."""
 
 import json
 import string

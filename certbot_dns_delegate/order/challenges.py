@@ -1,4 +1,4 @@
-"""The CA's ways to check a name in DNS beside dns-01, as types that Certbot's ``acme`` can parse.
+"""The challenge types in DNS beside dns-01, as classes that Certbot's ``acme`` can parse.
 
 ``dns-account-01`` looks at a name that carries the account (draft-ietf-acme-dns-account-label), ``dns-persist-01`` at a
 record that stays (draft-ietf-acme-dns-persist). ``acme`` knows neither, so they are registered here, and only where the

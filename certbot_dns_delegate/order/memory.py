@@ -1,4 +1,4 @@
-"""What the looks at one authoritative server have shown, and whether it still holds up the CA; no I/O."""
+"""What the looks at one authoritative server have shown, and whether the order still waits for it; no I/O."""
 
 from enum import StrEnum
 

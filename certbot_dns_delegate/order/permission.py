@@ -1,4 +1,4 @@
-"""The standing record of dns-persist-01: what it says, whether it lets a CA issue, and the record to add.
+"""The standing record of dns-persist-01: what it says, whether it permits this order, and the record to add.
 
 Two forms are in use. Drafts -00 and -01 name the account's URL; draft -02 names a hash of it, which does not reveal the
 account. Where CAs differ in what they take, the stricter one is followed (Pebble 2.10.3, measured).

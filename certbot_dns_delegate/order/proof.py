@@ -1,4 +1,4 @@
-"""Prove that a CA may look: every server serves the values, and no cache holds older ones."""
+"""Decide that the CA may look: every server serves the values, and no cache holds older ones."""
 
 import logging
 import math

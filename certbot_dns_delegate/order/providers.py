@@ -1,4 +1,4 @@
-"""The providers of a run: one instance for each delegate, made when it is first needed."""
+"""The writers of a run: one instance for each delegate, made when it is first needed."""
 
 import socket
 import threading

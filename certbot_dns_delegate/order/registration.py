@@ -1,4 +1,4 @@
-"""Names without a CNAME, where a service has an account for each: make it, show the record, wait until it is served.
+"""Names without a delegation at a service with accounts: make one, show the record, wait until it is served.
 
 The record is looked for at the customer's own authoritative servers. A recursive resolver was asked for it before it
 was there, and will say for a while that it is not.

@@ -1,4 +1,4 @@
-"""The providers by name; each is imported when it is used, never before.
+"""The kinds of service by name; the module of each is imported when it is used, never before.
 
 Third parties add theirs by an entry point of group ``certbot_dns_delegate.providers``.
 """

@@ -1,4 +1,4 @@
-"""The contract of a provider as a suite of tests, for every author of one.
+"""The contract as a suite of tests, for the author of every implementation.
 
 Subclass :class:`Conformance` under a name that the test runner collects, say how to make an instance and how to look at
 what the service serves, and run it with pytest. A test that cannot apply is named in ``exclude`` with the reason, and

@@ -1,8 +1,9 @@
-"""The contract of a provider, in prose. Names are RFC 9499's; see :mod:`certbot_dns_delegate.model` for the values.
+"""The contract: what a new provider implements, in prose.
 
-A provider is the code that writes TXT values for one kind of service. One instance serves one delegate during one run,
-from several threads, one zone's calls in order. It keeps nothing on disk and never sleeps for propagation: reading
-back at the authoritative servers, waiting, journal and retry at the end of a run belong to the engine.
+Names are RFC 9499's; the values are in :mod:`certbot_dns_delegate.model`. A provider is the code that writes TXT values
+for one kind of service. One instance serves one delegate during one run, from several threads, one zone's calls in
+order. It keeps nothing on disk and never sleeps for propagation: reading back at the authoritative servers, waiting,
+journal and retry at the end of a run belong to the engine.
 
 A provider inherits :class:`Provider`, which has the parts of the contract that few services need, each doing nothing. A
 class of another package that does not inherit it is given these when it is loaded.

@@ -1,4 +1,4 @@
-"""A provider under test: what its author says of it to the suite, and what the tests of the suite share."""
+"""An implementation under test: what its author tells the suite, and what the tests of the suite share."""
 
 import hashlib
 from base64 import urlsafe_b64encode

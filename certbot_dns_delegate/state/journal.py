@@ -1,4 +1,4 @@
-"""One run's journal: what was written and must go, on disk before any request leaves.
+"""One run's journal: what was written and must go, kept before any request leaves.
 
 A file of JSON lines that only grows, each line synced. The first line about an entry begins it, before its request
 leaves; each later one adds a fact about it. A line torn by a crash was never followed by a request.

@@ -35,7 +35,7 @@ SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
 KEY_FILE = f'key "web1" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
 RECIPES = {"sample-bind", "recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", "recipe-pdns-lua"}
 """Blocks that ``test_recipes`` hands to the real servers."""
-PICTURES = {"picture", "sequence"}
+PICTURES = {"picture", "rooms", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
     *("chmod", "chown", "curl", "dig", "docker", "echo", "firewall-cmd", "jq", "keymgr", "knotc", "ln"),

@@ -1,4 +1,4 @@
-"""Any installed Certbot DNS plugin as a provider: it is told to write at the target instead of the certificate's name.
+"""Any installed Certbot DNS plugin, made to write at the target instead of the certificate's name.
 
 These are underscore methods of other people's classes: stable for years, but nobody promised them. What they report
 is not believed; the engine reads the values back at the authoritative servers.

@@ -1,4 +1,4 @@
-"""dns-lexicon's providers: about 90 services, each as good as its author made it; for where nothing better exists.
+"""About 90 services through dns-lexicon, each as good as its author made it: for use where nothing better exists.
 
 Needs the extra ``lexicon``. Its return values are not believed: what counts is what the service lists afterwards, and
 after that what the authoritative servers serve.

@@ -1,4 +1,4 @@
-"""A provider that another package brings by an entry point: held to the contract, and given the hooks that it lacks."""
+"""An implementation that another package brings by an entry point: checked, and given the hooks that it lacks."""
 
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""HTTP for providers: what a provider for an HTTP API needs, under one name."""
+"""HTTP for modules that write through an HTTP API: all they need, under one name."""
 
 from certbot_dns_delegate.providers.http.answer import Answer, segment
 from certbot_dns_delegate.providers.http.client import KEYS, Client, keys, validate

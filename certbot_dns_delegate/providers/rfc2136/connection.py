@@ -1,4 +1,4 @@
-"""One connection to a server that takes UPDATEs: messages out, replies in, several at once (RFC 7766)."""
+"""One connection to a server that takes dynamic updates: messages out, replies in, several at once (RFC 7766)."""
 
 import socket
 import ssl

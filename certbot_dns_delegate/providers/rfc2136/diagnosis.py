@@ -1,4 +1,4 @@
-"""Why a server did not take an UPDATE: its rcode and TSIG error (RFC 8945 section 5.2) in an operator's words.
+"""Why a server refused a dynamic update: its rcode and TSIG error (RFC 8945 section 5.2) in an operator's words.
 
 What each server says for what was measured with BIND 9.18 and 9.20, Knot 3.2 to 3.5 and PowerDNS 4.7 to 5.1; the RFC's
 names alone mislead.

@@ -1,4 +1,4 @@
-"""Write TXT values by dynamic update (RFC 2136), one UPDATE for all values of a zone."""
+"""Write TXT values by dynamic update (RFC 2136): one UPDATE is sent for all values of a zone."""
 
 import base64
 import binascii
