@@ -2,7 +2,7 @@
 
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.order.planning import AROUND, QUESTIONS, Planning
+from certbot_dns_delegate.order.planning import AROUND, PACKETS, Planning
 from certbot_dns_delegate.settings.delegates import Settings
 
 
@@ -10,7 +10,7 @@ class Survey(Planning):
     """Looks at everything that one order depends on."""
 
     def __init__(self, settings: Settings, host: Host, recursive: Recursive, names: int) -> None:
-        super().__init__(settings, host.surroundings(recursive), names, QUESTIONS[1] + AROUND)
+        super().__init__(settings, host.surroundings(recursive), names, PACKETS + AROUND)
         self._host = host
 
     def command(self, *words: str) -> str:

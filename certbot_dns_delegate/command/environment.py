@@ -146,9 +146,9 @@ class Host:
 
     def planning(self, names: int) -> "Planning":
         """A planning of so many names under the chosen settings, which remembers nothing yet."""
-        from certbot_dns_delegate.order.planning import AROUND, QUESTIONS, Planning
+        from certbot_dns_delegate.order.planning import AROUND, PACKETS, Planning
 
-        return Planning(self.settings, self.surroundings(self.recursive), names, QUESTIONS[1] + AROUND)
+        return Planning(self.settings, self.surroundings(self.recursive), names, PACKETS + AROUND)
 
     @cached_property
     def writers(self) -> "Writers":

@@ -1,7 +1,7 @@
 """Follow the CNAMEs from the challenge's owner name to the target (RFC 1034 section 3.6.2)."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import dns.name
@@ -11,10 +11,11 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError, LookupFailed
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in
-from certbot_dns_delegate.lookup.cut import Asker
+from certbot_dns_delegate.lookup.asker import Asker
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.lookup.rounds import Rounds, Step, call, resolve
+from certbot_dns_delegate.lookup.rounds import Rounds
+from certbot_dns_delegate.lookup.step import Step, call, resolve
 from certbot_dns_delegate.lookup.zone import Found, Zones
 from certbot_dns_delegate.model import Alias, Chain
 from certbot_dns_delegate.text import show
@@ -70,7 +71,11 @@ class Follower:
 
     def follow_all(self, starts: Iterable[Name]) -> dict[Name, Followed | DelegateError]:
         """As :meth:`follow`, for many."""
-        return self._rounds.all({start: self.look(start) for start in starts})
+        return dict(self.each(starts))
+
+    def each(self, starts: Iterable[Name]) -> Iterator[tuple[Name, Followed | DelegateError]]:
+        """As :meth:`follow_all`, each as soon as its end is known."""
+        return self._rounds.each({start: self.look(start) for start in starts})
 
     def look(self, start: Name) -> Step[Followed]:
         """The look-up of one chain."""

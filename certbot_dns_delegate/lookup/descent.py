@@ -16,11 +16,12 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
-from certbot_dns_delegate.lookup.answer import addresses_in, alias_in, rdatas_in, referral_in, soa_in
+from certbot_dns_delegate.lookup.answer import addresses_in, rdatas_in, referral_in, soa_in
 from certbot_dns_delegate.lookup.cut import Allowance, Answers, Budget, Cut, Inquiry
 from certbot_dns_delegate.lookup.hosts import ADDRESS, Hosts, Named, merged
 from certbot_dns_delegate.lookup.message import Question, Reply, dig
-from certbot_dns_delegate.lookup.rounds import Step, hear, resolve, share
+from certbot_dns_delegate.lookup.start import Starts
+from certbot_dns_delegate.lookup.step import Step, hear, share
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import show
 
@@ -47,15 +48,6 @@ class Found:
     """The settings name this zone, or one below it."""
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where the way down begins."""
-
-    cut: Cut
-    denied: Name | None = None
-    """What the resolver says does not exist, although something below it is wanted."""
-
-
 def apex_of(reply: Reply, cut: Cut) -> Name | None:
     """The zone that an answer with authority came from, where it shows it; None too for one outside of the cut's."""
     soa = soa_in(reply.message, reply.ask.question.name)
@@ -74,27 +66,28 @@ class Descent:
         """Answers with authority to NS and DS questions that were asked along with others."""
         self.above: dict[Name, tuple[Reply, ...]] = {}
         """By the apex of a cut, what the servers of the cut above it say about an owner below."""
+        self.starts = Starts(suffix_of, self.hosts, self.told, budget)
         self._cuts: dict[Name, Cut] = {}
         self._polled: Counter[Name] = Counter()
-
-    def start(self, suffix: Name) -> Step[Start]:
-        """The servers above a delegate."""
-        above = _above(suffix)
-        return share(("start", above), lambda: self._start(above))
+        self._leaders: dict[Name, Name] = {}
+        """By suffix, the owner that walked first."""
 
     def find(self, owner: Name, suffix: Name) -> Step[Found]:
         """What authoritative servers say about TXT at ``owner``, which lies at or below the delegate's ``suffix``.
 
         :raises LookupFailed: when no authoritative server says anything to go by.
         """
+        leader = self._leaders.setdefault(suffix, owner)
         try:
             # The first name walks; the others wait for it and start where it arrived.
             first = yield from share(("walk", suffix), lambda: self._walk(owner, suffix, self._allowance(), suffix))
         except LookupFailed:
-            pass  # not every name below must fare like the first
+            if leader == owner:
+                raise
         else:
             if first.owner == owner:
                 return first
+        # Also where the first has failed: not every name below must fare like it.
         return (yield from self._walk(owner, suffix, self._allowance()))
 
     def addresses_of(self, host: Name, suffix: Name) -> Step[list[str]]:
@@ -123,7 +116,7 @@ class Descent:
         resolving: frozenset[Name] = frozenset(),
     ) -> Step[Found]:
         """:param title: the name that most likely is the apex: what its zone needs is asked in the same round trips."""
-        start = yield from self.start(suffix)
+        start = yield from self.starts.above(suffix)
         cut, late = self._deepest(owner, start.cut), _Late()
         for _ in range(MOST_CUTS):
             replies = yield from self._step(cut, owner, suffix, allowance, title, late)
@@ -209,34 +202,6 @@ class Descent:
             hint = dig(Question(denied, RdataType.NS))
             raise LookupFailed(f"{show(denied)} does not exist, so nothing below it does", hint)
 
-    # Where it begins
-
-    def _start(self, above: Name) -> Step[Start]:
-        """The servers of ``above`` or, where that is no apex, of the zone it lies in."""
-        allowance, denied = self._allowance(), None
-        while True:
-            ns, ds = (above, RdataType.NS), (above, RdataType.DS)
-            answers = yield from resolve([ns], [ds] if above != dns.name.root else [])
-            reply = answers[ns]
-            if isinstance(reply, LookupFailed):
-                raise reply
-            if isinstance(other := answers.get(ds), Reply):
-                self.told[Question(*ds)] = other
-            additional = reply.message.additional
-            hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, *ns)]
-            # Hosts inside a delegate only by glue, which the referral from above has if this reply does not.
-            hosts = [host for host in hosts if self._suffix_of(host) is None or addresses_in(additional, host)]
-            named = Named(above, hosts, additional, is_ours=True)
-            servers = merged((yield from self.hosts.servers(named, allowance))) if hosts else ()
-            if servers or above == dns.name.root:
-                cut = self._cuts.setdefault(above, Cut(above, servers))
-                return Start(cut, denied)
-            if reply.message.rcode() == dns.rcode.NXDOMAIN and alias_in(reply.message, above) is None:
-                denied = above
-            soa = soa_in(reply.message, above)
-            # No apex, an alias, or denied by a server that does not know empty non-terminals: go on further up.
-            above = soa.name if soa is not None and soa.name != above else above.parent()
-
 
 @dataclass(frozen=True)
 class _Late:
@@ -275,9 +240,3 @@ def _chosen(replies: Sequence[Reply], cut: Cut) -> Reply:
 def _without(cut: Cut, heard: set[Server]) -> Cut:
     """The cut with those of its servers that were not heard."""
     return Cut(cut.apex, tuple(server for server in cut.servers if server not in heard), cut.parent)
-
-
-def _above(suffix: Name) -> Name:
-    """A name that surely exists above a delegate's title: its two-label ancestor, or the top-level domain."""
-    labels = len(suffix) - 1
-    return suffix.split(3 if labels > 2 else labels)[1] if labels else suffix

@@ -15,7 +15,7 @@ from certbot_dns_delegate.lookup.cut import Allowance
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.reach import outward, reach
 from certbot_dns_delegate.lookup.recursive import Key
-from certbot_dns_delegate.lookup.rounds import Step, Told, resolve, share, together
+from certbot_dns_delegate.lookup.step import Step, Told, resolve, share, together
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import plain, show
 

@@ -17,7 +17,7 @@ from dns.rdtypes.ANY.RRSIG import RRSIG
 from certbot_dns_delegate.lookup.answer import rdatas_in
 from certbot_dns_delegate.lookup.cut import Allowance, Answers, Cut, Inquiry
 from certbot_dns_delegate.lookup.message import Question, Reply, dig
-from certbot_dns_delegate.lookup.rounds import Step, hear
+from certbot_dns_delegate.lookup.step import Step, hear
 from certbot_dns_delegate.model import About, Doubt, Server
 from certbot_dns_delegate.text import listed, show
 

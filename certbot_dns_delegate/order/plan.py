@@ -19,7 +19,7 @@ from certbot_dns_delegate.errors import (
 from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in, txt_in
 from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.lookup.rounds import Step, resolve
+from certbot_dns_delegate.lookup.step import Step, resolve
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import OVERRIDES, About, Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.order.capacity import within_capacity

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dns.name import Name
 
-from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.cut import MOST_PACKETS, Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Challenge, Zone
@@ -19,10 +19,11 @@ from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.fleet import Fleet
 
-QUESTIONS = (200, 12)
-"""What an order may ask while it is planned: so many, and so many for each name; a healthy name costs two to six."""
-AROUND = 60
-"""Questions more for each name, where its own servers are looked for too."""
+PACKETS = 2 * MOST_PACKETS
+"""What planning may send for each name, and once beside: to find its zone, and all servers of that. A healthy name
+costs two to six packets, or some sixty where it is a zone of its own with thirteen servers."""
+AROUND = 2 * MOST_PACKETS
+"""More for each name, where its own servers are looked for too."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Surroundings:
 class Planning:
     """Plans one order; what was looked up once is not asked for again."""
 
-    def __init__(self, settings: Settings, around: Surroundings, names: int, each: int = QUESTIONS[1]) -> None:
+    def __init__(self, settings: Settings, around: Surroundings, names: int, each: int = PACKETS) -> None:
         """:param names: how many the order has.
 
-        :param each: questions that each of them may cost.
+        :param each: packets that each of them may cost.
         """
         self.settings = settings
         self.recursive = around.recursive
@@ -50,7 +51,7 @@ class Planning:
         self._each = each
         around.writers.know(settings)
         self.router = Router(settings, self.provider_of)
-        budget = Budget(QUESTIONS[0] + each * names)
+        budget = Budget(PACKETS + each * names)
         self.zones = Zones(self.recursive, self.router.hidden_suffix, budget)
 
     def provider_of(self, delegate: Delegate) -> Provider:

@@ -11,7 +11,7 @@ from dns.name import Name
 
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, SettingsError
-from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.cut import MOST_PACKETS, Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Server, Values
@@ -20,7 +20,7 @@ from certbot_dns_delegate.settings import reader as settings_file
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.text import command_line, parse_name, printable
 
-HOST_QUESTIONS = 100
+HOST_PACKETS = MOST_PACKETS
 """What finding the addresses of update servers may cost; one costs two to six."""
 
 
@@ -131,7 +131,7 @@ class Writers:
                 name = parse_name(host)
             suffix = suffix_of(name)
             if suffix is not None:
-                zones = Zones(self._recursive(), suffix_of, Budget(HOST_QUESTIONS))
+                zones = Zones(self._recursive(), suffix_of, Budget(HOST_PACKETS))
                 found = zones.addresses_of(name, suffix)
             else:
                 try:

@@ -10,7 +10,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError, raise_all
 from certbot_dns_delegate.lookup.chain import Follower
-from certbot_dns_delegate.lookup.cut import Budget
+from certbot_dns_delegate.lookup.cut import MOST_PACKETS, Budget
 from certbot_dns_delegate.lookup.everywhere import ask_each
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
@@ -21,7 +21,7 @@ from certbot_dns_delegate.order.permission import SOON, URI, Permission, Require
 from certbot_dns_delegate.text import character_string, listed, printable, record, show
 from certbot_dns_delegate.threads import Pool, settle
 
-QUESTIONS = 100
+PACKETS = 2 * MOST_PACKETS
 """What one name may cost; a healthy one costs some ten."""
 WORKERS = 32
 """Threads, which mostly wait."""
@@ -109,7 +109,7 @@ def verify(
     :param allow_subset: return too when some of the names have none; each is said.
     :raises DelegateError: with what is missing, and the records to add.
     """
-    zones = Zones(recursive, lambda _: None, Budget(QUESTIONS * (len(asked) + 1)))
+    zones = Zones(recursive, lambda _: None, Budget(PACKETS * (len(asked) + 1)))
     problems: list[DelegateError] = []
     required: list[tuple[str, Required]] = []
     for each in asked:
