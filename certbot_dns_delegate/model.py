@@ -141,6 +141,8 @@ class Target:
     delegate: str
     """The title of the delegate that may write here; the credentials know the rest."""
     present: RRset = RRset()
+    hides: tuple[str, ...] = ()
+    """Types of records that a wildcard gives at the owner, as long as nothing stands there (RFC 4592 section 2.2.1)."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.DS import DS
 
 from certbot_dns_delegate.errors import DelegateError
-from certbot_dns_delegate.lookup import delegation, signatures
+from certbot_dns_delegate.lookup import delegation, signatures, wildcard
 from certbot_dns_delegate.lookup.answer import addresses_in, negative_ttl, rdatas_in, referral_in, soa_in
 from certbot_dns_delegate.lookup.apex import apex_around
 from certbot_dns_delegate.lookup.asker import Asker
@@ -85,6 +85,10 @@ class Zones:
         """The zone, as :meth:`zone_of`."""
         apex, soa = yield from apex_around(found, self._descent.told, self._allowance())
         return (yield from share(("zone", apex), lambda: self._zone(Dossier(found, apex, soa, self._allowance()))))
+
+    def types_behind(self, found: Found) -> Step[tuple[RdataType, ...] | None]:
+        """As :func:`.wildcard.types_behind`."""
+        return wildcard.types_behind(found, self._allowance())
 
     def _allowance(self) -> Allowance:
         return Allowance(self._descent.budget)

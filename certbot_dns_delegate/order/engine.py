@@ -29,7 +29,7 @@ from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import command_line, record, show
+from certbot_dns_delegate.text import command_line, listed, record, show
 from certbot_dns_delegate.threads import Pool
 
 WORKERS = 32
@@ -213,6 +213,11 @@ class Engine:
                 self.tell.warn(
                     f"{show(first[0].owner)} has no CNAME of its own: a wildcard answers for it, and for every name"
                     f" beside it; hint: add  {record(first[0].owner, 'CNAME', first[0].target)}"
+                )
+            if hides := listed(planned.target.hides):
+                self.tell.warn(
+                    f"{show(planned.target.owner)} has its {hides} records from a wildcard alone: it has none as long"
+                    " as the TXT value stands there"
                 )
             detail = {"chain": str(planned.chain), "zone": show(planned.target.zone.apex)}
             where = {"identifier": planned.challenge.identifier, "owner": show(planned.target.owner)}

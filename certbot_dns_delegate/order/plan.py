@@ -22,6 +22,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.step import Step, resolve
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import OVERRIDES, About, Alias, Chain, Challenge, Publication, RRset, Target, Zone
+from certbot_dns_delegate.order import chosen
 from certbot_dns_delegate.order.capacity import within_capacity
 from certbot_dns_delegate.order.remedy import Advisor
 from certbot_dns_delegate.order.router import ProviderOf, Router
@@ -108,7 +109,11 @@ class Planner:
         zone, present = yield from self._zone(delegate, followed)
         self._check_doubts(delegate, zone)
         self._provider_of(delegate).recognise(zone)
-        return followed.chain, Target(followed.chain.target, zone, delegate.title, present)
+        hides: tuple[str, ...] = ()
+        if override is None:
+            chosen.check_name(challenge, followed.chain, delegate, zone.apex)
+            hides = yield from chosen.hidden_types(challenge, followed.chain, delegate, followed.found, self._zones)
+        return followed.chain, Target(followed.chain.target, zone, delegate.title, present, hides)
 
     def _explained(self, error: LookupFailed) -> LookupFailed:
         """The failure, with what the provider that answers for the name itself knows of it."""
