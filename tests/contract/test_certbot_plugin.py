@@ -13,7 +13,7 @@ import pytest
 from dns.name import Name, from_text
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError, SeveralProblems
-from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.model import RRset, Zone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.foreign.certbot_plugin import CertbotPlugin
 from certbot_dns_delegate.providers.interface import Context
@@ -338,6 +338,10 @@ def test_limits_are_honest(tmp_path: Path) -> None:
         ("dns-delegate", "is one of ours"),
         ("dns-delegate-rfc2136", "provider = rfc2136"),
         ("dns-multi", "lego follows the CNAME by itself"),
+        ("dns-standalone", "hint: provider = standalone"),
+        ("dns-local", "hint: provider = standalone"),
+        ("dns-acmedns", "hint: provider = acme-dns"),
+        ("dns-porkbun", "service = porkbun"),
         ("webroot", "does not build on"),
         ("apache", "there is no Certbot plugin"),
     ],
@@ -354,7 +358,9 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "site"
     (folder / "strange-1.dist-info").mkdir(parents=True)
     names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged", "clumsy", "babbling"]
+    names += ["elsewhere", "logging", "inner", "listing", "namespaced", "telling", "unpacking"]
     points = "\n".join(f"dns-{name} = strange_{name}:Plugin" for name in names)
+    points += "\ndns-hetzner = strange_inner:Plugin"
     (folder / "strange-1.dist-info" / "entry_points.txt").write_text(f"[certbot.plugins]\n{points}\n")
     (folder / "strange-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n")
     head = """
@@ -377,26 +383,49 @@ class Plugin(DNSAuthenticator):
         # As certbot-dns-multi: the work is done elsewhere, and _perform is a stub.
         "stub": "    def _perform(self, domain, name, value): pass\n    def perform(self, achalls): return []\n",
         "empty": "",
-        "asking": "    def _perform(self, domain, name, value): pass\n"
+        "asking": "    def _perform(self, domain, name, value): assert name\n"
         "    def _setup_credentials(self): self._configure('key', 'the key of the service')\n",
-        "leaving": "    def _perform(self, domain, name, value): raise SystemExit('enough')\n",
+        "leaving": "    def _perform(self, domain, name, value): raise SystemExit('enough' + name[:0])\n",
         "broken": "raise RuntimeError('cannot work')\n",
         "talking": "    def _setup_credentials(self): self._configure_file('credentials', 'file')\n"
         "    def _perform(self, domain, name, value):\n"
         "        secret = pathlib.Path(self.conf('credentials')).read_text().split(' = ')[1].strip()\n"
         "        logging.getLogger('anything').debug('the token is %s', secret)\n"
-        "        raise KeyError('no luck\\nwith ' + secret + '\\x1b[31m')\n"
+        "        raise KeyError('no luck\\nwith ' + secret + '\\x1b[31m' + name)\n"
         "    def _cleanup(self, domain, name, value): raise ZeroDivisionError(value)\n",
         "flagged": "    def _perform(self, domain, name, value):\n"
         "        seen = (self.conf('number'), self.conf('loud'), self.conf('key'), domain, name)\n"
         "        raise errors.PluginError(repr(seen))\n",
         "babbling": "    def _perform(self, domain, name, value):\n"
+        "        assert name\n"
         "        logging.getLogger(__name__).warning('%s and %s', self.conf('key'))\n"
         "    _cleanup = _perform\n",
-        "clumsy": "    def _perform(self, domain, name, value): pass\n"
+        "clumsy": "    def _perform(self, domain, name, value): assert name\n"
         "    def _cleanup(self, domain, name, value):\n"
         "        with open(self.conf('key'), 'a') as tried: print(name, value[0], file=tried)\n"
         "        if value[0] == 'A': raise KeyError(name)\n",
+        # As certbot-dns-porkbun and certbot-dns-git: the certificate's name is all that counts.
+        "elsewhere": "    def _perform(self, domain, name, value): print(domain, value)\n",
+        "logging": "    def _perform(self, domain, validation_name, validation):\n"
+        "        del validation_name\n"
+        "        print(domain, validation)\n",
+        "inner": "    def _perform(self, domain, name, value):\n"
+        "        for one in (lambda: errors.PluginError(f'at {name}'),): raise one()\n",
+        "unpacking": "    def _perform(self, *given): raise errors.PluginError(repr(given))\n",
+        # As certbot-dns-poweradmin and others: a sentence for each property.
+        "listing": "    def _setup_credentials(self):\n"
+        "        needed = {f'property_{letter}': 'what it is ' * 9 for letter in 'abcd'}\n"
+        "        self._configure_credentials('credentials', 'file', needed)\n"
+        "    def _perform(self, domain, name, value): assert name\n",
+        # As certbot-dns-hetzner-cloud and certbot-dns-cpanel.
+        "namespaced": "    def _perform(self, domain, name, value):\n"
+        "        set_here = [self.config.set_by_user(self.dest(option)) for option in ('key', 'number')]\n"
+        "        seen = (set_here, self.config.strict_permissions, self.config.key_type, name)\n"
+        "        raise errors.PluginError(repr(seen))\n",
+        "telling": "    def _setup_credentials(self): self.file = self._configure_credentials('credentials', 'file')\n"
+        "    def _perform(self, domain, name, value):\n"
+        "        given = self.file.confobj\n"
+        "        raise errors.PluginError(' '.join(map(str, [name, self.conf('key'), *given.values()])))\n",
     }
     for name, body in bodies.items():
         (folder / f"strange_{name}.py").write_text(head + body)
@@ -419,6 +448,71 @@ class TestStrange:
         """When the file is read, not when the first value is to be written."""
         with pytest.raises(SettingsError, match=seen):
             provider(tmp_path, plugin=f"dns-{name}")
+
+    @pytest.mark.parametrize("name", ["elsewhere", "logging"])
+    def test_a_plugin_that_does_not_read_the_name_is_refused(self, tmp_path: Path, name: str) -> None:
+        """It would write at another name and report success; the proof would wait for sixteen minutes."""
+        with pytest.raises(SettingsError, match=r"its _perform\(\) does not read the name that it is told") as caught:
+            provider(tmp_path, plugin=f"dns-{name}")
+        offered = str(caught.value).rpartition("hint: plugin = ")[2].split(" | ")
+        assert {"dns-flagged", "dns-rfc2136"} <= set(offered)
+        assert not {"dns-elsewhere", "dns-logging", "dns-stub", "dns-empty", "dns-broken"} & set(offered)
+
+    @pytest.mark.parametrize(
+        ("name", "seen"), [("inner", "at web.acme.example.net"), ("unpacking", "'web.acme.example.net'")]
+    )
+    def test_however_it_reads_the_name(self, tmp_path: Path, name: str, seen: str) -> None:
+        """In a function of its own, or among arguments that have no names."""
+        with pytest.raises(OutcomeUnknown, match=seen):
+            provider(tmp_path, plugin=f"dns-{name}").publish(APEX, {WEB: frozenset({ONE})}, 1)
+
+    def test_every_missing_property_is_told(self, tmp_path: Path) -> None:
+        """Certbot's list has a long line for each."""
+        with pytest.raises(SettingsError) as caught:
+            provider(tmp_path, plugin="dns-listing", file="dns_listing_x = y\n")
+        assert all(f"dns_listing_property_{letter}" in str(caught.value) for letter in "abcd")
+
+    def test_certbots_own_namespace_is_there(self, tmp_path: Path) -> None:
+        """With its defaults, and which of the plugin's options were set."""
+        with pytest.raises(OutcomeUnknown, match=r"\(\[True, False\], False, 'ecdsa', 'web\.acme\.example\.net'\)"):
+            provider(tmp_path, plugin="dns-namespaced", key="k3y").publish(APEX, {WEB: frozenset({ONE})}, 1)
+
+    def test_what_is_no_secret_is_shown(self, tmp_path: Path) -> None:
+        """Paths, addresses without user-info, hosts and numbers say what is wrong; passwords and tokens do not."""
+        shown = {
+            "repository": "/srv/git/zones.git",
+            "api_url": "http://localhost:8081/api/v1",
+            "server_id": "localhost",
+            "nameserver": "ns1.example.net",
+            "address": "192.0.2.53",
+            "account_id": "123456789",
+            "key_file": "/etc/letsencrypt/nothing.pem",
+        }
+        hidden = {
+            "token": "987654321098",
+            "password": "host.of-mine.org",
+            "api_key": "/slash/in/base64==",
+            "endpoint": "https://user-name:pass%2Fword@api.example.net/v1",
+            "customer": "example-net-42",
+            "view": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        }
+        lines = "".join(f"dns_telling_{key} = {value}\n" for key, value in (shown | hidden).items())
+        with pytest.raises(OutcomeUnknown) as caught:
+            provider(tmp_path, plugin="dns-telling", file=lines, key="op3n-s3same").publish(
+                APEX, {WEB: frozenset({ONE})}, 1
+            )
+        told = str(caught.value)
+        assert [value for value in shown.values() if value not in told] == []
+        parts = [*hidden.values(), "user-name", "pass%2Fword", "pass/word", "op3n-s3same"]
+        assert [value for value in parts if value in told] == []
+
+    def test_a_plugin_that_takes_the_registered_domain_for_the_zone(self, tmp_path: Path) -> None:
+        """Of one that was tried it is said where the delegate may be a zone below one, before it writes."""
+        warnings: list[str] = []
+        for name, apex in (("dns-hetzner", "example.net."), ("dns-flagged", ZONE), ("dns-hetzner", ZONE)):
+            assert warnings == []
+            provider(tmp_path, warnings, plugin=name).recognise(Zone(from_text(apex), ()))
+        assert "dns-hetzner does not ask for the zone, but takes the registered domain for it" in warnings[0]
 
     def test_nobody_is_asked(self, tmp_path: Path) -> None:
         """A setting that the plugin would ask for on the terminal is an error instead."""
@@ -463,11 +557,12 @@ class TestStrange:
         assert tried.read_text().splitlines() == targets
 
     def test_options_reach_the_plugin_as_on_certbots_command_line(self, tmp_path: Path) -> None:
-        """Defaults, types and flags are the plugin's, its prefix may be written or not; both names are the target."""
-        target = "'web.acme.example.net'"
+        """Defaults, types and flags are the plugin's, its prefix may be written or not; the zone comes first, the
+        target second."""
+        apex, target = "'acme.example.net'", "'web.acme.example.net'"
         cases: list[tuple[dict[str, str], str]] = [
-            ({}, f"(3, False, None, {target}, {target})"),
-            ({"number": "5", "loud": "yes", "dns_flagged_key": "x#y-z"}, f"(5, True, '(secret)', {target}, {target})"),
+            ({}, f"(3, False, None, {apex}, {target})"),
+            ({"number": "5", "loud": "yes", "dns_flagged_key": "x#y-z"}, f"(5, True, '(secret)', {apex}, {target})"),
         ]
         for keys, seen in cases:
             with pytest.raises(OutcomeUnknown) as caught:

@@ -18,9 +18,10 @@ from certbot.plugins.dns_common import DNSAuthenticator
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, raise_all
-from certbot_dns_delegate.model import Limits, Sighting, Values
-from certbot_dns_delegate.providers.foreign import installed, route53
-from certbot_dns_delegate.providers.foreign.guard import Guard, hiding, message_of, secrets_in, without_proof
+from certbot_dns_delegate.model import Limits, Sighting, Values, Zone
+from certbot_dns_delegate.providers.foreign import fitness, installed, route53
+from certbot_dns_delegate.providers.foreign.guard import Guard, message_of, without_proof
+from certbot_dns_delegate.providers.foreign.openness import hiding, settings_in
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import PATH, TEXT, Key
@@ -51,11 +52,11 @@ class CertbotPlugin(Provider):
         self._context = context
         self._credentials: Path | None = options["credentials"]
         given = dict(options["options"])
-        secrets = set(given.values())
+        settings = list(given.items())
         if self._credentials is not None:
-            secrets |= secrets_in(read_trusted(self._credentials, lambda _: None))
+            settings += settings_in(read_trusted(self._credentials, lambda _: None))
             given[installed.CREDENTIALS] = str(self._credentials)
-        self._redact = hiding(secrets)
+        self._redact = hiding(settings)
         found = installed.find(self._plugin)
         is_route53 = self._plugin == installed.ROUTE53
         with _one_at_a_time:
@@ -94,23 +95,31 @@ class CertbotPlugin(Provider):
         with _one_at_a_time, self._guarded(DelegateError, f"cannot be asked for the zone of {show(owner)}"):
             return self._writer.zone_of(owner)
 
+    def recognise(self, zone: Zone) -> None:
+        """Warn of a plugin that takes the registered domain for the zone, where the zone may be a part of one."""
+        if self._plugin in fitness.BY_SUFFIX and len(zone.apex.labels) > len((b"example", b"net", b"")):
+            self._context.warn(
+                f"{self._plugin} does not ask for the zone, but takes the registered domain for it: where"
+                f" {show(zone.apex)} lies below one, it writes into the zone above; hint: provider = lexicon"
+            )
+
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        texts = {_plain(owner): values[owner] for owner in sorted(values)}
+        texts = {plain(owner): values[owner] for owner in sorted(values)}
         with locked(self._lock(zone), self._context.wait), _one_at_a_time:
             with self._guarded(Refused, f"cannot read {show(zone)}"):
                 present = self._writer.read(texts)
             with self._guarded(OutcomeUnknown, f"could not write in {show(zone)}"):
-                self._writer.publish(texts, present, ttl)
+                self._writer.publish(plain(zone), texts, present, ttl)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
         problems: list[DelegateError] = []
         with locked(self._lock(zone), self._context.wait), _one_at_a_time:
             for owner in sorted(values):
-                texts = {_plain(owner): values[owner]}
+                texts = {plain(owner): values[owner]}
                 try:
                     with self._guarded(OutcomeUnknown, f"could not clean up at {show(owner)}"):
-                        self._writer.withdraw(texts, self._writer.read(texts))
+                        self._writer.withdraw(plain(zone), texts, self._writer.read(texts))
                 except DelegateError as error:
                     problems.append(error)
         raise_all(problems)
@@ -145,19 +154,20 @@ class _Teller:
         """Nothing: a plugin cannot be asked."""
         return {}
 
-    def publish(self, values: Texts, _present: route53.Present, _ttl: int) -> None:
+    def publish(self, zone: str, values: Texts, _present: route53.Present, _ttl: int) -> None:
         for target, texts in values.items():
             for text in sorted(texts):
-                # Both: with the certificate's name as the first it would look for a zone in the customer's tree.
-                self._plugin._perform(target, target, text)
+                # The apex in the place of the certificate's name, with which the plugin would look for a zone in the
+                # customer's tree: some take it for the zone as it is, others begin their search there.
+                self._plugin._perform(zone, target, text)
 
-    def withdraw(self, values: Texts, _present: route53.Present) -> None:
+    def withdraw(self, zone: str, values: Texts, _present: route53.Present) -> None:
         """Tries every value, then raises the first trouble."""
         troubles: list[str] = []
         for target, texts in values.items():
             for text in sorted(texts):
                 with _overheard(type(self._plugin), troubles):
-                    self._plugin._cleanup(target, target, text)
+                    self._plugin._cleanup(zone, target, text)
         if troubles:
             raise PluginError(troubles[0])
 
@@ -198,9 +208,3 @@ def _overheard(plugin: type, heard: list[str]) -> Iterator[None]:
         for logger, level in loggers:
             logger.removeFilter(listen)
             logger.setLevel(level)
-
-
-def _plain(name: Name) -> str:
-    """As Certbot's plugins want it: without the final dot, which would give their search for a zone an empty last
-    guess."""
-    return plain(name)

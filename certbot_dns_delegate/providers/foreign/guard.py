@@ -4,14 +4,10 @@ Wrapped Certbot plugins and lexicon's providers put URLs, bodies and tracebacks 
 for some services the token is a part of the URL.
 """
 
-import json
 import logging
-import re
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from urllib.parse import quote_plus
 
 from certbot import errors
 
@@ -19,30 +15,20 @@ from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.providers.interface import Options
 
-SHORTEST = 4
-"""Characters; anything shorter is no secret, and taking it out would make every text unreadable."""
-LONG = 16
-"""Characters; a shorter part of a value with colons is rather the name of an algorithm or a key."""
-PUBLIC = re.compile(
-    r"(^|[_-])(server|port|endpoint|url|host|region|zone|domain|email|username|algorithm|sign_query|ttl|type|name)$"
-)
-"""Keys whose values are needed to understand an error, and open no door."""
 CHATTY = frozenset({"root", "botocore", "boto3"})
 """Loggers whose debug messages are dropped: lexicon uses the root logger, and botocore logs whole signed requests."""
 
 
-def hiding(values: Iterable[str]) -> Redactor:
-    """Takes these values out of any text, and each long part of ``algorithm:key:secret`` as well."""
-    whole = {value for value in values if len(value) >= SHORTEST}
-    parts = {part for value in whole for part in re.split(r"[:\n]", value) if len(part) >= LONG}
-    return Redactor(whole | parts | {quote_plus(value) for value in whole})
+MOST = 2000
+"""Characters of an error that is written for people: Certbot's list of missing properties has a line for each."""
 
 
 def sentence(error: BaseException, redact: Redactor) -> str:
-    """An error as one line without a secret, cut to 300 characters."""
-    text = " ".join(redact(str(error)).split()) or "no explanation"  # in this order: a secret may hold white space
+    """An error as one line without a secret."""
+    text = str(error).strip() or "no explanation"
     # Certbot's own errors are written for people; of any other the class says more than the text.
-    return redact.shown(text if isinstance(error, errors.Error) else f"{type(error).__name__}: {text}")
+    is_written = isinstance(error, errors.Error)
+    return redact.shown(text if is_written else f"{type(error).__name__}: {text}", MOST if is_written else 300)
 
 
 def message_of(record: logging.LogRecord) -> str:
@@ -109,26 +95,3 @@ def without_proof(options: Options) -> Iterator[str]:
     if options["watch"] in {"none", "server"}:
         believed = f"watch = {options['watch']} believes what {options['provider']} reports"
         yield f"{believed}, which may be success for nothing; watch = resolvers does without port 53"
-
-
-def secrets_in(text: str) -> set[str]:
-    """What may be secret in a credentials file: an INI file's values or a JSON file's strings, without public ones."""
-    with suppress(ValueError):
-        return set(_strings(json.loads(text), ""))
-    found = set()
-    for line in text.splitlines():
-        key, equals, value = line.partition("=")
-        if equals and not PUBLIC.search(key.strip()):
-            found |= {value.strip(), value.strip().strip("\"'"), value.partition(" #")[0].strip().strip("\"'")}
-    return found
-
-
-def _strings(value: object, key: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _strings(inner, str(name))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner, key)
-    elif isinstance(value, str) and not PUBLIC.search(key):
-        yield value

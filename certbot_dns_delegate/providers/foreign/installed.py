@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from certbot import configuration, errors
+from certbot._internal import constants
 from certbot.plugins.common import Plugin, dest_namespace, option_namespace
 from certbot.plugins.dns_common import DNSAuthenticator
 
 from certbot_dns_delegate.errors import SettingsError
-from certbot_dns_delegate.providers.foreign.guard import Guard, hiding
+from certbot_dns_delegate.providers.foreign import fitness
+from certbot_dns_delegate.providers.foreign.guard import Guard
+from certbot_dns_delegate.providers.foreign.openness import hiding
 from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.text import printable
 
@@ -27,17 +30,14 @@ CREDENTIALS = "credentials"
 UNUSED = "propagation_seconds"
 """Every DNS plugin has it, for a sleep that we do not make."""
 ROUTE53 = "dns-route53"
-REASONS = {
-    "dns-multi": "it writes where lego wants, not where it is told; but lego follows the CNAME by itself, so it can be "
-    "used without us: certbot certonly -a dns-multi",
-}
-"""Plugins that are known not to work, and why."""
 
 
 def names() -> list[str]:
     """The installed plugins that may be wrapped, by the names of their entry points; nothing is imported."""
     points = {point.name: point for point in entry_points(group=GROUP)}
-    return sorted(name for name in points if name.startswith("dns-") and not _is_ours(points[name]))
+    return sorted(
+        name for name in points if name.startswith("dns-") and name not in fitness.KNOWN and not _is_ours(points[name])
+    )
 
 
 def find(name: str) -> type[Plugin]:
@@ -46,8 +46,8 @@ def find(name: str) -> type[Plugin]:
     :raises SettingsError: when it is not installed, cannot be imported, or would not write at a given name.
     """
     shown = printable(name, 60)
-    if name in REASONS:
-        raise SettingsError(f"plugin = {shown} cannot be used: {REASONS[name]}")
+    if (known := fitness.KNOWN.get(name)) is not None:
+        raise SettingsError(f"plugin = {shown} cannot be used: {known.why}", known.hint)
     point = next(iter(entry_points(group=GROUP, name=name)), None)
     if point is None:
         near = difflib.get_close_matches(name, names(), n=1)
@@ -57,31 +57,34 @@ def find(name: str) -> type[Plugin]:
     if _is_ours(point):
         hint = f"provider = {name.removeprefix('dns-delegate-')}" if name != "dns-delegate" else ""
         raise SettingsError(f"plugin = {shown} is one of ours, which would follow the CNAME once more", hint)
-    with Guard(Redactor(), lambda seen: SettingsError(f"plugin = {shown} cannot be loaded: {seen}")):
-        plugin = point.load()
-    why = unfit(plugin) if name != ROUTE53 else ""
-    if why:
-        raise SettingsError(f"plugin = {shown} cannot be used: {why}", f"plugin = {' | '.join(names())}")
+    plugin = _loaded(point)
+    if why := _why_not(name, plugin):
+        others = [other for other in names() if other != name and _is_fit(other)]
+        hint = f"plugin = {' | '.join(others)}" if others else "provider = lexicon  may have the service"
+        raise SettingsError(f"plugin = {shown} cannot be used: {why}", hint)
     return plugin  # type: ignore[no-any-return]  # an entry point loads anything
+
+
+def _loaded(point: EntryPoint) -> Any:
+    shown = printable(point.name, 60)
+    with Guard(Redactor(), lambda seen: SettingsError(f"plugin = {shown} cannot be loaded: {seen}")):
+        return point.load()
+
+
+def _why_not(name: str, plugin: Any) -> str:
+    return fitness.unfit(plugin) if name != ROUTE53 else ""
+
+
+def _is_fit(name: str) -> bool:
+    """Whether another plugin could be advised instead; it is imported for that."""
+    try:
+        return not any(_why_not(name, _loaded(point)) for point in entry_points(group=GROUP, name=name))
+    except SettingsError:
+        return False
 
 
 def _is_ours(point: EntryPoint) -> bool:
     return point.value.partition(":")[0].partition(".")[0] == OURS
-
-
-def unfit(plugin: Any) -> str:
-    """Why a plugin's class cannot be told where to write; empty where it can.
-
-    Certbot's base class calls ``_perform(domain, name, value)`` of its subclass. Where a plugin replaces the caller,
-    ``perform``, its ``_perform`` may be a stub that does nothing and reports success.
-    """
-    if not (isinstance(plugin, type) and issubclass(plugin, DNSAuthenticator)):
-        return "it does not build on certbot.plugins.dns_common.DNSAuthenticator"
-    if plugin.perform is not DNSAuthenticator.perform:
-        return "it has a perform() of its own, so nothing says at which name it would write"
-    if plugin._perform is DNSAuthenticator._perform:  # noqa: SLF001  the one way to see it
-        return "it has no _perform()"
-    return ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,7 +110,7 @@ class Arguments:
         self._actions[action.dest] = action
 
     def __contains__(self, option: str) -> bool:
-        return self._dest(option) in self._actions
+        return self.dest(option) in self._actions
 
     def names(self) -> list[str]:
         """What may stand in our section, without the plugin's prefix."""
@@ -126,7 +129,7 @@ class Arguments:
                 near = difflib.get_close_matches(option, self.names(), n=1)
                 did_you_mean = f"; did you mean {near[0]}?" if near else f" (it has: {', '.join(self.names())})"
                 raise SettingsError(f"{self._name} has no option {printable(option, 60)}{did_you_mean}")
-            action = self._actions[self._dest(option)]
+            action = self._actions[self.dest(option)]
             takes_value = action.nargs != 0
             if takes_value:
                 line.append(f"{action.option_strings[0]}={value}")
@@ -135,11 +138,12 @@ class Arguments:
             elif value.lower() not in {"false", "no", "0", "off"}:
                 raise SettingsError(f"{printable(option, 60)} is a flag of {self._name}: true or false")
         # A value may be a secret, and argparse shows it.
-        redact = hiding(options.values())
+        redact = hiding(options.items())
         with Guard(redact, lambda seen: SettingsError(f"{self._name}: {seen}")):
             return vars(self._parser.parse_args(line))
 
-    def _dest(self, option: str) -> str:
+    def dest(self, option: str) -> str:
+        """What an option is called in Certbot's namespace."""
         prefix = dest_namespace(self._name)
         return prefix + option.replace("-", "_").removeprefix(prefix)
 
@@ -152,23 +156,29 @@ def construct(name: str, plugin: type[Plugin], options: Mapping[str, str], state
     """
     arguments = Arguments(name, plugin)
     base = str(state / "certbot")
+    own = arguments.parse(options)
     namespace = argparse.Namespace(
-        # What Certbot's own class reads when it is made, and what a plugin may look at.
-        config_dir=base,
-        work_dir=base,
-        logs_dir=base,
-        http01_port=80,
-        https_port=443,
-        authenticator=name,
-        installer=None,
-        noninteractive_mode=True,
-        quiet=True,
-        **arguments.parse(options),
+        **constants.CLI_DEFAULTS
+        | {
+            # What Certbot's own class reads when it is made, and what a plugin may look at.
+            "config_dir": base,
+            "work_dir": base,
+            "logs_dir": base,
+            "authenticator": name,
+            "installer": None,
+            "noninteractive_mode": True,
+            "quiet": True,
+        }
+        | own
     )
+    config = configuration.NamespaceConfig(namespace)
+    if hasattr(config, "set_argument_sources"):  # since 2.7, for plugins that ask what the user has set
+        given = {arguments.dest(option) for option in options}
+        config.set_argument_sources(dict.fromkeys(given, configuration.ArgumentSource.COMMAND_LINE))
     with Guard(redact, lambda seen: SettingsError(f"{name}: {seen}")):
         if issubclass(plugin, DNSAuthenticator):
             plugin = types.new_class(plugin.__name__, (_Unattended, plugin))
-        return plugin(configuration.NamespaceConfig(namespace), name)
+        return plugin(config, name)
 
 
 class _Unattended(DNSAuthenticator):

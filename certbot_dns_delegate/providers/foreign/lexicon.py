@@ -15,8 +15,9 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values
-from certbot_dns_delegate.providers.foreign.guard import PUBLIC, Guard, hiding, without_proof
+from certbot_dns_delegate.providers.foreign.guard import Guard, without_proof
 from certbot_dns_delegate.providers.foreign.lexicon_library import PLACEHOLDER, declared, library, service_of
+from certbot_dns_delegate.providers.foreign.openness import hiding
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
 from certbot_dns_delegate.schema import DURATION, TEXT, Key, Secret
@@ -41,7 +42,7 @@ class Lexicon(Provider):
         self._service = service_of(options)
         self._options = {key: Secret(value) for key, value in options["options"].items()}
         self._context = context
-        self._redact = hiding(value.reveal() for key, value in self._options.items() if not PUBLIC.search(key))
+        self._redact = hiding((key, value.reveal()) for key, value in self._options.items())
         self.limits = Limits(
             values_per_owner=1 if self._service in ONE_VALUE else None,
             lowest_ttl=max(1, int(options["lowest_ttl"].total_seconds())),

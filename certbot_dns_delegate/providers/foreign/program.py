@@ -17,7 +17,8 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import OutcomeUnknown, PlanError, Refused, SettingsError, raise_all
 from certbot_dns_delegate.model import Limits, Sighting, Values
-from certbot_dns_delegate.providers.foreign.guard import PUBLIC, hiding, without_proof
+from certbot_dns_delegate.providers.foreign.guard import without_proof
+from certbot_dns_delegate.providers.foreign.openness import hiding
 from certbot_dns_delegate.providers.foreign.process import Finished, User, environment, run
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import BOOLEAN, DURATION, PATH, TEXT, Key, Secret, choice
@@ -64,7 +65,7 @@ class Program(Provider):
         self._most_s: float = options["timeout"].total_seconds()
         self._user = _user(options["user"])
         self._variables = {name: Secret(value) for name, value in options["environment"].items()}
-        self._redact = hiding(v.reveal() for name, v in self._variables.items() if not PUBLIC.search(name.lower()))
+        self._redact = hiding((name, value.reveal()) for name, value in self._variables.items())
         self._context = context
         self._said: dict[tuple[Name, str], str] = {}
         """What Certbot's auth hook printed, which its clean-up hook gets."""

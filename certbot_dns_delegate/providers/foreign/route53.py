@@ -54,7 +54,7 @@ class Upserter:
         """
         return {target: self._listed(target) for target in targets}
 
-    def publish(self, values: Mapping[str, frozenset[str]], present: Present, ttl: int) -> None:
+    def publish(self, _zone: str, values: Mapping[str, frozenset[str]], present: Present, ttl: int) -> None:
         """One UPSERT per target, then wait until the service says that all its servers have it.
 
         That wait is no guess: anycast shows one site to each asker, so no look of ours could replace it.
@@ -70,7 +70,7 @@ class Upserter:
         for change in changes:
             self._plugin._wait_for_change(change)
 
-    def withdraw(self, values: Mapping[str, frozenset[str]], present: Present) -> None:
+    def withdraw(self, _zone: str, values: Mapping[str, frozenset[str]], present: Present) -> None:
         """Remove exactly ``values``; what is gone already is fine, and nobody waits."""
         for target, texts in values.items():
             ours = [record for record in map(_record, sorted(texts)) if record in present[target].records]
