@@ -3,6 +3,7 @@
 import random
 import selectors
 import ssl
+import time
 from collections import deque
 from collections.abc import Iterator
 
@@ -25,6 +26,8 @@ SILENCE_S = 0.5
 """Seconds without a reply until the question is repeated in a plainer form, by UDP and the first time by TCP too."""
 MOST_WRONG = 64
 """Messages from one server that answer nothing, on all its ports, before it is given up."""
+PAUSE = 10
+"""How many times as long as between two questions is waited before the first of those that go out at a pace."""
 MALFORMED = "malformed"
 
 
@@ -54,14 +57,23 @@ class Conversation:
     """All questions to one server."""
 
     def __init__(
-        self, server: Server, selector: selectors.BaseSelector, tls: tuple[ssl.SSLContext, str] | None = None
+        self,
+        server: Server,
+        selector: selectors.BaseSelector,
+        tls: tuple[ssl.SSLContext, str] | None = None,
+        pace_s: float = 0.0,
     ) -> None:
-        """:param tls: how to secure TCP, and the name that the certificate must show; no UDP then."""
+        """:param tls: how to secure TCP, and the name that the certificate must show; no UDP then.
+
+        :param pace_s: as in :func:`.exchange`.
+        """
         self.server = server
         self.selector = selector
         self.tls = tls
         self.waiting: deque[Pending] = deque()
         self.outstanding: dict[Pending, None] = {}
+        self._pace_s = pace_s
+        self._next_at = time.monotonic() + PAUSE * pace_s
         self._habits = habits_of(server)
         self._wrong = 0
         self._ports: dict[Port, None] = {}
@@ -82,13 +94,14 @@ class Conversation:
                 yield self._failed(pending)
             elif now >= pending.due:
                 self._repeat(pending, now)
-        while self.waiting and self._has_room():
+        while self.waiting and now >= self._next_at and self._has_room():
+            self._next_at = now + self._pace_s
             self._put(self.waiting.popleft(), now)
 
-    @property
-    def due(self) -> float:
+    def due(self, now: float) -> float:
         """When :meth:`tick` has something to do."""
-        return min((0.0 if self._is_hopeless(p) else p.due for p in self.outstanding), default=float("inf"))
+        due = min((0.0 if self._is_hopeless(p) else p.due for p in self.outstanding), default=float("inf"))
+        return min(due, self._next_at) if self.waiting and self._next_at > now else due
 
     def close(self) -> None:
         """Drop everything."""

@@ -1,9 +1,7 @@
 """Ask a recursive resolver by TLS (RFC 7858) or by HTTPS (RFC 8484)."""
 
 import contextlib
-import socket
 import ssl
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 import dns.exception
@@ -11,6 +9,7 @@ import dns.message
 import dns.query
 
 from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import printable
@@ -18,25 +17,15 @@ from certbot_dns_delegate.text import printable
 Replies = Generator[dns.message.Message, None, None]
 
 
-def over_tls(server: Server, verify_as: str, questions: Sequence[Question], patience_s: float) -> Iterator[Outcome]:
-    """All questions on one connection, whose certificate must show ``verify_as``, a name or an address."""
-
-    def converse(messages: Sequence[dns.message.Message]) -> Replies:
-        # As dnspython's own, with all questions sent before the first answer is read (RFC 7858 section 3.3).
-        until = time.time() + patience_s
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["dot"])
-        with (
-            socket.create_connection((server.address, server.port), patience_s) as plain,
-            context.wrap_socket(plain, server_hostname=verify_as) as secured,
-        ):
-            secured.setblocking(False)
-            for message in messages:
-                dns.query.send_tcp(secured, message, until)
-            for _ in messages:
-                yield dns.query.receive_tcp(secured, until, one_rr_per_rrset=True)[0]
-
-    yield from _outcomes(server, "tls", questions, converse)
+def over_tls(
+    server: Server, verify_as: str, questions: Sequence[Question], patience_s: float, pace_s: float = 0.0
+) -> Iterator[Outcome]:
+    """All questions on one connection, whose certificate must show ``verify_as``, a name or an address; on another one
+    where the server closes it."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["dot"])
+    asks = [Ask(server, question, by_tcp=True) for question in questions]
+    yield from exchange(asks, patience_s, (context, verify_as), pace_s)
 
 
 def over_https(server: Server, url: str, questions: Sequence[Question], patience_s: float) -> Iterator[Outcome]:

@@ -19,7 +19,7 @@ ROOM_S = 0.05
 
 
 def exchange(
-    asks: Iterable[Ask], patience_s: float, tls: tuple[ssl.SSLContext, str] | None = None
+    asks: Iterable[Ask], patience_s: float, tls: tuple[ssl.SSLContext, str] | None = None, pace_s: float = 0.0
 ) -> Iterator[Outcome]:
     """Put all ``asks`` at once and yield each one's outcome as it is known; closing the iterator drops the rest.
 
@@ -27,6 +27,7 @@ def exchange(
 
     :param patience_s: seconds a server may take over one question, on UDP and TCP together.
     :param tls: how to secure TCP, and the name that certificates must show, for asks by TCP alone.
+    :param pace_s: seconds between one question and the next to the same server, and ten times as many before the first.
     """
     begin = time.monotonic()
     later = sorted((Pending(ask, patience_s) for ask in asks), key=lambda p: p.ask.delay_s, reverse=True)
@@ -44,7 +45,7 @@ def exchange(
                     pending = later.pop()
                     server = pending.ask.server
                     if server not in conversations:
-                        conversations[server] = Conversation(server, selector, tls)
+                        conversations[server] = Conversation(server, selector, tls, pace_s)
                     conversations[server].waiting.append(pending)
                 for conversation in conversations.values():
                     yield from conversation.tick(now)
@@ -62,7 +63,7 @@ def _wake(conversations: Iterable[Conversation], now: float) -> float:
     """When one of them has something to do."""
     wake = float("inf")
     for conversation in conversations:
-        wake = min(wake, conversation.due)
+        wake = min(wake, conversation.due(now))
         if conversation.waiting and not conversation.outstanding:
             wake = min(wake, now + ROOM_S)
     return wake if wake < float("inf") else now

@@ -1,31 +1,35 @@
 """Ask recursive resolvers, one after the other until one answers."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-import dns.exception
-import dns.flags
-import dns.resolver
 from dns.name import Name, root
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
 from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
+from certbot_dns_delegate.lookup.conversation import WINDOW
 from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
-from certbot_dns_delegate.lookup.exchange import WINDOW, exchange
+from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence, dig
+from certbot_dns_delegate.lookup.poll import Poll, key_of, problem_of
+from certbot_dns_delegate.lookup.resolvconf import nameservers
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.schema import parse_host, split
 from certbot_dns_delegate.text import printable
 
 Key = tuple[Name, RdataType]
+"""What a resolver is asked: a name, and a type."""
 
 PATIENCE_S = (2.0, 6.0)
-"""Seconds for each resolver in the first round and in the second: a dead one costs little, a slow one is heard."""
-SILENT = "timeout"
+"""Seconds for each resolver in the first round and in later ones: a dead one costs little, a slow one is heard."""
+PACES_S = (0.0, 0.02, 0.1)
+"""Seconds between questions to one resolver, in each round; ten times as long before the first, so that a second has
+passed at last, for which most count. A resolver that refuses what comes in a burst is asked 50 times a second, and then
+10 times, half of the lowest limit that was met (20 a second, in a home router)."""
 ROOT = Question(root, RdataType.NS, recursion_desired=True)
 """What any resolver that lives has an answer to."""
 OPTION = "--resolvers"
@@ -46,13 +50,16 @@ class Resolver:
     def __str__(self) -> str:
         return self.url or (f"tls://{self.server}" if self.scheme == "tls" else str(self.server))
 
-    def put(self, questions: Sequence[Question], patience_s: float) -> Iterable[Outcome]:
-        """The outcome of each question, in any order."""
+    def put(self, questions: Sequence[Question], patience_s: float, pace_s: float = 0.0) -> Iterable[Outcome]:
+        """The outcome of each question, in any order.
+
+        :param pace_s: seconds between one question and the next.
+        """
         if self.scheme == "tls":
-            return over_tls(self.server, self.verify_as, questions, patience_s)
+            return over_tls(self.server, self.verify_as, questions, patience_s, pace_s)
         if self.scheme == "https":
             return over_https(self.server, self.url, questions, patience_s)
-        return exchange([Ask(self.server, question) for question in questions], patience_s)
+        return exchange([Ask(self.server, question) for question in questions], patience_s, pace_s=pace_s)
 
 
 def parse_resolvers(text: str) -> tuple[Resolver, ...]:
@@ -95,19 +102,12 @@ def _parse(item: str) -> Resolver:
     return Resolver(Server(address, port))
 
 
-def system_resolvers(option: str = OPTION) -> tuple[Resolver, ...]:
+def system_resolvers() -> tuple[Resolver, ...]:
     """What the system's resolv.conf names.
 
-    :param option: as in :class:`Recursive`.
-    :raises SettingsError: when it names none.
+    :raises SettingsError: when it cannot be read.
     """
-    try:
-        configured = dns.resolver.Resolver(configure=True)
-    except (dns.exception.DNSException, OSError) as error:
-        raise SettingsError(
-            f"the system names no resolver: {printable(str(error))}", f"name one: {option} 192.0.2.53"
-        ) from None
-    return tuple(Resolver(Server(str(address), configured.port)) for address in configured.nameservers)
+    return tuple(Resolver(Server(address)) for address in nameservers())
 
 
 class Recursive:
@@ -141,44 +141,55 @@ class Recursive:
 
     def answers(self, keys: Sequence[Key], beside: Sequence[Key] = ()) -> Iterator[tuple[Key, Reply | LookupFailed]]:
         """As :meth:`ask_all`, each answer as soon as it is there."""
-        answered: set[Key] = set()
-        seen: dict[Key, dict[int, str]] = defaultdict(dict)
+        asked = Poll(keys)
         first = self._first
-        for patience_s in self._patience_s:
+        rounds = zip((*self._patience_s, self._patience_s[-1]), PACES_S, strict=False)
+        for patience_s, pace_s in rounds:
+            asked.begin()
             for index in [*range(first, len(self.resolvers)), *range(first)]:
-                # An answer, if only a refusal, will be the same in the second round; silence may not.
-                wanted = [k for k in keys if k not in answered and seen[k].get(index, SILENT) == SILENT]
-                if not wanted and not beside:
-                    continue
-                questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
-                beside, problem = (), SILENT
-                for outcome in _put(self.resolvers[index], questions, patience_s):
-                    key = (outcome.ask.question.name, outcome.ask.question.rdtype)
-                    problem = _problem(outcome)
-                    if isinstance(outcome, Reply) and not problem:
-                        answered.add(key)
-                        self._first = index
-                        yield key, outcome
-                    else:
-                        seen[key][index] = problem
-                for key in wanted:
-                    if key not in answered:
-                        seen[key].setdefault(index, problem)  # not asked any more, for what the last one met
-        for key in keys:
-            if key not in answered:
-                yield key, self._failure(key, seen[key])
+                while (wanted := asked.worth_asking(index)) or beside:
+                    questions = [Question(*key, recursion_desired=True) for key in (*wanted, *beside)]
+                    beside = ()
+                    for outcome in _put(self.resolvers[index], questions, patience_s, pace_s):
+                        if (answer := asked.take(index, outcome)) is not None:
+                            self._first = index
+                            yield key_of(outcome), answer
+                    asked.end(index, wanted)
+        unchecked: set[Key] = set()
+        for key, late in self._without_checking(asked):
+            if late is None:
+                unchecked.add(key)
+            else:
+                yield key, late
+        for key in asked.left:
+            yield key, self._failure(key, asked.seen[key], key in unchecked)
 
-    def _failure(self, key: Key, seen: dict[int, str]) -> LookupFailed:
+    def _without_checking(self, asked: Poll) -> Iterator[tuple[Key, Reply | None]]:
+        """Where a resolver has failed, the answer now; None where there is one only with DNSSEC's checks disabled."""
+        for index, keys in asked.servfail().items():
+            questions = [Question(*key, True, checking_disabled=cd) for key in keys for cd in (False, True)]
+            answered: set[Key] = set()
+            unchecked: set[Key] = set()
+            # The names have failed already, and this is for the hint: it must not take long, however many they are.
+            until = time.monotonic() + self._patience_s[0]
+            for outcome in self.resolvers[index].put(questions, self._patience_s[0]):
+                if outcome.ask.question.checking_disabled:
+                    unchecked |= set() if problem_of(outcome) else {key_of(outcome)}
+                elif (answer := asked.take(index, outcome)) is not None:
+                    answered.add(key_of(outcome))
+                    yield key_of(outcome), answer
+                if time.monotonic() > until:
+                    break
+            for key in unchecked - answered:
+                yield key, None
+
+    def _failure(self, key: Key, seen: Mapping[int, str], is_bogus: bool) -> LookupFailed:
         question = Question(*key, recursion_desired=True)
         told = "; ".join(f"{self.resolvers[index]} said {problem}" for index, problem in sorted(seen.items()))
         hint = f"{self._command(question)}, or ask others with {self._option}"
-        if any(problem.startswith("SERVFAIL") for problem in seen.values()) and self._is_answered_unchecked(question):
+        if is_bogus:
             hint = f"DNSSEC does not validate here, and CAs must check it: {dig(question, program='delv')}"
         return LookupFailed(f"{question}: no resolver has an answer: {told}", hint)
-
-    def _is_answered_unchecked(self, question: Question) -> bool:
-        unchecked = replace(question, checking_disabled=True)
-        return any(not _problem(o) for r in self.resolvers for o in r.put([unchecked], self._patience_s[0]))
 
     def _command(self, question: Question) -> str:
         resolver = self.resolvers[0]
@@ -186,25 +197,16 @@ class Recursive:
         return dig(question, *options, server=resolver.server)
 
 
-def _put(resolver: Resolver, questions: Sequence[Question], patience_s: float) -> Iterator[Outcome]:
+def _put(resolver: Resolver, questions: Sequence[Question], patience_s: float, pace_s: float) -> Iterator[Outcome]:
     """The outcomes as far as they are worth waiting for: hundreds of questions would wait for a dead one in turn."""
     silent = 0
-    for outcome in resolver.put(questions, patience_s):
+    for outcome in resolver.put(questions, patience_s, pace_s):
         yield outcome
         silent = silent + 1 if isinstance(outcome, Silence) else 0
         # It may be the names' own servers that are silent; whether it is the resolver, a name tells that all have.
         may_be_dead = silent > 0 and silent % WINDOW == 0
         if may_be_dead and all(isinstance(it, Silence) for it in resolver.put([ROOT], patience_s)):
             return
-
-
-def _problem(outcome: Outcome) -> str:
-    """Why this is no answer to go by; '' when it is one."""
-    if isinstance(outcome, Silence):
-        return outcome.reason
-    if not (outcome.complaint or outcome.message.answer or outcome.message.flags & dns.flags.RA):
-        return f"{outcome.rcode}, but it offers no recursion"
-    return outcome.complaint
 
 
 Addresses = tuple[str, ...]

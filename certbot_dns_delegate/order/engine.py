@@ -230,5 +230,5 @@ class Engine:
         with self._resolver_lock:
             if self._recursive_asker is None:
                 option = self.tell.resolvers_option
-                self._recursive_asker = Recursive(self._resolvers or system_resolvers(option), option)
+                self._recursive_asker = Recursive(self._resolvers or system_resolvers(), option)
             return self._recursive_asker

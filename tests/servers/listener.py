@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from .exchange import HangUp, Several, Transport
 
@@ -75,8 +76,8 @@ class Listener:
             self._udp = socket.socket(family, socket.SOCK_DGRAM)
             try:
                 self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                self._tcp.bind((self.address, self.port))
-                self._udp.bind((self.address, self._tcp.getsockname()[1]))
+                self._tcp.bind(_where(self.address, self.port))
+                self._udp.bind(_where(self.address, self._tcp.getsockname()[1]))
             except OSError as error:
                 self._tcp.close()
                 self._udp.close()
@@ -120,6 +121,11 @@ class Listener:
                             break
                         connection.sendall(len(each).to_bytes(2, "big") + each)
             self._connections.discard(connection)
+
+
+def _where(address: str, port: int) -> Any:
+    """What sockets take; of a link-local address with its interface's number."""
+    return socket.getaddrinfo(address, port, flags=socket.AI_NUMERICHOST)[0][4]
 
 
 def _wires(reply: bytes | Several | HangUp | None) -> Iterable[bytes]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Self
 
 import dns.name
 import dns.rdataclass
 import dns.rdataset
 import dns.rdatatype
+import pytest
 
 from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
@@ -98,6 +101,15 @@ def suffix_of(*suffixes: str):  # type: ignore[no-untyped-def]  # a function of 
     """The function that finds the delegate of a name."""
     names = [name(suffix) for suffix in suffixes]
     return lambda owner: max((s for s in names if owner.is_subdomain(s)), key=len, default=None)
+
+
+def link_local() -> str:
+    """A link-local address of this host, with its interface; the lab has one."""
+    for line in Path("/proc/net/if_inet6").read_text().splitlines():
+        octets, *_, device = line.split()
+        if octets.startswith("fe80"):
+            return f"{IPv6Address(bytes.fromhex(octets))}%{device}"
+    pytest.skip("no interface has a link-local address")
 
 
 def resolver(server: Server) -> Resolver:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import dns.message
 
+from certbot_dns_delegate.lookup.sockets import address_of
 from certbot_dns_delegate.model import Server
 
 CONNECT_S = 4.0
@@ -52,10 +53,11 @@ class Connection:
             self._socket = socket.create_connection((server.address, server.port), CONNECT_S, local)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
-            self._socket = socket.socket(socket.AF_INET6 if server.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+            family, address = address_of(server)
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
             if source:
                 self._socket.bind((source, 0))
-            self._socket.connect((server.address, server.port))
+            self._socket.connect(address)
         if transport == "tls" and tls is not None:
             try:
                 self._socket = tls.wrap_socket(self._socket, server_hostname=tls_hostname or server.address)

@@ -29,6 +29,8 @@ IPV6 = {
     RESOLVER: "fd53::53",
 }
 
+LINK_LOCAL = "fe80::53"  # for a resolver on this link, as routers announce theirs
+
 ADDRESSES = (
     *(ROOT, CUSTOMER, LINKS, BIND, LAGGING, NSD, KNOT, POWERDNS, POWERDNS_LUA),
     *(ACME_DNS, STANDALONE, RECIPES, OWN_BIND, OWN_POWERDNS, RESOLVER, CA),
@@ -74,7 +76,7 @@ def aliases() -> list[tuple[bytes, str]]:
 def add_ipv6() -> None:
     """Give lo the IPv6 addresses."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-        for address in IPV6.values():
+        for address in (*IPV6.values(), LINK_LOCAL):
             # struct in6_ifreq: address, prefix length, interface index
             packed = socket.inet_pton(socket.AF_INET6, address)
             fcntl.ioctl(control, SIOCSIFADDR, struct.pack("16sIi", packed, 128, socket.if_nametoindex("lo")))

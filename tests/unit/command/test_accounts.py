@@ -25,7 +25,7 @@ class Together(Behaviour):
 
     def answer(self, request: Request, honest: Handler) -> Reply:
         with self.lock:
-            self.waiting.discard(request.qname.to_text())
+            self.waiting.discard(request.qname.to_text().lower())
             return None if self.waiting else honest(request)
 
 

@@ -158,7 +158,7 @@ class SlowLinks(Behaviour):
         self.seconds = seconds
 
     def answer(self, request, honest):  # type: ignore[no-untyped-def]  # as in tests.servers
-        if b"slow" in request.qname.labels:
+        if b"slow" in request.qname.canonicalize().labels:
             request.closing.wait(self.seconds)
         return honest(request)
 
