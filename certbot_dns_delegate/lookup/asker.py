@@ -70,7 +70,7 @@ class Asker:
                     continue
                 left[each] -= 1
                 self._take(each, outcome, is_quick=is_quick)
-                if each.gave_up or not left[each] or (each.replies and not (is_quick and each.inquiry.of_all)):
+                if each.gave_up or not left[each] or (each.replies and not (is_quick and _waits_for_all(each))):
                     del left[each]
                     if each.replies:
                         yield each
@@ -123,6 +123,11 @@ class Asker:
     def _is_silent(self, server: Server, rdtype: RdataType) -> bool:
         """Silent once, silent for the rest of the order: a hundred names shall not wait a hundred times."""
         return (server, rdtype) in self._silent or (server in self._dead and server not in self._alive)
+
+
+def _waits_for_all(answers: Answers) -> bool:
+    inquiry, last = answers.inquiry, answers.replies[-1]
+    return inquiry.of_all and referral_in(last.message, inquiry.cut.apex, last.ask.question.name) is None
 
 
 def _problem(outcome: Outcome, cut: Name) -> str:

@@ -84,7 +84,7 @@ class Inquiry:
     question: Question
     allowance: Allowance
     of_all: bool = False
-    """Every server shall answer, not only the first that is of use."""
+    """Every server shall answer, not only the first that is of use; unless one refers to a zone below."""
     is_beside: bool = False
     """One try is enough: where the answer matters it is asked for again."""
 

@@ -119,7 +119,7 @@ class Descent:
         start = yield from self.starts.above(suffix)
         cut, late = self._deepest(owner, start.cut), _Late()
         for _ in range(MOST_CUTS):
-            replies = yield from self._step(cut, owner, suffix, allowance, title, late)
+            replies = yield from self._step(cut, owner, allowance, title, late)
             child = _referred(replies, cut, owner)
             if child is None:
                 found = Found(owner, _chosen(replies, cut), cut, tuple(replies), self._is_ours(cut.apex, suffix))
@@ -133,12 +133,12 @@ class Descent:
         raise LookupFailed(f"{show(owner)} lies below more than {MOST_CUTS} zone cuts", hint)
 
     def _step(
-        self, cut: Cut, owner: Name, suffix: Name, allowance: Allowance, title: Name | None, late: "_Late"
+        self, cut: Cut, owner: Name, allowance: Allowance, title: Name | None, late: "_Late"
     ) -> Step[list[Reply]]:
         """The useful replies of a cut's servers: of all, where the way seems to end."""
         question = Question(owner, RdataType.TXT)
         is_polled = self._polled[cut.apex] < MOST_POLLED
-        of_all = is_polled and cut.apex.is_subdomain(suffix)
+        of_all = is_polled and len(cut.apex) > TOP
         self._polled[cut.apex] += of_all
         beside = [] if title is None else [RdataType.NS, *([RdataType.DS] if title != cut.apex else [])]
         main, *others = yield from hear(

@@ -1,6 +1,7 @@
 """Orders as Certbot brings them, and the authenticators that take them: ours, and the floor beneath it."""
 
 import argparse
+import io
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ import dns.query
 import dns.update
 from acme import challenges, messages
 from certbot import achallenges, configuration
+from certbot._internal.display import obj as display_obj
 from cryptography.hazmat.primitives.asymmetric import rsa
 from josepy.jwk import JWKRSA
 from josepy.util import ComparableRSAKey
@@ -85,9 +87,11 @@ def ours(credentials: Path, work: Path) -> Delegate:
         noninteractive_mode=True,
         quiet=True,
         dns_delegate_credentials=str(credentials),
+        dns_delegate_challenge=None,
         dns_delegate_resolvers=None,
         dns_delegate_propagation_seconds=None,
     )
+    display_obj.set_display(display_obj.NoninteractiveDisplay(io.StringIO()))
     plugin = Delegate(configuration.NamespaceConfig(namespace), NAME)
     plugin.prepare()
     return plugin
