@@ -3,7 +3,6 @@
 Messages are read with one RR in each RRset: dnspython would otherwise keep only the last of several CNAMEs.
 """
 
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,23 +37,28 @@ def rdatas_in(section: Section, owner: Name, rdtype: RdataType) -> list[Any]:
 def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | None:
     """The target of the CNAME at ``owner`` and whether a DNAME made it; None where there is no CNAME.
 
+    A DNAME without the CNAME that RFC 6672 section 3.1 demands beside it means the same.
+
     :raises LookupFailed: when the owner has several, which no correct server serves (RFC 2181 section 10.1).
     """
     targets = list(dict.fromkeys(rdata.target for rdata in rdatas_in(message.answer, owner, RdataType.CNAME)))
-    if not targets:
-        return None
     if len(targets) > 1:
         raise LookupFailed(
             f"{show(owner)} has several CNAMEs: {show_all(targets)}", "leave one: a name can have only one CNAME"
         )
     dname = next((r for r in message.answer if r.rdtype == RdataType.DNAME and is_above(r.name, owner)), None)
     if dname is None:
-        return targets[0], False
-    # A CNAME that a DNAME has made repeats the letters of the question (RFC 6672 section 2.2), which went out mixed.
-    with contextlib.suppress(dns.exception.DNSException):
+        return (targets[0], False) if targets else None
+    try:
         made = dns.name.Name((*owner.labels[: -len(dname.name)], *dname[0].target.labels))
-        return (made if made == targets[0] else targets[0]), True
-    return targets[0], True
+    except dns.exception.DNSException:
+        if not targets:
+            raise LookupFailed(
+                f"{show(owner)}: the DNAME at {show(dname.name)} makes a name that is too long"
+            ) from None
+        return targets[0], True
+    # A CNAME that a DNAME has made repeats the letters of the question (RFC 6672 section 2.2), which went out mixed.
+    return (targets[0] if targets and made != targets[0] else made), True
 
 
 def is_above(name: Name, owner: Name) -> bool:

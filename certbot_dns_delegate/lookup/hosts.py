@@ -10,7 +10,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, LookupFailed
-from certbot_dns_delegate.lookup.answer import addresses_in, alias_in
+from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
 from certbot_dns_delegate.lookup.cut import Allowance
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.reach import outward, reach
@@ -116,12 +116,7 @@ def _found(host: Name, answers: Told | Mapping[Key, Reply | LookupFailed]) -> li
     found: list[str] = []
     for rdtype in ADDRESS:
         if isinstance(reply := answers.get((host, rdtype)), Reply):
-            end = host
-            for _ in reply.message.answer:
-                if (link := alias_in(reply.message, end)) is None:
-                    break
-                end = link[0]
-            found += addresses_in(reply.message.answer, end)
+            found += addresses_in(reply.message.answer, end_of_alias(reply.message, host))
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dns.name
 import pytest
+from dns.rdatatype import CNAME, DNAME
 
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, LookupFailed
 from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.text import show
-from tests.servers import HostileNames, MultipleCnames, OnQueries, ServFailing, Truncating, When
+from tests.servers import Behaviour, HostileNames, MultipleCnames, OnQueries, ServFailing, Truncating, When
 from tests.unit.internet import Internet, name, suffix_of
 
 START = "_acme-challenge.shop.customer.test."
@@ -80,6 +81,34 @@ def test_dname() -> None:
         followed = follow(net)
         assert links(followed) == [f"_acme-challenge.{TITLE}"]
         assert str(followed.chain) == f"{START} -> _acme-challenge.{TITLE} (DNAME)"
+
+
+class WithoutCname(Behaviour):
+    """Leaves the CNAME out that a DNAME makes, as an old or broken server does."""
+
+    def answer(self, request, honest):  # type: ignore[no-untyped-def]  # as in tests.servers
+        reply = honest(request)
+        if any(rrset.rdtype == DNAME for rrset in reply.answer):
+            reply.answer = [rrset for rrset in reply.answer if rrset.rdtype != CNAME]
+        return reply
+
+
+def test_dname_without_a_cname() -> None:
+    """It is an alias all the same, never the end of the chain (rule 2)."""
+    with internet(f"shop DNAME {TITLE}", resolver=WithoutCname()) as net:
+        followed = follow(net)
+    assert str(followed.chain) == f"{START} -> _acme-challenge.{TITLE} (DNAME)"
+
+
+def test_dname_that_makes_too_long_a_name() -> None:
+    """It is an error that names the DNAME."""
+    long = ".".join(["x" * 60] * 4)
+    with internet(f"shop DNAME {long}.", resolver=WithoutCname()) as net:
+        net.zone("customer.test.").add("x.shop", 60, "A", "192.0.2.1")
+        with pytest.raises(
+            LookupFailed, match=r"the DNAME at shop\.customer\.test\. makes a name that is too long|YXDOMAIN"
+        ):
+            follow(net)
 
 
 def test_dname_inside_a_delegate() -> None:
