@@ -277,7 +277,8 @@ class Conversation:
         forms.learn(self._habits, message, sent.form, pending.tried, by_udp)
         self._end(pending)
         transport = "udp" if by_udp else "tls" if self.tls else "tcp"
-        yield Reply(pending.ask, message, transport, keeps_case=same is not Echo.OTHER_CASE)
+        keeps_case = same is not Echo.OTHER_CASE
+        yield Reply(pending.ask, message, transport, keeps_case=keeps_case, doubtful=pending.doubtful)
 
     # Ending
 

@@ -129,6 +129,9 @@ class Reply:
     transport: str
     keeps_case: bool = True
     """The server has repeated the question in the letters in which it was sent."""
+    doubtful: "Reply | None" = None
+    """What a datagram said that may be forged, and that this was asked for again because of; or that came from another
+    machine behind the address."""
 
     @property
     def rcode(self) -> str:

@@ -39,7 +39,7 @@ class Memory:
         self.passes = passes
         self.state = State.UNSEEN
         self.looks = 0
-        """Complete looks in a row."""
+        """Complete looks in a row; one without a usable answer says nothing either way, and is not counted."""
         self.needed = passes
         """How many make it ready."""
         self.lacked_at: float | None = None
@@ -57,7 +57,7 @@ class Memory:
         :param begin: when it began, and ``end`` when it ended (``time.monotonic``).
         """
         self.looked_at = end
-        self.looks = self.looks + 1 if state is State.READY else 0
+        self.looks += state is State.READY
         if state.is_away:
             self._away += 1
             self._away_since = begin if self._away == 1 else self._away_since
@@ -69,6 +69,7 @@ class Memory:
         self.state = State.SEEN if state is State.READY and self.looks < self.needed else state
 
     def _lack(self, state: State, end: float) -> None:
+        self.looks = 0
         self.lacked_at = end
         self.needed = max(self.needed, DOUBTFUL_PASSES)
         if self._was_complete and state is State.LAGGING:

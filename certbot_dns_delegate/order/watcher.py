@@ -1,7 +1,7 @@
 """One authoritative server, and the looks at it."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import dns.message
@@ -122,8 +122,17 @@ class Watcher(Memory):
             )
             for owner in owners
         ]
-        states = {self._judge(outcome) for outcome in self.put(questions)}
+        states = {state for outcome in self.put(questions) for state in self._states(outcome)}
         return next((state for state in WORST_FIRST if state in states), State.READY)
+
+    def _states(self, outcome: Outcome) -> Iterator[State]:
+        """What the answer shows, and what a datagram before it did that lacked the server's cookie.
+
+        Of two machines behind one address one may have cookies, and be ahead; a forger could only make us wait.
+        """
+        yield self._judge(outcome)
+        if isinstance(outcome, Reply) and outcome.doubtful is not None:
+            yield self._judge(outcome.doubtful)
 
     def _judge(self, outcome: Outcome) -> State:
         owner = outcome.ask.question.name

@@ -162,7 +162,7 @@ def test_state_of_a_server(passes: int, looks: list[str], owners: int) -> None:
     run = 0
     for shown in looks:
         watcher.look()
-        run = run + 1 if shown == "serves" else 0
+        run = 0 if AFTER.get(shown) is State.LAGGING else run + (shown == "serves")
         assert watcher.looks == run
         assert watcher.state is AFTER.get(shown, State.READY if run >= watcher.needed else State.SEEN)
         assert bool(watcher.missing()) == (shown != "serves")

@@ -85,6 +85,14 @@ def test_ways_of_being_away_count_together() -> None:
     assert not remembered([*each(LAGS), *each(REFUSES, SILENT, State.LAME, SILENT, REFUSES, gap_s=2)]).blocks
 
 
+def test_a_refusal_between_complete_looks_says_nothing() -> None:
+    """A server that limits its rate, or refuses now and then, has the values all the same."""
+    assert not remembered(each(READY, REFUSES, READY)).blocks
+    looks = each(LAGS, *[READY, READY, REFUSES] * 2)
+    assert remembered([*looks, *each(READY)]).blocks
+    assert not remembered([*looks, *each(READY, READY)]).blocks
+
+
 def test_an_answer_begins_the_time_anew() -> None:
     """It was not away."""
     assert remembered([*each(LAGS), *each(*[REFUSES] * 33), *each(LAGS), *each(*[REFUSES] * 33)]).blocks
@@ -135,7 +143,9 @@ def test_ready_means_a_row_of_complete_looks(looks: list[tuple[State, float]], p
     memory = remembered(looks, passes)
     if memory.state is READY:
         least = 6 if any(state.lacks for state, _ in looks) else passes
-        assert [state for state, _ in looks[-least:]] == [READY] * least
+        usable = [state for state, _ in looks if not state.is_away]
+        assert usable[-least:] == [READY] * least
+        assert looks[-1][0] is READY
 
 
 @given(looks_at_a_server, st.integers(1, 4))

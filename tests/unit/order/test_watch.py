@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
+import dns.rcode
 import pytest
 
 from certbot_dns_delegate.lookup.exchange import exchange
@@ -20,10 +22,12 @@ from certbot_dns_delegate.order.watcher import Watcher
 from tests.servers import (
     Alternating,
     Behaviour,
+    Cookies,
     Every,
     First,
     FormErring,
     Garbage,
+    Handler,
     HangingUp,
     HugeTxt,
     InTurns,
@@ -34,6 +38,8 @@ from tests.servers import (
     NotImplementing,
     RateLimited,
     Refusing,
+    Reply,
+    Request,
     Server,
     ServFailing,
     Silent,
@@ -295,6 +301,22 @@ def test_two_machines_behind_one_address(pool: ThreadPoolExecutor) -> None:
             server.zone(APEX).add("web", 1, "TXT", "ours")
         report = run(pool, list(map(watcher, servers)), 4)
     assert states(report) == [State.LAGGING] * len(TURNS)
+
+
+class Denying(Behaviour):
+    """NXDOMAIN with authority, and no cookie."""
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        return request.reply(dns.rcode.NXDOMAIN, authoritative=True)
+
+
+def test_two_machines_of_which_one_has_cookies(pool: ThreadPoolExecutor) -> None:
+    """What lacks the cookie may be forged, or come from the other machine; a resolver takes it all the same."""
+    count = itertools.count()
+    other = When(lambda request: request.transport == "udp" and next(count) > 0, Denying())
+    with served(behaviour=other | Cookies()) as server:
+        report = run(pool, [watcher(server)], 2)
+        assert (report.complete, states(report)) == (False, [State.LAGGING])
 
 
 LONG = "\n".join(["web TXT ours", *(f"web TXT {n}{'x' * 50}" for n in range(8))])
