@@ -71,6 +71,7 @@ from .transports import (
     WrongId,
     WrongQuestion,
 )
+from .tries import first_tries
 from .zones import Zone
 
 __all__ = [
@@ -144,5 +145,6 @@ __all__ = [
     "WrongId",
     "WrongQuestion",
     "Zone",
+    "first_tries",
     "fresh_address",
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
@@ -44,6 +45,7 @@ from tests.servers import (
     Truncating,
     UdpDead,
     When,
+    first_tries,
 )
 from tests.servers.exchange import Handler, Request
 from tests.servers.exchange import Reply as ServerReply
@@ -72,7 +74,7 @@ def test_first_answers() -> None:
     """The second is not asked where the first has an answer; RD is set."""
     with server() as first, server() as second:
         reply = recursive(first, second).ask(OWNER, CNAME)
-        assert (len(first.asked(rd=True)), second.questions) == (1, [])
+        assert (len(first_tries(first.asked(rd=True))), second.questions) == (1, [])
     assert rdatas_in(reply.message.answer, OWNER, CNAME)[0].target == name("shop.acme.test.")
 
 
@@ -94,9 +96,8 @@ def test_first_bad_second_good(behaviour: Behaviour) -> None:
     with server(behaviour) as first, server() as second:
         ours = recursive(first, second)
         assert ours.ask(OWNER, CNAME).message.answer
-        asked = len(first.questions)
         assert ours.ask(name("customer.test."), A).message.answer
-        assert len(first.questions) == asked
+        assert first.asked("customer.test.") == []
 
 
 def test_not_a_resolver() -> None:
@@ -125,7 +126,7 @@ def test_all_bad(behaviour: Behaviour, told: str) -> None:
         with pytest.raises(LookupFailed) as caught:
             recursive(first, second).ask(OWNER, CNAME)
         # A refusal may be that of one question too many: after a while it is asked again.
-        assert len([question for question in second.questions if not question.message.flags & 0x0010]) == 2
+        assert len([q for q in first_tries(second.questions) if not q.message.flags & dns.flags.CD]) == 2
         assert caught.value.problem == (
             f"{OWNER} CNAME: no resolver has an answer: {shown(first)} said {told}; {shown(second)} said REFUSED"
         )

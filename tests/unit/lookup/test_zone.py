@@ -26,6 +26,7 @@ from tests.servers import (
     Truncating,
     UdpDead,
     When,
+    first_tries,
 )
 from tests.unit.internet import Internet, name
 
@@ -341,7 +342,7 @@ def test_many_names_share_the_way_down() -> None:
         found = zones.find_all({name(f"n{number}.{TITLE}"): name(TITLE) for number in range(100)})
         assert len({id(zone) for zone in zones.zones_of(found.values()).values()}) == 1
         counted = net.questions()
-        assert len(net["ns1.example.test."].asked(qtype="TXT")) == 1
+        assert len(first_tries(net["ns1.example.test."].asked(qtype="TXT"))) == 1
     # Of the first ones both servers are asked.
     assert counted <= 100 + MOST_POLLED + 5
 

@@ -33,7 +33,7 @@ from certbot_dns_delegate.providers.interface import IRegistrar, Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.timing import Watch
 from tests.e2e.lab.lab import Lab
-from tests.servers import Behaviour, Refusing, Silent, SlowBy, UdpDead
+from tests.servers import Behaviour, Refusing, Silent, SlowBy, UdpDead, first_tries
 from tests.unit.internet import Internet, name, resolver, suffix_of
 
 TITLE = "acme.example.test."
@@ -133,7 +133,7 @@ def test_one_name_and_its_wildcard() -> None:
     with internet(shop(f"shop.{TITLE}"), acme='shop 300 TXT "theirs"') as net:
         planned = plan(net, *values)
         net.assert_not_asked_inside(TITLE)
-        assert len(net.resolver.asked(START, "CNAME")) == 1
+        assert len(first_tries(net.resolver.asked(START, "CNAME"))) == 1
     assert [p.values for p in planned.publications] == [{name(f"shop.{TITLE}"): frozenset({"one", "two"})}]
     assert [p.zone.apex for p in planned.publications] == [name(TITLE)]
     assert {p.target.present for p in planned.planned} == {RRset(frozenset({"theirs"}), 300)}
@@ -189,7 +189,7 @@ def test_flat_settings_ask_the_service() -> None:
     with internet(shop(f"shop.{TITLE}")) as net:
         planned = plan(net, SHOP, delegates=[flat], provider=Stub(TITLE))
         assert [p.zone.apex for p in planned.publications] == [name(TITLE)]
-        assert len(net["ns.acme.example.test."].asked(f"shop.{TITLE}", "TXT")) == 1
+        assert len(first_tries(net["ns.acme.example.test."].asked(f"shop.{TITLE}", "TXT"))) == 1
         error = only_problem(plan(net, challenge("none.customer.test"), delegates=[flat], provider=Stub(TITLE)))
     assert (
         error.problem == "_acme-challenge.none.customer.test. has no CNAME, and it is not inside one of your delegates"
@@ -652,7 +652,7 @@ def test_questions_are_counted(count: int) -> None:
         planned = plan(net, *(challenge(f"n{number}.customer.test") for number in range(count)))
         net.assert_not_asked_inside(TITLE)
         assert len(planned.planned) == count
-        assert len(net.resolver.questions) <= 2 * count + 4
+        assert len(first_tries(net.resolver.questions)) <= 2 * count + 4
         assert net.questions() <= count + 4
 
 

@@ -49,6 +49,7 @@ from tests.servers import (
     When,
     WrongId,
     WrongQuestion,
+    first_tries,
 )
 from tests.unit.internet import name
 
@@ -100,7 +101,7 @@ def test_all_serve_all(pool: ThreadPoolExecutor) -> None:
     with served() as one, served() as two:
         report = run(pool, [watcher(one), watcher(two)])
         assert (report.complete, states(report)) == (True, [State.READY] * 2)
-        assert [len(server.questions) for server in (one, two)] == [2, 2]
+        assert [len(first_tries(server.questions)) for server in (one, two)] == [2, 2]
 
 
 @pytest.mark.parametrize("passes", [1, 3])
@@ -108,7 +109,7 @@ def test_passes(pool: ThreadPoolExecutor, passes: int) -> None:
     """As many looks as the profile says."""
     with served() as server:
         assert run(pool, [watcher(server, passes=passes)]).complete
-        assert len(server.questions) == passes
+        assert len(first_tries(server.questions)) == passes
 
 
 def test_reading_back_counts(pool: ThreadPoolExecutor) -> None:
@@ -116,7 +117,7 @@ def test_reading_back_counts(pool: ThreadPoolExecutor) -> None:
     with served() as server:
         seen = [Sighting(at(server), WEB, "NOERROR", RRset(frozenset({"ours"}), 1))]
         assert run(pool, [watcher(server, seen=seen)]).complete
-        assert len(server.questions) == 1
+        assert len(first_tries(server.questions)) == 1
         assert watcher(server, seen=[Sighting(at(server), WEB, "NOERROR")]).looks == 0
         assert watcher(server, seen=seen, signed=True).looks == 0
 
@@ -189,8 +190,8 @@ def test_lagging_server_blocks_until_it_serves(pool: ThreadPoolExecutor) -> None
             primary.zone(APEX).add("web", 1, "TXT", "ours")
             report = run(pool, [watcher(primary), watcher(secondary)], 10)
             assert (report.complete, states(report)) == (True, [State.READY, State.READY])
-            assert len(secondary.questions) == 4 + 6
-            assert len(primary.questions) == 2
+            assert len(first_tries(secondary.questions)) == 4 + 6
+            assert len(first_tries(primary.questions)) == 2
 
 
 def test_older_values_are_remembered(pool: ThreadPoolExecutor) -> None:
@@ -428,7 +429,7 @@ def test_many_owners_cost_two_questions_each(pool: ThreadPoolExecutor) -> None:
     owners = [name(f"n{number}.{APEX}") for number in range(100)]
     with served("* TXT v") as server:
         assert run(pool, [watcher(server, dict.fromkeys(owners, frozenset({"v"})))], 10).complete
-        assert len(server.questions) == 200
+        assert len(first_tries(server.questions)) == 200
 
 
 def test_progress(pool: ThreadPoolExecutor) -> None:
