@@ -217,17 +217,22 @@ def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
         delegate = survey.settings.delegate(title)
         assert delegate is not None
         yield servers.look(survey, delegate, target)
-    owners: dict[str, set[Name]] = defaultdict(set)
+    owners: dict[str, dict[Name, set[Name]]] = defaultdict(lambda: defaultdict(set))
     for each in plan.planned:
-        owners[each.target.delegate].add(each.target.owner)
+        owners[each.target.delegate][each.target.zone.apex].add(each.target.owner)
     for title, at in owners.items():
         yield _credentials(survey, title, at)
 
 
-def _credentials(survey: Survey, title: str, owners: Collection[Name]) -> Iterator[Finding]:
+def _credentials(survey: Survey, title: str, owners: Mapping[Name, Collection[Name]]) -> Iterator[Finding]:
+    """What the service says of the credentials for each zone in which they would write; the same is said once."""
     delegate, subject = survey.settings.delegate(title), f"[{printable(title)}]"
     assert delegate is not None
-    try:
-        yield Finding(Verdict.OK, subject, "credentials", survey.provider_of(delegate).probe_at(owners))
-    except DelegateError as error:
-        yield from Finding.each_of(error, subject, "credentials")
+    said: dict[Finding, None] = {}
+    for zone, there in owners.items():
+        try:
+            seen = survey.provider_of(delegate).probe_zone(zone, there)
+            said[Finding(Verdict.OK, subject, "credentials", seen)] = None
+        except DelegateError as error:
+            said |= dict.fromkeys(Finding.each_of(error, subject, "credentials"))
+    yield from said

@@ -19,7 +19,7 @@ from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, DAY_S, Entry, Journal, State
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import printable, show, show_all
 from certbot_dns_delegate.threads import settle
 from certbot_dns_delegate.timing import OUR_TTL, Watch
 
@@ -59,6 +59,10 @@ class Publishing:
             [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
             for publication in plan.publications
         ]
+        for planned in plan.planned:
+            if planned.target.zone.servers:  # else only a resolver was asked
+                provider = self._writers.of(self._settings, self._settings.chosen(planned.target.delegate))
+                provider.remember({planned.target.owner: planned.target.present})
         numbers = iter(self.journal.intend([entry for each in entries for entry in each]))
         for publication, each in zip(plan.publications, entries, strict=True):
             # On record before it can begin: a signal may come at any moment, also while a thread is being made.
@@ -180,6 +184,14 @@ class Publishing:
             if number not in self._doubted and (entry.delegate, entry.zone, entry.owner) in wanted
         }
 
+    def _check_seen(self, publication: Publication, sightings: Sequence[Sighting]) -> None:
+        """:raises NoEffect: when the server does not serve a value yet, and the section has nobody watch for it."""
+        missing = [s for s in sightings if not publication.values[s.owner] <= s.rrset.values]
+        if missing and self._settings.chosen(publication.delegate).watch in {Watch.SERVER, Watch.NONE}:
+            problem = f"{missing[0].server} took the update but does not serve {show_all(s.owner for s in missing)} yet"
+            hint = "name the primary in server =, or let the servers be watched: watch = authoritative"
+            raise NoEffect(problem, hint)
+
     def _fulfil(self, future: Future[Sequence[Sighting]], publication: Publication) -> None:
         if future.set_running_or_notify_cancel():
             try:
@@ -195,6 +207,7 @@ class Publishing:
         try:
             sightings: Sequence[Sighting] = provider.publish(publication.zone.apex, publication.values, ttl)
             self._diary.saw(sightings)
+            self._check_seen(publication, sightings)
             return sightings
         except DelegateError as error:
             outcome, detail = type(error).__name__, {"error": str(error)}

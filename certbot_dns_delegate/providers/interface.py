@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dns.name import Name
 from zope.interface import Attribute, Interface, implementer
 
-from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
+from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values, Zone
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.schema import Key
@@ -233,6 +233,13 @@ class Provider(ABC):
         :raises NotImplementedError: the operator chooses the targets, as with most services.
         """
         raise NotImplementedError
+
+    def probe_zone(self, zone: Name, owners: Collection[Name]) -> str:  # noqa: ARG002  a hook
+        """As :meth:`probe`, for a zone that a plan would write in, at these targets."""
+        return self.probe_at(owners)
+
+    def remember(self, present: Mapping[Name, RRset]) -> None:  # noqa: B027  a hook
+        """Called before :meth:`publish` with the TXT RRsets that an authoritative server showed in the plan."""
 
     def withdraw_at(self, server: str, zone: Name, values: Values) -> None:  # noqa: ARG002  a hook
         """As :meth:`withdraw`, for values of which :attr:`Context.trail` has written down where they were sent."""

@@ -12,6 +12,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.tsig
 import dns.update
 import pytest
@@ -49,7 +50,10 @@ from tests.servers import (
     FormErring,
     HangingUp,
     KnotDenied,
+    Lagging,
+    Lame,
     NotImplementing,
+    OneEach,
     OnQueries,
     OnUpdates,
     Refusing,
@@ -318,11 +322,11 @@ ZONE, OWNER = "acme.double.test.", "web.acme.double.test."
 
 @contextmanager
 def double(
-    lab: Lab, behaviour: Behaviour, stop: threading.Event | None = None, **change: str
+    lab: Lab, behaviour: Behaviour, stop: threading.Event | None = None, zone: str = "", **change: str
 ) -> Iterator[tuple[Server, Any, list[str]]]:
     """A misbehaving server, its provider, and what that warned of."""
     warnings: list[str] = []
-    with Server({ZONE: ""}, behaviour=behaviour, keys=[KEY.dnspython()]) as server:
+    with Server({ZONE: zone}, behaviour=behaviour, keys=[KEY.dnspython()]) as server:
         own = {"server": f"{server.address}@{server.port}", "tsig_name": KEY.name, "tsig_secret": KEY.secret}
         yield server, make(lab, "acme.double.test", warnings.append, stop, **{**own, **change}), warnings
 
@@ -479,7 +483,172 @@ def test_view_by_key(lab: Lab) -> None:
         assert [w for w in warnings if "took the update but does not answer queries for it from here" in w]
 
 
+def test_a_view_that_the_world_does_not_see(lab: Lab) -> None:
+    """A value that the key alone is shown is no use to a CA, which is said."""
+    others = When(lambda request: not request.is_update and not request.signed, Lagging())
+    with double(lab, others, NoTime(), sign_query="true") as (_, provider, warnings):
+        publish(provider, ZONE, OWNER)
+        assert [w for w in warnings if f"shows {OWNER} to the TSIG key and not without it" in w]
+
+
+# Foreign records
+
+
+FOREIGN_TTL_S = 300
+
+
+def plant_foreign(server: Server) -> None:
+    """A stranger's value at the target."""
+    server.zone(ZONE).add(OWNER, FOREIGN_TTL_S, "TXT", "foreign")
+
+
+def ttl_of(server: Server) -> int:
+    """The TTL of the RRset at the target."""
+    rrset = server.zone(ZONE).get(name(OWNER), dns.rdatatype.TXT)
+    return 0 if rrset is None else rrset.ttl
+
+
+def test_a_foreign_ttl_is_read_with_the_key(lab: Lab) -> None:
+    """A hidden primary that answers queries only to its key (allow-query) keeps the TTL it had."""
+    refuses = OnQueries(When(lambda request: not request.signed, Refusing()))
+    with double(lab, refuses) as (server, provider, _):
+        plant_foreign(server)
+        publish(provider, ZONE, OWNER)
+        assert (sorted(server.zone(ZONE).texts(OWNER)), ttl_of(server)) == (sorted(["foreign", TEXT]), FOREIGN_TTL_S)
+        withdraw(provider, ZONE, OWNER)
+        assert (server.zone(ZONE).texts(OWNER), ttl_of(server)) == (["foreign"], FOREIGN_TTL_S)
+
+
+@pytest.mark.parametrize("behaviour", [Refusing(), HangingUp(), Lame()])
+def test_a_foreign_ttl_is_known_from_the_plan(lab: Lab, behaviour: Behaviour) -> None:
+    """Where the server that takes updates answers no query, an authoritative one has shown the RRset before."""
+    with double(lab, OnQueries(behaviour)) as (server, provider, _):
+        plant_foreign(server)
+        provider.remember({name(OWNER): RRset(frozenset({"foreign"}), FOREIGN_TTL_S)})
+        publish(provider, ZONE, OWNER)
+        assert ttl_of(server) == FOREIGN_TTL_S
+
+
+@pytest.mark.parametrize("behaviour", [Refusing(), HangingUp(), Lame()])
+def test_a_foreign_ttl_that_nobody_knows_is_not_changed(lab: Lab, behaviour: Behaviour) -> None:
+    """Rather than lowering it for good, the write is refused, with what to allow."""
+    with double(lab, OnQueries(behaviour)) as (server, provider, _):
+        plant_foreign(server)
+        with pytest.raises(Refused) as caught:
+            publish(provider, ZONE, OWNER)
+        assert caught.value.hint
+        assert (server.zone(ZONE).texts(OWNER), ttl_of(server)) == (["foreign"], FOREIGN_TTL_S)
+
+
+# A server that forwards
+
+
+def test_a_server_that_forwards_is_left_to_the_watch(lab: Lab) -> None:
+    """It serves the value when its primary has notified it; until then it says nothing of what became of it."""
+    forwarding = "@ 60 SOA ns1.bind.test. hostmaster 1 3600 600 86400 60"
+    with double(lab, Lagging(), NoTime(), zone=forwarding) as (_, provider, _):
+        (sighting,) = publish(provider, ZONE, OWNER)
+        assert sighting.rrset.values == frozenset()
+
+
+# Several servers
+
+
+@contextmanager
+def two(lab: Lab, behaviour: Behaviour, **change: str) -> Iterator[tuple[Server, Server, Any]]:
+    """A server that misbehaves, an honest one with a copy of the zone, and the provider that tries them in turn."""
+    with (
+        Server({ZONE: ""}, behaviour=behaviour, keys=[KEY.dnspython()]) as first,
+        Server({ZONE: ""}, keys=[KEY.dnspython()]) as second,
+    ):
+        servers = ", ".join(f"{each.address}@{each.port}" for each in (first, second))
+        own = {"server": servers, "tsig_name": KEY.name, "tsig_secret": KEY.secret}
+        yield first, second, make(lab, "acme.double.test", **{**own, **change})
+
+
+RCODES = ("REFUSED", "NOTAUTH", "NOTIMP", "NOTZONE", "SERVFAIL")
+
+
+@pytest.mark.parametrize("rcode", RCODES)
+@pytest.mark.parametrize("how", ["signed", "unsigned", "echoed"])
+def test_the_next_server(lab: Lab, rcode: str, how: str) -> None:
+    """Whoever says no, the next one is asked, for publishing and for withdrawing."""
+    says = Replying(dns.rcode.from_text(rcode))
+    behaviour = {"signed": says, "unsigned": UnsignedReply() | says, "echoed": Echoing() | says}[how]
+    with two(lab, OnUpdates(behaviour)) as (first, second, provider):
+        (sighting,) = publish(provider, ZONE, OWNER)
+        assert (sighting.server.address, sighting.rrset.values) == (second.address, {TEXT})
+        withdraw(provider, ZONE, OWNER)
+        assert second.zone(ZONE).texts(OWNER) == []
+        second.zone(ZONE).add(OWNER, 1, "TXT", TEXT)
+        withdraw(make(lab, "acme.double.test", **settings(first, second)), ZONE, OWNER)
+        assert second.zone(ZONE).texts(OWNER) == []
+        assert [q for q in first.questions if q.opcode == dns.opcode.UPDATE]
+
+
+def settings(*servers: Server) -> dict[str, str]:
+    """What a section says of these servers."""
+    listed = ", ".join(f"{each.address}@{each.port}" for each in servers)
+    return {"server": listed, "tsig_name": KEY.name, "tsig_secret": KEY.secret}
+
+
+@pytest.mark.parametrize("instead", [ServFailing(), UnsignedRefused(), Echoing() | Replying(dns.rcode.NOTIMP)])
+def test_what_the_first_server_took_although_it_said_no(lab: Lab, instead: Behaviour) -> None:
+    """It is withdrawn there too."""
+    with two(lab, AppliesAndSays(instead)) as (first, second, provider):
+        publish(provider, ZONE, OWNER)
+        assert [each.zone(ZONE).texts(OWNER) for each in (first, second)] == [[TEXT], [TEXT]]
+        first.behaviour = Behaviour()
+        withdraw(provider, ZONE, OWNER)
+        assert [each.zone(ZONE).texts(OWNER) for each in (first, second)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [
+        (Refusing(), NotImplementing(), Refused),
+        (Refusing(), UnsignedRefused(), Denied),
+        (ServFailing(), Refusing(), Denied),
+        (Silent(), Refusing(), OutcomeUnknown),
+    ],
+)
+def test_what_all_servers_said(lab: Lab, one: Behaviour, other: Behaviour, kind: type[DelegateError]) -> None:
+    """Each is told; nothing is certain that is not certain of each."""
+    with two(lab, OnUpdates(one)) as (first, second, provider):
+        second.behaviour = OnUpdates(other)
+        with pytest.raises(kind) as caught:
+            publish(provider, ZONE, OWNER)
+        assert type(caught.value) is kind
+        problem = caught.value.problem
+        assert problem.startswith(f"UPDATE of {ZONE}: {first.address}@{first.port} ")
+        assert f"; {second.address}@{second.port} said " in problem
+        assert problem.count("UPDATE of") == 1
+
+
+def test_a_name_that_only_the_second_server_serves(lab: Lab) -> None:
+    """Which zones there are, each server is asked in turn."""
+    with two(lab, OnQueries(Refusing())) as (_, _, provider):
+        assert provider.zone_of(name(OWNER)) == name(ZONE)
+        assert provider.zone_of(name("elsewhere.test.")) is None
+        assert ZONE in provider.probe()
+
+
 # Ways to the server
+
+
+@pytest.mark.parametrize("owners", [1, 30])
+def test_one_message_on_each_connection(lab: Lab, owners: int) -> None:
+    """A server that closes after each answer is connected to again, with foreign values too."""
+    with double(lab, OneEach()) as (server, provider, warnings):
+        plant_foreign(server)
+        values = {name(OWNER): frozenset({TEXT})}
+        values |= {name(f"{number}.{ZONE}"): frozenset({value(str(number))}) for number in range(owners - 1)}
+        sightings = provider.publish(name(ZONE), values, 1)
+        assert {s.owner: s.rrset.values - {"foreign"} for s in sightings} == values
+        assert ttl_of(server) == FOREIGN_TTL_S
+        provider.withdraw(name(ZONE), values)
+        assert server.zone(ZONE).texts(OWNER) == ["foreign"]
+        assert warnings == []
 
 
 @pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
@@ -551,7 +720,11 @@ def test_no_server(lab: Lab) -> None:
     problem = caught.value.problem
     assert problem.startswith("no server for updates can be reached: 127.0.53.99: Connection refused; 127.0.53.80: ")
     assert "nosuch.customer.test: the system knows no address for it" in problem
-    assert caught.value.hint.startswith("nc -vz nosuch.customer.test 53")
+    assert caught.value.hint == "getent hosts nosuch.customer.test"
+    provider = make(lab, "single.bind.test", server=network.DEAD)
+    with pytest.raises(Unreachable) as caught:
+        withdraw(provider, "single.bind.test.", "dead.single.bind.test.")
+    assert caught.value.hint.startswith(f"nc -vz {network.DEAD} 53, and look whether")
 
 
 @contextmanager
@@ -657,6 +830,66 @@ def test_probe_elsewhere(lab: Lab) -> None:
     provider = make(lab, "acme.knot.test", server=PDNS)
     with pytest.raises(Refused, match=f"{PDNS} serves no zone that holds acme.knot.test."):
         provider.probe()
+
+
+def test_the_zone_behind_a_wildcard(lab: Lab) -> None:
+    """A CNAME that a wildcard makes hides the SOA of the zone that it is in."""
+    zone = "*.mon CNAME lb.cloud.test.\n*.in CNAME web\nmon A 192.0.2.1"
+    with double(lab, Behaviour(), zone=zone) as (_, provider, _):
+        for owner in ("_acme-challenge.x.mon", "_acme-challenge.in", "mon", "web"):
+            assert provider.zone_of(name(f"{owner}.{ZONE}")) == name(ZONE)
+        assert provider.zone_of(name("elsewhere.test.")) is None
+
+
+def test_the_zone_that_is_shown_to_the_key(lab: Lab) -> None:
+    """A server that refuses queries without its key (allow-query) says its zones to the key."""
+    refuses = OnQueries(When(lambda request: not request.signed, Refusing()))
+    with double(lab, refuses) as (server, provider, _):
+        assert provider.zone_of(name(OWNER)) == name(ZONE)
+        assert provider.probe() == f"{server.address}@{server.port} takes updates of {ZONE}"
+
+
+def test_a_server_that_says_nothing_of_its_zones(lab: Lab) -> None:
+    """The empty UPDATE is sent all the same, for the title."""
+    with double(lab, OnQueries(Refusing())) as (server, provider, _):
+        assert provider.probe() == f"{server.address}@{server.port} takes updates of {ZONE}"
+
+
+def test_the_planned_zone_is_probed(lab: Lab) -> None:
+    """Not the one of the title: the key may be for one and not for the other."""
+    with double(lab, Behaviour()) as (server, provider, _):
+        assert provider.probe_zone(name(ZONE)) == f"{server.address}@{server.port} takes updates of {ZONE}"
+        with pytest.raises(Refused, match=f"UPDATE of sub.{ZONE}: .* said NOTAUTH"):
+            provider.probe_zone(name(f"sub.{ZONE}"))
+
+
+def test_the_zone_that_the_server_has_instead(lab: Lab) -> None:
+    """NOTAUTH of a zone that does not exist there: the server says itself in which zone the name lies."""
+    with double(lab, Behaviour()) as (server, provider, _):
+        with pytest.raises(Refused, match="said NOTAUTH") as caught:
+            publish(provider, f"sub.{ZONE}", f"x.sub.{ZONE}")
+        told = f"{server.address}@{server.port} says that x.sub.{ZONE} lies in its zone {ZONE}: zone = acme.double.test"
+        assert caught.value.hint == told
+
+
+def test_a_section_without_a_key_proves_nothing(lab: Lab) -> None:
+    """What it is told may be anybody's word."""
+    assert make(lab, "acme.bind.test").limits.proves
+    assert not make(lab, "acme.bind.test", **UNSIGNED).limits.proves
+
+
+@pytest.mark.parametrize("change", [{}, {"sign_query": "true"}])
+def test_what_is_served_to_the_key(lab: Lab, change: dict[str, str]) -> None:
+    """A look for a value in doubt sees the view that was written to, and takes only answers with authority."""
+    hidden = OnQueries(When(lambda request: not request.signed, Lagging()))
+    with double(lab, hidden, **change) as (server, provider, _):
+        server.zone(ZONE).add(OWNER, 1, "TXT", TEXT)
+        assert provider.serving(name(ZONE), [name(OWNER)]) == {name(OWNER): {TEXT}}
+        server.behaviour = OnQueries(BadSig())
+        with pytest.raises(Refused, match="no answer with authority"):
+            provider.serving(name(ZONE), [name(OWNER)])
+        server.behaviour = OnQueries(When(lambda request: request.signature is not None, KnotDenied()))
+        assert provider.serving(name(ZONE), [name(OWNER)]) == {name(OWNER): {TEXT}}
 
 
 def test_several_problems_hold_no_secret(lab: Lab) -> None:

@@ -28,8 +28,14 @@ PAYLOAD = 1232  # octets over UDP, from DNS Flag Day 2020: fits an IPv6 packet o
 TSIG_FUDGE = 300  # seconds, RFC 8945 10
 
 
+@dataclass(frozen=True)
 class HangUp:
-    """Instead of a reply: close the TCP connection; over UDP the same as silence."""
+    """Instead of a reply: close the TCP connection; over UDP the same as silence.
+
+    :param last: a message that goes out before.
+    """
+
+    last: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -113,13 +113,13 @@ class Listener:
         with connection:
             while (size := int.from_bytes(_read(connection, 2), "big")) and not self.closing.is_set():
                 reply = self._react(_read(connection, size), "tcp", *client[:2])
-                if isinstance(reply, HangUp):
-                    break
                 with contextlib.suppress(OSError):  # the client may have gone
                     for each in _wires(reply):
                         if self.closing.is_set():
                             break
                         connection.sendall(len(each).to_bytes(2, "big") + each)
+                if isinstance(reply, HangUp):
+                    break
             self._connections.discard(connection)
 
 
@@ -132,6 +132,8 @@ def _wires(reply: bytes | Several | HangUp | None) -> Iterable[bytes]:
     """What goes out."""
     if isinstance(reply, Several):
         return reply.wires
+    if isinstance(reply, HangUp):
+        reply = reply.last
     return [reply] if isinstance(reply, bytes) else []
 
 

@@ -30,6 +30,14 @@ class HangingUp(Behaviour):
         return HangUp()
 
 
+class OneEach(Behaviour):
+    """Answers one message on each TCP connection, and closes it."""
+
+    def answer(self, request: Request, honest: Handler) -> Reply:
+        reply = honest(request)
+        return HangUp(reply.to_wire()) if isinstance(reply, dns.message.Message) else reply
+
+
 class UdpDead(When):
     """Answers by TCP only; UDP is silent, as dnspython sees a closed UDP port too."""
 

@@ -20,6 +20,8 @@ AGAIN_S = 5.0
 """The same for a server that has kept silent so long just now: who has pressed Ctrl-C waits for it."""
 RESEND_S = 2.0
 """Until a datagram without an answer is sent once more."""
+PIPELINE = 50
+"""Queries on their way at once on one connection: BIND allows 23 clients per TCP pipeline and queues the rest."""
 
 
 class NotSent(OSError):
@@ -27,7 +29,10 @@ class NotSent(OSError):
 
 
 class Connection:
-    """A TCP or TLS connection, or a UDP socket connected to one server; a context manager."""
+    """A TCP or TLS connection, or a UDP socket connected to one server; a context manager.
+
+    A server may close after each answer (RFC 7766 section 6.2.3 lets it); then the rest goes on a new connection.
+    """
 
     def __init__(
         self,
@@ -48,22 +53,41 @@ class Connection:
         self.server = server
         self.is_stream = transport != "udp"
         self._patience_s = patience_s
-        if self.is_stream:
-            local = (source, 0) if source else None
-            self._socket = socket.create_connection((server.address, server.port), CONNECT_S, local)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        else:
-            family, address = address_of(server)
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            if source:
-                self._socket.bind((source, 0))
-            self._socket.connect(address)
-        if transport == "tls" and tls is not None:
-            try:
-                self._socket = tls.wrap_socket(self._socket, server_hostname=tls_hostname or server.address)
-            except OSError:
-                self._socket.close()
-                raise
+        self._source = source
+        self._tls = tls if transport == "tls" else None
+        self._tls_hostname = tls_hostname or server.address
+        self._socket = self._connected()
+        self._answers = 0
+        """Taken from this socket."""
+        self._is_broken = False
+
+    def _connected(self) -> socket.socket:
+        kind = socket.SOCK_STREAM if self.is_stream else socket.SOCK_DGRAM
+        family, address = address_of(self.server)
+        made = socket.socket(family, kind)
+        try:
+            made.settimeout(CONNECT_S)
+            if self._source:
+                made.bind(address_of(Server(self._source, 0))[1])
+            made.connect(address)
+            if self.is_stream:
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._tls.wrap_socket(made, server_hostname=self._tls_hostname) if self._tls is not None else made
+        except OSError:
+            made.close()
+            raise
+
+    def _connect_again(self) -> bool:
+        """A new connection where the old one was of use, and is closed.
+
+        :raises OSError: when there is none.
+        """
+        if not (self.is_stream and self._answers):
+            return False
+        self._socket.close()
+        self._answers = 0
+        self._socket = self._connected()
+        return True
 
     def __enter__(self) -> "Connection":
         return self
@@ -79,42 +103,58 @@ class Connection:
         :raises NotSent: when the connection turned out to be closed already.
         :raises OSError: when the connection breaks or stays silent; the message may have arrived.
         """
-        wire = message.to_wire()
-        until = time.monotonic() + self._patience_s
-        is_sent = False
-        while True:
-            try:
-                self._send([wire], until)
-            except NotSent as error:
-                if is_sent:
-                    raise ConnectionError(str(error)) from None
-                raise
-            is_sent = True
-            try:
-                return self._receive(message.id, until if self.is_stream else min(until, time.monotonic() + RESEND_S))
-            except TimeoutError:
-                if self.is_stream or time.monotonic() >= until:
-                    raise
+        return self.exchange_all([message])[message.id]
 
     def exchange_all(self, messages: Sequence[dns.message.Message]) -> dict[int, bytes]:
         """Several messages at once and their answers by message id; on UDP one after the other.
 
         :raises OSError: as :meth:`exchange`.
         """
-        if not self.is_stream:
-            return {message.id: self.exchange(message) for message in messages}
+        if self._is_broken and self.is_stream:
+            self._socket.close()
+            try:
+                self._socket = self._connected()
+            except OSError as error:
+                raise NotSent(error.strerror or type(error).__name__) from None
+            self._is_broken = False
         answers: dict[int, bytes] = {}
-        for start in range(0, len(messages), PIPELINE):
+        together = PIPELINE if self.is_stream else 1
+        for start in range(0, len(messages), together):
+            waiting = {message.id: message.to_wire() for message in messages[start : start + together]}
             until = time.monotonic() + self._patience_s
-            waiting = {message.id for message in messages[start : start + PIPELINE]}
-            self._send([message.to_wire() for message in messages[start : start + PIPELINE]], until)
             while waiting:
-                wire = self._receive_any(until)
-                identifier = struct.unpack_from("!H", wire)[0] if len(wire) > 1 else None
-                if identifier in waiting:
-                    waiting.discard(identifier)
-                    answers[identifier] = wire
+                try:
+                    self._converse(waiting, answers, until)
+                except OSError as error:
+                    self._is_broken = True
+                    if isinstance(error, TimeoutError) or not self._connect_again():
+                        raise
+                    self._is_broken = False
         return answers
+
+    def _converse(self, waiting: dict[int, bytes], answers: dict[int, bytes], until: float) -> None:
+        """Send what waits for an answer, and move each that gets one."""
+        is_sent = False
+        while waiting:
+            try:
+                self._send(list(waiting.values()), until)
+            except NotSent as error:
+                if is_sent:
+                    raise ConnectionError(str(error)) from None
+                raise
+            is_sent = True
+            try:
+                again_at = until if self.is_stream else min(until, time.monotonic() + RESEND_S)
+                while waiting:
+                    wire = self._receive(again_at)
+                    identifier = struct.unpack_from("!H", wire)[0] if len(wire) > 1 else None
+                    if identifier in waiting:
+                        del waiting[identifier]
+                        answers[identifier] = wire
+                        self._answers += 1
+            except TimeoutError:
+                if self.is_stream or time.monotonic() >= until:
+                    raise
 
     def _send(self, wires: Sequence[bytes], until: float) -> None:
         """:raises NotSent: when the first octets could not be handed to the network."""
@@ -133,13 +173,7 @@ class Connection:
                     raise NotSent(error.strerror or type(error).__name__) from None
                 is_begun = True
 
-    def _receive(self, identifier: int, until: float) -> bytes:
-        while True:
-            wire = self._receive_any(until)
-            if len(wire) > 1 and struct.unpack_from("!H", wire)[0] == identifier:
-                return wire
-
-    def _receive_any(self, until: float) -> bytes:
+    def _receive(self, until: float) -> bytes:
         if self.is_stream:
             return self._read(struct.unpack("!H", self._read(2, until))[0], until)
         self._wait_until(until)
@@ -161,7 +195,3 @@ class Connection:
         if left_s <= 0:
             raise TimeoutError
         self._socket.settimeout(left_s)
-
-
-PIPELINE = 50
-"""Queries on their way at once on one connection: BIND allows 23 clients per TCP pipeline and queues the rest."""

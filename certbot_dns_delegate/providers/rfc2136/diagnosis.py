@@ -31,6 +31,7 @@ HINTS = {
     " let UPDATEs pass there, or name the primary itself in server =",
     "REFUSED without key": "the server takes no updates from this address without a TSIG key: allow the address there"
     " (BIND: allow-update { ADDRESS; }), or set tsig_name and tsig_secret instead of unsigned = true",
+    "no query": "let it answer queries from here (BIND: allow-query { key NAME; }), or set sign_query = true",
     "NOTZONE": "the name lies outside this zone: check zone =",
     "SERVFAIL": "the server failed: the zone did not load, an owner has too many records (max-records-per-type), or its"
     " storage is full: read the server's log",

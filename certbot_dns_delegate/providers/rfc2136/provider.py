@@ -3,33 +3,32 @@
 import base64
 import binascii
 import secrets
-import ssl
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import dns.flags
 import dns.message
 import dns.rcode
-import dns.rdataclass
 import dns.rdatatype
-import dns.rdtypes.ANY.TXT
 import dns.update
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Refused, SettingsError, Unreachable
-from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values
+from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Refused, Unreachable
+from certbot_dns_delegate.model import Limits, RRset, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rfc2136 import tsig
-from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, Connection, NotSent
-from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS, explain
+from certbot_dns_delegate.providers.rfc2136.connection import Connection
+from certbot_dns_delegate.providers.rfc2136.diagnosis import explain
 from certbot_dns_delegate.providers.rfc2136.reading import Reader, answered
-from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Response, Signature, read
+from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Signature, read
+from certbot_dns_delegate.providers.rfc2136.servers import NextServer, Servers, written
+from certbot_dns_delegate.providers.rfc2136.updates import Updates
+from certbot_dns_delegate.providers.rfc2136.values import parts
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice, split
-from certbot_dns_delegate.text import command_line, printable, show
-
-
-class Broken(OutcomeUnknown):
-    """The connection broke between request and answer."""
+from certbot_dns_delegate.text import show
 
 
 class RFC2136(Provider):
@@ -96,50 +95,89 @@ class RFC2136(Provider):
         self._options = options
         self._context = context
         self._key = tsig.make_key(options, context.warn)
-        self._reader = Reader(context, self._key if options["sign_query"] else None)
-        self._silent: set[Server] = set()
+        self._reader = Reader(context, self._key, signs=options["sign_query"])
+        self._servers = Servers(options, context)
+        self.limits = replace(RFC2136.limits, proves=self._key is not None)
+        self._updates = Updates(self._key, self._reader, self._servers.has_kept_silent)
+        self._took: dict[tuple[Name, str], set[str]] = defaultdict(set)
+        """Of several servers, the one that took a value."""
+        self._doubted: dict[tuple[Name, str], set[str]] = defaultdict(set)
+        """Those that may have taken it although they said no."""
 
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 
     def zone_of(self, owner: Name) -> Name | None:
-        with self._connect() as connection:
-            return self._reader.zone_of(connection, owner)
+        unreached: list[tuple[str, str]] = []
+        error: DelegateError | None = None
+        has_answered = False
+        for connection in self._servers.connections(unreached):
+            try:
+                zone = self._reader.zone_of(connection, owner)
+            except Refused as silence:
+                error = silence
+                continue
+            if zone is not None:
+                return zone
+            has_answered = True
+        if has_answered:
+            return None
+        raise error or self._servers.unreachable(unreached)
 
     def probe(self) -> str:
-        """An UPDATE without updates: the server checks key and zone (RFC 2136 section 3.3), and nothing changes.
-
-        Where no zone is known, a signed query: the server checks the key alone.
-        """
+        """As :meth:`probe_zone` for the zone of the section's title; a signed query where there is no title."""
         suffix = self._context.suffix
-        zone = None if suffix is None else self.zone_of(suffix)
-        with self._connect() as connection:
-            if zone is not None:
-                try:
-                    self._send(connection, self._update(zone), zone)
-                except OutcomeUnknown as error:  # of an UPDATE that changes nothing
-                    raise Refused(error.problem, error.hint) from None
-                return f"{connection.server} takes updates of {show(zone)}"
-            if suffix is not None:
-                raise Refused(f"{connection.server} serves no zone that holds {show(suffix)}", HINTS["NOTAUTH"])
-            query = dns.message.make_query(dns.name.root, dns.rdatatype.SOA, flags=dns.flags.Flag(0))
-            query.use_tsig(self._key)
-            with answered(connection):
-                wire = connection.exchange(query)
-            try:
-                reply = read(wire, query)
-            except Malformed:
-                raise Refused(f"a signed query: {connection.server} sent an answer that cannot be read") from None
-            if reply.signature is Signature.VERIFIED and not reply.error:
-                return f"{connection.server} knows the key"
-            if reply.rcode == dns.rcode.NOTAUTH:
-                denial = explain(reply, "a signed query", str(connection.server))
-                raise Refused(denial.problem, denial.hint)
-            return f"{connection.server} answers; the key will be checked with the first zone"  # Knot
+        if suffix is None:
+            return self._servers.first(self._probe_key)
+        zone = self.zone_of(suffix)
+        return self._probe(self._probe_update, zone) if zone is not None else self._probe(self._probe_unknown, suffix)
+
+    def probe_zone(self, zone: Name, owners: Collection[Name] = ()) -> str:  # noqa: ARG002  the zone alone decides
+        """An UPDATE without updates: the server checks key and zone (RFC 2136 section 3.3), and nothing changes."""
+        return self._probe(self._probe_update, zone)
+
+    def _probe(self, act: Callable[[Connection, Name], str], zone: Name) -> str:
+        try:
+            return self._servers.first(lambda connection: act(connection, zone))
+        except OutcomeUnknown as error:  # of an UPDATE that changes nothing
+            raise Refused(error.problem, error.hint) from None
+
+    def _probe_update(self, connection: Connection, zone: Name) -> str:
+        self._updates.send(connection, self._updates.begin(zone), zone)
+        return f"{connection.server} takes updates of {show(zone)}"
+
+    def _probe_unknown(self, connection: Connection, suffix: Name) -> str:
+        """The same where the server does not say in which zone of its the title lies: it may be the title itself."""
+        try:
+            return self._probe_update(connection, suffix)
+        except NextServer as said:
+            seen = said.error.problem.partition(f"{connection.server} ")[2]
+            problem = f"{connection.server} serves no zone that holds {show(suffix)}, and {seen} to an UPDATE of it"
+            raise NextServer(Refused(problem, said.error.hint)) from None
+
+    def _probe_key(self, connection: Connection) -> str:
+        """A signed query where no zone is known: the server checks the key alone."""
+        query = dns.message.make_query(dns.name.root, dns.rdatatype.SOA, flags=dns.flags.Flag(0))
+        query.use_tsig(self._key)
+        with answered(connection):
+            wire = connection.exchange(query)
+        try:
+            reply = read(wire, query)
+        except Malformed:
+            raise Refused(f"a signed query: {connection.server} sent an answer that cannot be read") from None
+        if reply.signature is Signature.VERIFIED and not reply.error:
+            return f"{connection.server} knows the key"
+        if reply.rcode == dns.rcode.NOTAUTH:
+            denial = explain(reply, "a signed query", str(connection.server))
+            raise Refused(denial.problem, denial.hint)
+        return f"{connection.server} answers; the key will be checked with the first zone"  # Knot
+
+    def remember(self, present: Mapping[Name, RRset]) -> None:
+        self._updates.present |= present
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         sightings: list[Sighting] = []
-        for number, part in enumerate(_parts(values)):
+        for number, part in enumerate(parts(values)):
             try:
                 sightings += self._publish_part(zone, part, ttl)
             except Refused as error:
@@ -149,17 +187,42 @@ class RFC2136(Provider):
         return sightings
 
     def withdraw(self, zone: Name, values: Values) -> None:
-        for part in _parts(values):
-            update = self._update(zone)
-            for owner, texts in part.items():
-                for text in sorted(texts):
-                    update.delete(owner, _txt(text))
-            with self._connect() as connection:
-                self._send(connection, update, zone)
+        """Take them away where they were written, as far as this instance knows; else at the first server that does it.
 
-    def serving(self, _zone: Name, owners: Sequence[Name], _server: str = "") -> Mapping[Name, frozenset[str]]:
-        with self._connect() as connection:
-            found = self._reader.serving(connection, owners, self._key)
+        A server that may have written them although it said no mostly says it again, which is no failure here: the
+        journal has an entry of its own for it.
+        """
+        for part in parts(values):
+            keys = [(owner, text) for owner, texts in part.items() for text in texts]
+            took = {server for key in keys for server in self._took.get(key, ())}
+            for server in {server for key in keys for server in self._doubted.get(key, ())} - took:
+                with suppress(DelegateError):
+                    self.withdraw_at(server, zone, part)
+            for server in took:
+                self.withdraw_at(server, zone, part)
+            if not took:
+                self._servers.first(partial(self._updates.withdraw, zone=zone, values=part))
+
+    def withdraw_at(self, server: str, zone: Name, values: Values) -> None:
+        for part in parts(values):
+            with self._servers.at(server) as connection:
+                try:
+                    self._updates.withdraw(connection, zone, part)
+                except NextServer as said:
+                    raise said.error from None
+
+    def serving(self, zone: Name, owners: Sequence[Name], server: str = "") -> Mapping[Name, frozenset[str]]:  # noqa: ARG002  the owners tell
+        def act(connection: Connection) -> dict[Name, RRset]:
+            try:
+                return self._reader.serving(connection, owners)
+            except Refused as error:
+                raise NextServer(error) from None
+
+        if not server:
+            found = self._servers.first(act)
+        else:
+            with self._servers.at(server) as connection:
+                found = self._reader.serving(connection, owners)
         return {owner: rrset.values for owner, rrset in found.items()}
 
     def other_type(self, zone: Name, owner: Name) -> str | None:
@@ -168,170 +231,43 @@ class RFC2136(Provider):
         Tried by deleting an address that nobody has, which changes nothing (RFC 2136 section 3.4.2.4), so nothing can
         be left behind; that it is allowed is checked first (section 3.3: BIND 9.18, Knot 3.2, measured).
         """
-        update = self._update(zone)
+        update = self._updates.begin(zone)
         update.delete(owner, "AAAA", ":".join(["2001:db8", *(secrets.token_hex(2) for _ in range(6))]))
-        with self._connect() as connection:
-            try:
-                self._send(connection, update, zone)
-            except (Refused, Denied):
-                return None
-        return "AAAA"
+
+        def act(connection: Connection) -> str:
+            self._updates.send(connection, update, zone)
+            return "AAAA"
+
+        try:
+            return self._servers.first(act)
+        except Unreachable:
+            raise
+        except (Refused, Denied):
+            return None
 
     def _publish_part(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        try:
-            return self._publish(zone, values, ttl)
-        except Broken as error:
-            # Adding an RR that is there already changes nothing (RFC 2136 section 3.4.2.2), so once more is harmless.
+        doubtful: list[str] = []
+        is_several = self._servers.are_several
+        keys = [(owner, text) for owner, texts in values.items() for text in texts]
+
+        def act(connection: Connection) -> Sequence[Sighting]:
+            server = written(connection.server)
+            if is_several:
+                for doubted in doubtful:
+                    self._context.trail.doubts(doubted, zone, values)
+                doubtful.clear()
+                self._context.trail.sends(server, zone, values)
             try:
-                return self._publish(zone, values, ttl)
-            except Refused:
-                raise error from None
+                sightings = self._updates.publish(connection, zone, values, ttl)
+            except NextServer as said:
+                if is_several and isinstance(said.error, OutcomeUnknown):
+                    doubtful.append(server)
+                    for key in keys:
+                        self._doubted[key].add(server)
+                raise
+            if is_several:
+                for key in keys:
+                    self._took[key].add(server)
+            return sightings
 
-    # One UPDATE, and what has to be known around it
-
-    def _publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        with self._connect() as connection:
-            # First it is assumed that nothing stands there, as it nearly always is, and the server checks that; only
-            # when it says no are the owners read, for the TTL to keep.
-            reply = self._send(connection, self._addition(zone, values, ttl), zone, may_exist=True)
-            if reply.rcode != dns.rcode.NOERROR:
-                try:
-                    standing = self._reader.standing(connection, values)
-                    self._send(connection, self._addition(zone, values, ttl, standing), zone)
-                except Refused as error:
-                    if (
-                        reply.signature is not Signature.VERIFIED
-                    ):  # the first form may have been carried out all the same
-                        raise OutcomeUnknown(error.problem, error.hint) from None
-                    raise
-            return self._reader.read_back(connection, values)
-
-    def _addition(
-        self, zone: Name, values: Values, ttl: int, standing: Mapping[Name, RRset] | None = None
-    ) -> dns.update.UpdateMessage:
-        """:param standing: what stands at the owners; None: nothing may, or YXDOMAIN (RFC 2136 section 2.4.5)."""
-        update = self._update(zone)
-        for owner, texts in values.items():
-            update.absent(owner, *(() if standing is None else (dns.rdatatype.CNAME,)))
-            present = standing[owner] if standing is not None else RRset()
-            for text in sorted(texts):
-                update.add(owner, present.ttl if present.values else ttl, _txt(text))
-        return update
-
-    # Messages
-
-    def _update(self, zone: Name) -> dns.update.UpdateMessage:
-        update = dns.update.UpdateMessage(zone)
-        if self._key is not None:
-            update.use_tsig(self._key)
-        return update
-
-    def _send(
-        self, connection: Connection, update: dns.update.UpdateMessage, zone: Name, *, may_exist: bool = False
-    ) -> Response:
-        """Send an UPDATE, and return the reply that says NOERROR.
-
-        :param may_exist: return one too that says that a prerequisite was not met: whoever says so, the caller sends
-            the other form, which does no harm where that was a lie.
-        :raises Refused, OutcomeUnknown: with the diagnosis.
-        """
-        what = f"UPDATE of {show(zone)}"
-        server = str(connection.server)
-        try:
-            wire = connection.exchange(update)
-        except NotSent as error:
-            at = connection.server
-            hint = command_line("nc", "-vz", at.address, str(at.port))
-            raise Unreachable(f"{what}: {server} closed the connection before a request left: {error}", hint) from None
-        except OSError as error:
-            hint = "the values are withdrawn as soon as the server answers, in case it was carried out"
-            if isinstance(error, TimeoutError):
-                self._silent.add(connection.server)
-                hint += f"; on Knot 3.4 and later the zone may be frozen: {command_line('knotc', 'zone-thaw', zone)}"
-                raise OutcomeUnknown(f"{what}: {server} did not answer in time", hint) from None
-            raise Broken(f"{what}: {server} broke the connection before it answered", hint) from None
-        try:
-            reply = read(wire, update)
-        except Malformed:
-            raise OutcomeUnknown(f"{what}: {server} sent an answer that cannot be read") from None
-        is_certain = reply.signature is Signature.VERIFIED or self._key is None
-        if reply.rcode == dns.rcode.NOERROR and is_certain and not reply.error:
-            return reply
-        if may_exist and reply.rcode in {dns.rcode.YXDOMAIN, dns.rcode.YXRRSET}:
-            return reply
-        raise explain(reply, what, server, has_key=self._key is not None)
-
-    # Where to
-
-    def _connect(self) -> Connection:
-        """A connection to the first configured server that takes one.
-
-        :raises Unreachable: when none does; nothing was sent.
-        """
-        seen = []
-        for host, port in self._options["server"]:
-            try:
-                servers = self._context.addresses(host, port)
-            except DelegateError as error:
-                seen.append(f"{printable(host)}: {error.problem}")
-                continue
-            for server in servers:
-                try:
-                    return self._open(server)
-                except OSError as error:
-                    seen.append(f"{server}: {_why(error)}")
-        hint = f"{command_line('nc', '-vz', host, str(port))}, and look whether the server takes updates on that port"
-        raise Unreachable(f"no server for updates can be reached: {'; '.join(seen)}", hint)
-
-    def _open(self, server: Server) -> Connection:
-        options = self._options
-        tls = None
-        if options["transport"] == "tls":
-            try:
-                tls = ssl.create_default_context(cafile=options["tls_ca"])
-            except OSError as error:
-                raise SettingsError(f"tls_ca {options['tls_ca']}: {_why(error)}") from None
-        return Connection(
-            server,
-            transport=options["transport"],
-            source=options["source"],
-            tls=tls,
-            tls_hostname=options["tls_hostname"] or server.name or None,
-            patience_s=AGAIN_S if server in self._silent else ANSWER_S,
-        )
-
-
-def _parts(values: Values) -> Iterator[dict[Name, frozenset[str]]]:
-    """``values`` in parts that fit into one message each: 64 KiB over TCP, less the signature."""
-    room = 60_000
-    part: dict[Name, frozenset[str]] = {}
-    size = 0
-    for owner in sorted(values):
-        # The owner in full once, twice as a pointer; type, class, TTL, length and text of each value.
-        need = (
-            sum(len(label) + 1 for label in owner.labels)
-            + 24
-            + sum(16 + len(text) + len(text) // 255 for text in values[owner])
-        )
-        if part and size + need > room:
-            yield part
-            part, size = {}, 0
-        part[owner] = values[owner]
-        size += need
-    if part:
-        yield part
-
-
-def _txt(text: str) -> dns.rdtypes.ANY.TXT.TXT:
-    """A TXT record; never made from zone-file text, where a ``;`` would begin a comment."""
-    data = text.encode("latin-1")
-    strings = [data[i : i + 255] for i in range(0, len(data), 255)] or [b""]
-    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate does not verify ({printable(error.verify_message)})"
-    if isinstance(error, TimeoutError):
-        return "no connection in time"
-    return printable(error.strerror or type(error).__name__)
+        return self._servers.first(act)

@@ -1,7 +1,7 @@
 """Read what the server that takes the updates has, over the connection that it takes them on."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dns.flags
@@ -9,6 +9,7 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import dns.tsig
 from dns.name import Name
 
@@ -22,8 +23,10 @@ from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
 from certbot_dns_delegate.providers.rfc2136.reply import BADKEY, Malformed, Signature
 from certbot_dns_delegate.providers.rfc2136.reply import read as read_reply
-from certbot_dns_delegate.text import printable, show, show_all
+from certbot_dns_delegate.text import plain, printable, show, show_all
 
+SHOWN = 3
+"""Owners named in a warning."""
 LOOK_AGAIN_S = (0.1, 0.3, 0.6, 1.0, 2.0, 3.0)
 """Seconds between looks for a value after NOERROR; a primary serves it within 10 ms, a secondary that forwards updates
 when its primary has notified it, which BIND does at most every 5 s (notify-delay)."""
@@ -32,61 +35,118 @@ when its primary has notified it, which BIND does at most every 5 s (notify-dela
 class Reader:
     """Asks with authority, about many owners at once."""
 
-    def __init__(self, context: Context, key: dns.tsig.Key | None) -> None:
-        """:param key: signs the queries, for a server that chooses its view by key."""
+    def __init__(self, context: Context, key: dns.tsig.Key | None, *, signs: bool) -> None:
+        """:param key: signs the updates.
+
+        :param signs: sign every query with it too, for a server that chooses its view by key.
+        """
         self._context = context
-        self._key = key
+        self._write_key = key
+        self._key = key if signs else None
+        self._keys = [self._key] if self._key is key else [self._key, key]
+        """What to ask with, one after the other."""
 
     def zone_of(self, connection: Connection, owner: Name) -> Name | None:
-        """The apex of the server's own zone that ``owner`` lies in."""
-        query = _query(owner, dns.rdatatype.SOA, self._key)
-        with answered(connection):
-            message = _read(connection.exchange(query), query)
-        if message is None or not message.flags & dns.flags.AA:
-            return None
-        soa = soa_in(message, owner)
-        return None if soa is None else soa.name
+        """The apex of the server's own zone that ``owner`` lies in.
 
-    def standing(self, connection: Connection, owners: Iterable[Name]) -> dict[Name, RRset]:
-        """What stands at the owners now.
+        A server that refuses the question is asked once more, with the key.
 
-        :raises Refused: when a CNAME does.
+        :raises Refused: when it does not answer at all.
         """
+        for key in self._keys:
+            answer, rcode = self._soa(connection, owner, key)
+            if answer is not None or rcode != dns.rcode.REFUSED:
+                return answer
+        return None
+
+    def _soa(self, connection: Connection, owner: Name, key: dns.tsig.Key | None) -> tuple[Name | None, int | None]:
+        """The apex of the zone that the server shows to a key, and the rcode."""
+        while True:
+            query = _query(owner, dns.rdatatype.SOA, key)
+            with answered(connection):
+                wire = connection.exchange(query)
+            message = _read(wire, query)
+            if message is None or not message.flags & dns.flags.AA:
+                return None, wire[3] & 0xF if len(wire) > 3 else None
+            soa = soa_in(message, owner)
+            if soa is not None:
+                return soa.name, message.rcode()
+            if alias_in(message, owner) is None or owner == dns.name.root:
+                return None, message.rcode()
+            # A CNAME hides it, mostly a wildcard's: the name above lies in the same zone, or the CNAME were no answer.
+            owner = owner.parent()
+
+    def views(self, connection: Connection, owner: Name) -> tuple[Name | None, Name | None]:
+        """The zone that the server shows at an owner without a key, and the one that it shows to ours."""
+        return self._soa(connection, owner, None)[0], self._soa(connection, owner, self._write_key)[0]
+
+    def standing(
+        self, connection: Connection, owners: Iterable[Name], present: Mapping[Name, RRset]
+    ) -> dict[Name, RRset]:
+        """What stands at the owners now: as the server says, else to the key, else as the plan saw it.
+
+        :param present: what an authoritative server showed in the plan.
+        :raises Refused: when a CNAME does, or when nobody says what does, so that its TTL would be changed.
+        """
+        asked = list(owners)
+        messages: dict[Name, dns.message.Message] = {}
+        silence: Refused | None = None
+        for key in self._keys:
+            missing = [owner for owner in asked if owner not in messages]
+            try:
+                with answered(connection):
+                    messages |= self._ask_all(connection, missing, key)
+            except Refused as error:
+                silence = error
         found = {}
-        with answered(connection):
-            answers = self._ask_all(connection, owners)
-        for owner, message in answers.items():
+        for owner in asked:
+            message = messages.get(owner)
             link = alias_in(message, owner) if message is not None else None
             if link is not None:
                 raise Refused(
                     f"{connection.server} says that {show(owner)} is a CNAME to {show(link[0])}", HINTS["YXRRSET"]
                 )
-            found[owner] = txt_in(message, owner) if message is not None else RRset()
+            if message is None and owner not in present:
+                problem = (
+                    f"there are records at {show(owner)} already, and {connection.server} does not say which, so their"
+                    " TTL would be changed"
+                )
+                raise silence or Refused(problem, HINTS["no query"])
+            found[owner] = txt_in(message, owner) if message is not None else present[owner]
         return found
 
-    def read_back(self, connection: Connection, values: Values) -> Sequence[Sighting]:
+    def read_back(self, connection: Connection, zone: Name, values: Values) -> Sequence[Sighting]:
         """What the server that said NOERROR serves now; nothing when it does not answer our queries.
 
-        :raises NoEffect: when it answers with authority and a value is not there.
+        Where that lacks a value and the server is one that forwards updates, it says nothing of its primary.
+
+        :raises NoEffect: when it answers with authority, a value is not there, and the server is the primary or has
+            got a newer zone meanwhile.
         """
+        before: dns.rrset.RRset | None = None
         for pause_s in (*LOOK_AGAIN_S, None):
             try:
-                answers = self._ask_all(connection, values)
+                messages = self._ask_all(connection, values, self._key)
             except (OSError, WriteError):
-                answers = {}
-            messages = {owner: m for owner, m in answers.items() if m is not None and m.flags & dns.flags.AA}
+                messages = {}
             sightings = [_sighting(connection.server, owner, message) for owner, message in messages.items()]
             if len(messages) < len(values):
                 self._context.warn(f"{connection.server} took the update but does not answer queries for it from here")
                 return []
             missing = [s.owner for s in sightings if not values[s.owner] <= s.rrset.values]
             if not missing:
+                self._tell_views(connection, values)
                 return sightings
             if pause_s is not None:
                 try:
+                    before = before or self._apex(connection, zone)
                     self._context.wait(pause_s)
+                except OSError:
+                    return []
                 except DelegateError:  # the run is being ended; that the server took the update is known
                     return []
+        if not (self._decides(connection, zone, before) or self._is_hidden(connection, values)):
+            return sightings
         hint = (
             "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
             " the name, or the name lies below a zone cut, or the server shows us another view (sign_query = true): "
@@ -94,7 +154,55 @@ class Reader:
         )
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
-    def serving(self, connection: Connection, owners: Sequence[Name], key: dns.tsig.Key | None) -> dict[Name, RRset]:
+    def _apex(self, connection: Connection, zone: Name) -> dns.rrset.RRset | None:
+        query = _query(zone, dns.rdatatype.SOA, self._key)
+        message = _read(connection.exchange(query), query)
+        return soa_in(message, zone) if message is not None else None
+
+    def _decides(self, connection: Connection, zone: Name, before: dns.rrset.RRset | None) -> bool:
+        """Whether the server's own zone tells what became of an update: it is the primary (MNAME), or has got a newer
+        zone since it took the update. A primary without an address is taken for this one."""
+        try:
+            now = self._apex(connection, zone)
+        except OSError:
+            return False
+        if before is None or now is None:
+            return False
+        if before[0].serial != now[0].serial:
+            return True
+        host = plain(now[0].mname)
+        try:
+            addresses = {server.address for server in self._context.addresses(host, 53)}
+        except (DelegateError, ValueError):
+            return True
+        return connection.server.address in addresses
+
+    def _is_hidden(self, connection: Connection, values: Values) -> bool:
+        """Whether the server shows the values to the key that wrote them, and to nobody else."""
+        if self._key is not None or self._write_key is None:
+            return False
+        try:
+            messages = self._ask_all(connection, values, self._write_key)
+        except OSError:
+            return False
+        return all(owner in messages and values[owner] <= txt_in(messages[owner], owner).values for owner in values)
+
+    def _tell_views(self, connection: Connection, values: Values) -> None:
+        """Say so where the server shows the values to the key alone: others, as a CA, see another view."""
+        if self._key is None:
+            return
+        try:
+            messages = self._ask_all(connection, values, None)
+        except (OSError, WriteError):
+            return
+        hidden = [owner for owner, m in messages.items() if not values[owner] <= txt_in(m, owner).values]
+        if hidden:
+            self._context.warn(
+                f"{connection.server} shows {show_all(hidden[:SHOWN])} to the TSIG key and not without it: it has"
+                " views, and a CA sees the one without; hint: name the zone that the world sees: zone ="
+            )
+
+    def serving(self, connection: Connection, owners: Sequence[Name]) -> dict[Name, RRset]:
         """What the server has at the owners, asked with the key that wrote there: it may choose its view by that.
 
         A server that does not know the key has no such view, and is asked without.
@@ -102,7 +210,7 @@ class Reader:
         :raises Refused: when it does not answer with authority.
         """
         with answered(connection):
-            answers = self._put(connection, [_query(owner, dns.rdatatype.TXT, key) for owner in owners])
+            answers = self._put(connection, [_query(owner, dns.rdatatype.TXT, self._write_key) for owner in owners])
             unknown = [owner for owner, (query, wire) in answers.items() if _knows_no_key(wire, query)]
             answers |= self._put(connection, [_query(owner, dns.rdatatype.TXT, None) for owner in unknown])
         found = {}
@@ -114,9 +222,13 @@ class Reader:
             found[owner] = txt_in(message, owner)
         return found
 
-    def _ask_all(self, connection: Connection, owners: Iterable[Name]) -> dict[Name, dns.message.Message | None]:
-        queries = [_query(owner, dns.rdatatype.TXT, self._key) for owner in owners]
-        return {owner: _read(wire, query) for owner, (query, wire) in self._put(connection, queries).items()}
+    def _ask_all(
+        self, connection: Connection, owners: Iterable[Name], key: dns.tsig.Key | None
+    ) -> dict[Name, dns.message.Message]:
+        """The answers with authority about TXT."""
+        answers = self._put(connection, [_query(owner, dns.rdatatype.TXT, key) for owner in owners])
+        messages = {owner: _read(wire, query) for owner, (query, wire) in answers.items()}
+        return {owner: m for owner, m in messages.items() if m is not None and m.flags & dns.flags.AA}
 
     @staticmethod
     def _put(

@@ -39,15 +39,27 @@ class SigningKey(dns.tsig.Key):
         return f"<TSIG key {self.name} {self.algorithm}>"
 
 
+SHOWN = 3
+"""Keys that are named; the rest are counted."""
 COMMENT = re.compile(r"""("[^"]*")|/\*.*?\*/|(?://|\#)[^\n]*""", re.DOTALL)
 """The comments of named.conf; and what is quoted, where there are none."""
 STATEMENT = re.compile(
     r"""\bkey\s+"?(?P<name>[^\s"{;]+)"?\s*\{
         (?=[^}]*\balgorithm\s+"?(?P<algorithm>[\w.-]+)"?\s*;)
         (?=[^}]*\bsecret\s+(?P<quote>"?)(?P<secret>[^";]*)(?P=quote)\s*;)[^}]*\}\s*;""",
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
-"""A key statement of named.conf, its parts in any order."""
+"""A key statement of named.conf, its parts in any order; named reads its words in any case."""
+
+PARTS = "set tsig_name, tsig_algorithm and tsig_secret (or tsig_secret_file) instead of tsig_key_file"
+FORMS = (
+    (re.compile(r"^Private-key-format:", re.MULTILINE), "is the private half of a key pair (K*.private)", PARTS),
+    (re.compile(r"\bIN\s+KEY\s", re.IGNORECASE), "holds a KEY record (K*.key)", PARTS),
+    (re.compile(r"^\s*-?\s*(id|secret)\s*:\s", re.MULTILINE), "is a part of Knot's configuration", PARTS),
+    (re.compile(r"^\s*hmac-[a-z0-9-]+:[^:\s]+:\S+\s*$", re.IGNORECASE), "holds ALGORITHM:NAME:SECRET", PARTS),
+    (re.compile(r"^\s*[A-Za-z0-9+/]{16,}={0,2}\s*$"), "holds a secret alone", "set tsig_secret_file to that file"),
+)
+"""What people have a key in besides a key statement: how it is recognised, what it is, and what to do."""
 
 
 def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
@@ -71,7 +83,7 @@ def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
             except ValueError as error:
                 yield f"tsig_name: {error}"
         if options["tsig_secret"] is not None and not _is_base64(options["tsig_secret"].reveal()):
-            yield "tsig_secret is not base64: copy it whole, with the = at its end"
+            yield _about_secret(options["tsig_secret"].reveal())
     if algorithm in {"hmac-md5", "hmac-sha1"}:
         warn(f"TSIG key algorithm {algorithm} is obsolete; hint: tsig-keygen -a hmac-sha256 NAME makes a better key")
 
@@ -95,9 +107,16 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
     text = COMMENT.sub(lambda found: found[1] or " ", read_trusted(path, warn))
     statements = list(STATEMENT.finditer(text))
     shown = printable(str(path))
-    if len(statements) != 1:
+    if len(statements) > 1:
+        names = ", ".join(printable(each["name"], 80) for each in statements[:SHOWN])
+        problem = f"{shown} holds {len(statements)} key statements ({names}); it must hold one"
+        raise SettingsError(problem, "put the key for this section into a file of its own")
+    if not statements:
+        for pattern, what, hint in FORMS:
+            if pattern.search(text):
+                raise SettingsError(f"{shown} holds no key statement: it {what}", hint)
         hint = "tsig-keygen -a hmac-sha256 NAME  prints one"
-        raise SettingsError(f"{shown} holds {len(statements) or 'no'} key statements; it must hold one", hint)
+        raise SettingsError(f"{shown} holds no key statements; it must hold one", hint)
     found = statements[0]
     algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")
     if algorithm not in ALGORITHMS:
@@ -109,6 +128,13 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
     if not _is_base64(found["secret"]):
         raise SettingsError(f"{shown}: the secret is not base64")
     return found["name"], algorithm, Secret(found["secret"])
+
+
+def _about_secret(text: str) -> str:
+    """Why a secret is none, without showing it."""
+    if STATEMENT.search(COMMENT.sub(lambda found: found[1] or " ", text)):
+        return "tsig_secret (or tsig_secret_file) holds a whole key statement: set tsig_key_file to that file instead"
+    return "tsig_secret is not base64: copy it whole, with the = at its end"
 
 
 def _is_base64(text: str) -> bool:

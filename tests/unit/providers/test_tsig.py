@@ -20,6 +20,7 @@ NOTATIONS = {
     "with comments": f'// by hand\n# web1\nkey "web1" {{ algorithm hmac-sha256; // good\n secret "{SECRET}"; }};',
     "with final dots": f'key web1. {{ algorithm hmac-sha256.; secret "{SECRET}"; }};',
     "unquoted secret": f"key web1 {{ algorithm hmac-sha256; secret {SECRET}; }};",
+    "capitals": f'KEY "web1" {{ ALGORITHM HMAC-SHA256; SECRET "{SECRET}"; }};',
 }
 
 
@@ -52,7 +53,12 @@ def test_notations(tmp_path: Path, notation: str) -> None:
     ("text", "words"),
     [
         ("", "holds no key statements; it must hold one"),
-        (NOTATIONS["one line"] * 2, "holds 2 key statements; it must hold one"),
+        (NOTATIONS["one line"] * 2, "holds 2 key statements (web1, web1); it must hold one"),
+        ("Private-key-format: v1.3\nAlgorithm: 163 (HMAC_SHA256)\nKey: " + SECRET, "private half of a key pair"),
+        (f"web1. IN KEY 512 3 163 {SECRET}", "holds a KEY record"),
+        (f"key:\n  - id: web1\n    algorithm: hmac-sha256\n    secret: {SECRET}\n", "a part of Knot's configuration"),
+        (f"hmac-sha256:web1:{SECRET}\n", "holds ALGORITHM:NAME:SECRET"),
+        (f"{SECRET}\n", "holds a secret alone"),
         (NOTATIONS["one line"].replace("sha256", "sha3"), "algorithm 'hmac-sha3' is none of hmac-sha256"),
         (NOTATIONS["one line"].replace(SECRET, "!"), "the secret is not base64"),
         (NOTATIONS["one line"].replace("web1", "a..b"), "'a..b' is not a domain name"),
@@ -67,6 +73,7 @@ def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
     assert words in caught.value.problem
     assert str(file) in caught.value.problem
     assert SECRET not in str(caught.value)
+    assert f"> {file}" not in str(caught.value), "the hint must not write over the file"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +83,10 @@ def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
         ({"tsig_name": None}, "tsig_name is missing"),
         ({"tsig_secret": Secret("not base64")}, "tsig_secret is not base64: copy it whole, with the = at its end"),
         ({"tsig_secret": Secret("c2Vjc")}, "tsig_secret is not base64: copy it whole, with the = at its end"),
+        (
+            {"tsig_secret": Secret(NOTATIONS["tsig-keygen"])},
+            "tsig_secret (or tsig_secret_file) holds a whole key statement",
+        ),
         ({"tsig_name": "a..b"}, "tsig_name: 'a..b' is not a domain name"),
     ],
 )
