@@ -85,6 +85,13 @@ class Zone:
     refresh: int = 86_400
     """Seconds after which a secondary that missed a NOTIFY looks for changes by itself: REFRESH of the SOA (RFC 1035
     section 3.3.13)."""
+    is_in_time: bool = True
+    """This host's clock can be believed about when signatures begin and end."""
+
+    @property
+    def is_bogus(self) -> bool:
+        """Whether resolvers that validate refuse what it serves, however it is signed."""
+        return any(doubt.about is About.DNSSEC for doubt in self.doubts)
 
 
 OVERRIDES = "[overrides]"

@@ -60,6 +60,8 @@ class Validation:
     """Resolvers insist on signatures."""
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
+    is_in_time: bool = True
+    """This host's clock can be believed."""
 
 
 def examine(cut: Cut, digests: Sequence[DS], allowance: Allowance) -> Step[Validation]:
@@ -106,7 +108,7 @@ def examine(cut: Cut, digests: Sequence[DS], allowance: Allowance) -> Step[Valid
     if all(isinstance(fault, OutOfTime) for fault in bogus.values()) and not (
         yield from _is_clock_right(cut, allowance)
     ):
-        return Validation(True, notes=(f"{problem}; but the clock of this host seems to be wrong",))
+        return Validation(True, notes=(f"{problem}; but the clock of this host seems to be wrong",), is_in_time=False)
     return Validation(True, (Doubt(About.DNSSEC, problem, hint),))
 
 

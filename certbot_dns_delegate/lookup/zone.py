@@ -99,16 +99,16 @@ class Zones:
         dossier.above = yield from self._above(dossier)
         servers = yield from self._servers(dossier)
         doubts = [*self._address_doubts(dossier, servers), *(yield from self._delegation_doubts(dossier))]
-        is_signed = bool(dossier.digests)
+        is_signed, is_in_time = bool(dossier.digests), True
         if is_signed and servers:
             validation = yield from signatures.examine(
                 Cut(apex, servers, dossier.parent), dossier.digests, dossier.allowance
             )
-            is_signed = validation.is_signed
+            is_signed, is_in_time = validation.is_signed, validation.is_in_time
             doubts += validation.doubts
             dossier.notes += validation.notes
         ttl, serial = (negative_ttl(dossier.soa), dossier.soa[0].serial) if dossier.soa is not None else (0, None)
-        zone = Zone(apex, servers, is_signed, ttl, serial, tuple(doubts), tuple(dossier.notes))
+        zone = Zone(apex, servers, is_signed, ttl, serial, tuple(doubts), tuple(dossier.notes), is_in_time=is_in_time)
         return zone if dossier.soa is None else replace(zone, refresh=dossier.soa[0].refresh)
 
     def _ask_both_sides(self, dossier: Dossier) -> Step[None]:

@@ -21,7 +21,7 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served
 from certbot_dns_delegate.order.watch import WatchReport, watch
 from certbot_dns_delegate.order.watcher import Watcher
-from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.text import show
@@ -208,17 +208,20 @@ def watchers_for(
             )
             for resolver in resolvers
         ]
-    servers: Iterable[Server] = publication.zone.servers
+    zone = publication.zone
+    servers: Iterable[Server] = zone.servers
     if delegate.watch_servers:
         servers = [server for host, port in delegate.watch_servers for server in addresses(host, port)]
     return [
         Watcher(
-            publication.zone.apex,
+            zone.apex,
             server,
             publication.values,
             partial(_put, server),
             passes=profile.passes,
-            signed=publication.zone.is_signed,
+            # What does not validate, and is written to all the same, does not begin to because of a signature.
+            signed=zone.is_signed and not zone.is_bogus and delegate.dnssec is Dnssec.CHECK,
+            in_time=zone.is_in_time,
             seen=[sighting for sighting in seen if sighting.server == server],
         )
         for server in servers

@@ -381,6 +381,12 @@ def test_validity_of_signatures(pool: ThreadPoolExecutor, signatures: str, state
         assert (report.complete, states(report)) == (state is State.READY, [state])
 
 
+def test_signatures_by_a_clock_that_is_wrong(pool: ThreadPoolExecutor) -> None:
+    """What the plan has found to be wrong says nothing of the signature's time."""
+    with served(f"web TXT ours\n{rrsig('20200101000000', '20210101000000')}") as server:
+        assert run(pool, [watcher(server, signed=True, in_time=False)], 2).complete
+
+
 def test_signatures(pool: ThreadPoolExecutor) -> None:
     """Where the parent has a DS, a server that serves the values without RRSIG blocks."""
     with served(f"web TXT ours\n{VALID}") as signed, served() as unsigned:
