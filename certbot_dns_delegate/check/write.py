@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 
 import dns.name
@@ -12,18 +12,22 @@ from dns.name import Name
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.errors import DelegateError, Denied, NoEffect, PlanError, Refused, StateError, WriteError
+from certbot_dns_delegate.errors import DelegateError, Denied, NoEffect, PlanError, Refused, StateError
 from certbot_dns_delegate.lookup.recursive import Resolver
-from certbot_dns_delegate.model import Challenge, Target
+from certbot_dns_delegate.model import Chain, Challenge, RRset, Target
 from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.engine import Engine
-from certbot_dns_delegate.providers.interface import Provider
+from certbot_dns_delegate.order.plan import Plan, Planned, publications_of
+from certbot_dns_delegate.order.publishing import Publishing
+from certbot_dns_delegate.order.withdrawal import Leftover, Withdrawal, batches, leftovers
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.history import Selection
-from certbot_dns_delegate.state.journal import Entry, State
+from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.text import printable, show
-from certbot_dns_delegate.timing import OUR_TTL
+from certbot_dns_delegate.threads import Pool
 
+SETTLE_S = 1.0
+"""Seconds to wait for an answer to what was sent, after a signal; without one it counts as written."""
 PHASES = ("plan", "publish", "watch", "withdraw")
 
 
@@ -80,7 +84,7 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
         hint += f" (BIND: update-policy {{ grant {key} name {owner} TXT; }})"
     provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     try:
-        told = _try_sibling(settings, host, provider, target, sibling)
+        told = _try_sibling(settings, host, target, sibling)
         if told is Told.TAKEN:
             seen = (
                 f"these credentials can write TXT at any name of {zone}: a thief of them can issue for every name there"
@@ -110,42 +114,38 @@ def _untried(subject: str, why: str) -> Finding:
     return Finding(Verdict.NOTE, subject, "type", seen)
 
 
-def _try_sibling(settings: Settings, host: Host, provider: Provider, target: Target, sibling: Name) -> Told:
-    """Write there, noted down before it is sent as any other write is.
+def _try_sibling(settings: Settings, host: Host, target: Target, sibling: Name) -> Told:
+    """Write there and withdraw it again, as an order does.
 
     :raises DelegateError: when that could not be found out, or the value could not be taken away again.
     """
-    apex, value = target.zone.apex, secrets.token_urlsafe(32)
-    values = {sibling: frozenset([value])}
-    journal = host.pending.start()
-    where = (settings.authenticator, str(settings.path), target.delegate, show(apex), show(sibling))
-    numbers = journal.intend([Entry(*where, (value,))])
+    challenge = Challenge("", sibling, secrets.token_urlsafe(32))
+    planned = Planned(challenge, Chain(sibling), replace(target, owner=sibling, present=RRset()))
+    plan = Plan((planned,), (), publications_of([planned]))
+    publishing = Publishing(settings, host.writers, Diary(host.history))
     told = Told.TAKEN
-    try:
+    with Pool(1, "publish") as pool, Pool(1, "withdraw") as beside:
         try:
-            provider.publish(apex, values, max(OUR_TTL, provider.limits.lowest_ttl))
-        except Refused:
-            journal.mark(numbers, State.STRUCK)
-            return Told.REFUSED
-        except PlanError:  # the provider itself knows that its key does not write there (an account of acme-dns)
-            journal.mark(numbers, State.STRUCK)
-            return Told.REFUSED
-        except Denied:
-            with suppress(DelegateError):  # the entry stays on record, and is looked at again
-                provider.withdraw(apex, values)
-            return Told.REFUSED
+            publishing.publish(plan, host.pending, set(), pool)
+        except (Refused, PlanError, Denied):  # PlanError: the provider itself knows it (an account of acme-dns)
+            told = Told.REFUSED
         except NoEffect:
             told = Told.DROPPED
-        except BaseException as error:  # a signal too must leave no value behind
-            if isinstance(error, DelegateError) and not isinstance(error, WriteError):
-                journal.mark(numbers, State.STRUCK)
-            else:
-                # Whether it stands there is not known: now, and by sweep again.
-                with suppress(DelegateError):
-                    provider.withdraw(apex, values)
-            raise
-        provider.withdraw(apex, values)
-        journal.mark(numbers, State.WITHDRAWN)
-        return told
+        finally:  # a signal too must leave no value behind
+            left = _withdraw(publishing, host, beside)
+        if left:
+            raise left[0].error
+    return told
+
+
+def _withdraw(publishing: Publishing, host: Host, pool: Pool) -> list[Leftover]:
+    publishing.call_off()
+    publishing.settle(SETTLE_S)
+    if publishing.journal is None:
+        return []
+    try:
+        withdrawal = Withdrawal(batches([publishing.journal]), host.writers.written_with, pool, time.time())
+        withdrawal.wait()
+        return leftovers(withdrawal.end())
     finally:
-        journal.close()
+        publishing.journal.close()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError, raise_all
+from certbot_dns_delegate.errors import DelegateError, NoEffect, PlanError, Refused, WriteError, raise_all
 from certbot_dns_delegate.model import Publication, Server, Sighting
 from certbot_dns_delegate.order.evidence import there_before
 from certbot_dns_delegate.order.plan import Plan
@@ -103,7 +103,7 @@ class Publishing:
             if not future.done():
                 continue
             error = None if future.cancelled() else future.exception()
-            if future.cancelled() or isinstance(error, Refused):
+            if future.cancelled() or isinstance(error, Refused | PlanError):
                 state = State.STRUCK
             elif error is None or isinstance(error, NoEffect):
                 state = State.PUBLISHED
