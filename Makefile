@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules bench fuzz faults containers docs dist sbom pins snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules bench fuzz faults containers plugins docs dist sbom pins snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -80,6 +80,12 @@ matrix: $(VENV)/packaging
 # The manifests of the page on containers, with the users that they name; only root can become these.
 containers: $(VENV)/ready
 	$(BIN)/python -m pytest -o python_files='check_*.py' tests/containers $(PYTEST)
+
+# Installs Certbot DNS plugins of other people, watches what each asks first, and notes it for the page of tried plugins.
+plugins: $(VENV)/ready
+	$(LAB) setup
+	$(BIN)/python -m tests.plugins install .lab/plugins $(PLUGINS)
+	$(LAB) run -- $(BIN)/python -m tests.plugins watch .lab/plugins $(PLUGINS)
 
 docs: $(VENV)/ready
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html

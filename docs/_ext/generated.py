@@ -4,6 +4,7 @@ import argparse
 import ast
 import inspect
 import io
+import json
 import re
 import textwrap
 import tokenize
@@ -74,6 +75,15 @@ def profiles() -> Iterator[str]:
     )
     for row in rows:
         yield from table_row(row)
+
+
+def plugins() -> Iterator[str]:
+    """The Certbot DNS plugins that were tried, as ``make plugins`` and people before it noted them."""
+    yield from [".. list-table::", "   :header-rows: 1", "   :widths: 28 10 16 46", ""]
+    yield from table_row(("package", "version", "works", "what was seen"))
+    for row in json.loads((Path(__file__).parents[1] / "providers" / "plugins.json").read_text()):
+        cells = (f"``{row['package']}``", escape(row["version"]) or "not noted", row["works"])
+        yield from table_row((*cells, f"{escape(row['seen'])} ({row['tried']})"))
 
 
 def constants(module: str) -> Iterator[str]:
@@ -243,6 +253,7 @@ THINGS = {
     "options": options,
     "keys": keys,
     "profiles": profiles,
+    "plugins": plugins,
     "constants": constants,
     "errors": error_tree,
     "update-hints": update_hints,
@@ -275,5 +286,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Sphinx's entrance."""
     app.add_directive("generated", Generated)
     # Pages change with the code, which Sphinx does not watch.
-    app.connect("env-get-outdated", lambda _, env, *__: [name for name in env.found_docs if name.startswith("ref")])
+    app.connect(
+        "env-get-outdated",
+        lambda _, env, *__: [name for name in env.found_docs if name.startswith(("ref", "providers/plugins"))],
+    )
     return {"parallel_read_safe": True}
