@@ -87,6 +87,8 @@ class Zone:
     section 3.3.13)."""
     is_in_time: bool = True
     """This host's clock can be believed about when signatures begin and end."""
+    answering: frozenset[Server] = frozenset()
+    """Servers that answered with authority a moment ago, while the order was planned."""
 
     @property
     def is_bogus(self) -> bool:

@@ -108,7 +108,18 @@ class Zones:
             doubts += validation.doubts
             dossier.notes += validation.notes
         ttl, serial = (negative_ttl(dossier.soa), dossier.soa[0].serial) if dossier.soa is not None else (0, None)
-        zone = Zone(apex, servers, is_signed, ttl, serial, tuple(doubts), tuple(dossier.notes), is_in_time=is_in_time)
+        answering = frozenset(reply.ask.server for reply in dossier.found.replies)
+        zone = Zone(
+            apex,
+            servers,
+            is_signed,
+            ttl,
+            serial,
+            tuple(doubts),
+            tuple(dossier.notes),
+            is_in_time=is_in_time,
+            answering=answering,
+        )
         return zone if dossier.soa is None else replace(zone, refresh=dossier.soa[0].refresh)
 
     def _ask_both_sides(self, dossier: Dossier) -> Step[None]:

@@ -222,6 +222,7 @@ def watchers_for(
             # What does not validate, and is written to all the same, does not begin to because of a signature.
             signed=zone.is_signed and not zone.is_bogus and delegate.dnssec is Dnssec.CHECK,
             in_time=zone.is_in_time,
+            known=server in zone.answering,
             seen=[sighting for sighting in seen if sighting.server == server],
         )
         for server in servers

@@ -55,10 +55,12 @@ class Watcher(Memory):
         signed: bool = False,
         in_time: bool = True,
         recursive: bool = False,
+        known: bool = False,
         seen: Iterable[Sighting] = (),
     ) -> None:
         """:param signed: resolvers insist on signatures.
         :param in_time: these must be inside their validity period; not where this host's clock is wrong.
+        :param known: it answered a moment ago, before the values were written, so without them.
         :param seen: what was just seen at this server, counted as its first look when it is complete.
         """
         super().__init__(passes)
@@ -75,6 +77,7 @@ class Watcher(Memory):
         self._step_s = FIRST_STEP.total_seconds()
         for sighting in seen:
             self.sightings[sighting.owner] = sighting
+        self.lacked_at = time.monotonic() if known else None
         self.was_read_back = bool(self.sightings) and not self.missing()
         """Whether the values were seen here when they were written, perhaps by a question signed with the key."""
         if self.was_read_back and not signed:

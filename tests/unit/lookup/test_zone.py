@@ -81,6 +81,16 @@ def test_authoritative_questions_do_not_desire_recursion() -> None:
         assert not [q for server in net.servers.values() for q in server.questions if q.rd]
 
 
+def test_who_answered() -> None:
+    """The watch knows of these that they are there, and have no values yet."""
+    with separate() as net:
+        zone = zone_of(net.zones_of(TITLE), WEB)
+        assert zone.answering == set(zone.servers)
+    with separate(ns2=Refusing()) as net:
+        zone = zone_of(net.zones_of(TITLE), WEB)
+        assert {server.name for server in zone.answering} == {"ns1.acme.example.test"}
+
+
 def test_parent_on_the_same_server() -> None:
     """No referral shows the cut; the SOA of the answer does."""
     with Internet({"ns.example.test.": {"example.test.": "", TITLE: ""}}) as net:

@@ -45,6 +45,14 @@ def test_signatures_are_asked_for(tmp_path: Path, zone: Zone, line: str, signed:
     assert {(each.signed, each.in_time) for each in made} == {(signed, in_time)}
 
 
+def test_who_answered_in_the_plan_is_known(tmp_path: Path) -> None:
+    """It answered without the values, which were not written yet."""
+    zone = replace(SIGNED, answering=frozenset({Server("192.0.2.2", name="ns2.test")}))
+    publication = Publication("acme.test", zone, {APEX: frozenset({"v"})})
+    made = watchers_for(publication, delegate(tmp_path), profile_of("rfc2136"), [], [], lambda *_: [])
+    assert [each.lacked_at is not None for each in made] == [False, True]
+
+
 def test_watch_servers_take_the_place_of_the_zones(tmp_path: Path) -> None:
     """They are looked at alone."""
     publication = Publication("acme.test", SIGNED, {APEX: frozenset({"v"})})

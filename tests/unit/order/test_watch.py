@@ -291,6 +291,13 @@ def test_one_that_refuses_while_it_starts_is_not_passed_over(pool: ThreadPoolExe
     assert (report.complete, states(report)) == (False, [State.READY, State.LAGGING])
 
 
+def test_one_that_answered_in_the_plan_counts_on_while_it_is_away(pool: ThreadPoolExecutor) -> None:
+    """A server that is restarted for longer than its patience comes back without the values."""
+    with served() as good, served("", First(12, Refusing())) as bad:
+        report = run(pool, [watcher(good), watcher(bad, known=True)], 5)
+        assert (report.complete, states(report)) == (False, [State.READY, State.LAGGING])
+
+
 TURNS = ["onno", "nonnnno", "onnnnno", "nonnnnnno", "nonnnnnnnnnnno"]
 
 
