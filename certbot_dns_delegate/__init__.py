@@ -85,8 +85,8 @@ it for use during renewal, but does not store the file's contents.
    whose ``_acme-challenge`` leads into them. Give each host a key for its own targets alone.
 
 A file that its group or others may write is refused, and so is one that belongs to another user than this one and
-root. When everybody may read it, this warning is shown at each run, with the command that ends it:
-``holds secrets and everybody may read it``.
+root. When anyone can read it, this warning is shown at each run, with the command that ends it:
+``holds secrets and anyone can read it``.
 
 Examples
 --------

@@ -31,7 +31,7 @@ DNS01, ACCOUNT, PERSIST = "dns-01", "dns-account-01", "dns-persist-01"
 class Delegate(common.Plugin, interfaces.Authenticator):
     """Writes the challenge where the CNAME of ``_acme-challenge`` leads; one INI file, one section per delegate."""
 
-    description = "Obtain certificates for names whose _acme-challenge is a CNAME into a zone this host may write."
+    description = "DNS via several services, chosen by where the CNAME of _acme-challenge leads."
 
     def __init__(self, config: Any, name: str) -> None:
         super().__init__(config, name)
@@ -310,43 +310,43 @@ class Delegate(common.Plugin, interfaces.Authenticator):
 class AcmeDNS(Delegate):
     """One acme-dns server, or getlocalcert; its accounts say which names it serves."""
 
-    description = "As dns-delegate, for one acme-dns server."
+    description = "DNS via acme-dns, following _acme-challenge CNAMEs."
 
 
 class Cloudflare(Delegate):
     """The zones that one Cloudflare token may edit."""
 
-    description = "As dns-delegate, for zones at Cloudflare."
+    description = "DNS via Cloudflare, following _acme-challenge CNAMEs."
 
 
 class DeSEC(Delegate):
     """The domains of one deSEC account."""
 
-    description = "As dns-delegate, for domains at deSEC."
+    description = "DNS via deSEC, following _acme-challenge CNAMEs."
 
 
 class HTTPReq(Delegate):
     """One server of lego's httpreq protocol."""
 
-    description = "As dns-delegate, for one server of lego's httpreq protocol."
+    description = "DNS via lego's httpreq protocol, following _acme-challenge CNAMEs."
 
 
 class PowerDNS(Delegate):
     """The zones of one PowerDNS server, through its HTTP API."""
 
-    description = "As dns-delegate, for one PowerDNS server through its HTTP API."
+    description = "DNS via PowerDNS's HTTP API, following _acme-challenge CNAMEs."
 
 
 class RFC2136(Delegate):
     """The zones that one server serves, by dynamic update; the server says which."""
 
-    description = "As dns-delegate, for one server that takes dynamic updates (RFC 2136)."
+    description = "DNS via dynamic updates (RFC 2136), following _acme-challenge CNAMEs."
 
 
 class Standalone(Delegate):
     """The same with no DNS server at all: this process answers for the delegate's zone while the order runs."""
 
-    description = "As dns-delegate, answering for the delegated zone itself while the challenge runs."
+    description = "No DNS server: answer for the delegated zone on port 53 while the challenge runs, following CNAMEs."
 
 
 def _owner(achall: Any, identifier: str) -> "Name":

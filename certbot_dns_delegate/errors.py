@@ -11,18 +11,18 @@
         ├── PlanError           a name cannot be published: nothing was written
         │   ├── NotDelegated    no CNAME leads from the name into a delegate
         │   ├── NoSuchDomain    the domain of the name does not exist
-        │   ├── ChainLoop       the CNAMEs lead back to where they have been
-        │   ├── ChainTooLong    more CNAMEs than a CA's resolver is sure to follow
-        │   ├── ChainEndsOutside  the chain ends where nobody configured may write
-        │   ├── TargetNotAllowed  the delegate is not for this name, or not at this target
+        │   ├── ChainLoop       the CNAMEs form a circle
+        │   ├── ChainTooLong    more CNAMEs than every CA's resolver follows
+        │   ├── ChainEndsOutside  the chain ends outside every delegate
+        │   ├── TargetNotAllowed  the delegate does not allow this name, or this target
         │   └── NotServing      the name has not led to our servers for longer than the grace
-        ├── WriteError          a provider did not do what it was asked
-        │   ├── Refused         ... and certainly wrote nothing
-        │   │   └── Unreachable     no request left for it
-        │   ├── NoEffect        ... said that it did, and serves nothing of it
-        │   └── OutcomeUnknown  ... and may have written
-        │       └── Denied          it said no, which proves nothing
-        ├── NotServed           the values are not served everywhere in time
+        ├── WriteError          a provider could not write or remove values
+        │   ├── Refused         nothing was written
+        │   │   └── Unreachable     no request was sent
+        │   ├── NoEffect        the service reported success, but serves nothing of it
+        │   └── OutcomeUnknown  the values may have been written
+        │       └── Denied          the service refused, which proves nothing
+        ├── NotServed           not all servers serve the values in time
         └── SeveralProblems     more than one of the above
 
 Certbot shows any subclass of its own errors as bare text, without a traceback.
@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 class DelegateError(errors.PluginError):
     """A failure with its evidence.
 
-    :param problem: what was seen: who answered what to which question. No secret.
-    :param hint: what to do about it, ready to paste; empty where there is nothing to advise.
+    :param problem: what was seen: which server gave which answer to which question. It contains no secret.
+    :param hint: what to do, ready to paste; empty if there is nothing to advise.
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
@@ -58,37 +58,38 @@ class DelegateError(errors.PluginError):
 class SettingsError(DelegateError):
     """The INI file, or a file it names, cannot be used as it is.
 
-    Every problem of the file is told with its line and section. Mend them all; nothing was asked or written.
+    The message lists every problem of the file with its line and section. Fix them all. Nothing was asked or written.
     """
 
 
 class StateError(DelegateError):
-    """Our own state cannot be written or read; raised before the first write to DNS.
+    """The plugin's state directory cannot be written or read; raised before the first write to DNS.
 
-    The directory is missing, full, read-only or somebody else's: the hint shows the command that tells which.
+    The directory is missing, full or read-only, or belongs to another user. The command in the hint shows which.
     """
 
 
 class NotPermitted(StateError):
-    """This user may not use a file that Certbot, or this plugin, keeps for root.
+    """This user may not use a file that belongs to root.
 
-    Run the command with ``sudo``, as its hint says; Certbot itself needs root for the same files.
+    Run the command with ``sudo``, as the hint shows. Certbot itself needs root for the same files.
     """
 
 
 class LookupFailed(DelegateError):
     """A question got no usable answer from any server that could know.
 
-    SERVFAIL, REFUSED, silence or nonsense, from every resolver or server in turn; never taken for "no CNAME". Ask again
-    with the ``dig`` command of the hint; choose other resolvers with ``--<authenticator>-resolvers``.
+    Every resolver or server in turn answered SERVFAIL or REFUSED, sent a malformed reply, or did not answer. This is
+    never mistaken for "no CNAME". Ask again with the command in the hint, or choose other resolvers with
+    ``--<authenticator>-resolvers``.
     """
 
     def __init__(
         self, problem: str, hint: str = "", *, addresses: Sequence[str] = (), owner: Name | None = None
     ) -> None:
-        """:param addresses: those of the authoritative servers that gave no useful answer.
+        """:param addresses: of the authoritative servers that gave no useful answer.
 
-        :param owner: the name that a chain had come to.
+        :param owner: the name at which the chain was.
         """
         super().__init__(problem, hint)
         self.addresses = tuple(addresses)
@@ -96,16 +97,17 @@ class LookupFailed(DelegateError):
 
 
 class PlanError(DelegateError):
-    """A name cannot be published; nothing was written for it.
+    """A value for this name cannot be written; nothing was written for it.
 
-    Also raised itself: no zone or too small a capacity for the order's values. The hint names the setting.
+    Raised directly when no zone was found, or when the target cannot hold all values of the order. The hint names the
+    setting to change.
     """
 
 
 class NotDelegated(PlanError):
-    """No CNAME leads from where the CA looks into a delegate.
+    """No CNAME leads from ``_acme-challenge.<name>`` into a delegate.
 
-    Add the record that the hint shows to the zone of the certificate's name.
+    Add the record in the hint to the zone of the certificate's name.
     """
 
     def __init__(self, problem: str, hint: str = "", *, common: str = "", record: str = "") -> None:
@@ -126,97 +128,97 @@ class NoSuchDomain(PlanError):
 
 
 class ChainLoop(PlanError):
-    """The CNAMEs lead back to a name that was already passed.
+    """The CNAMEs form a circle.
 
-    Correct the CNAME that leads back; the message shows the whole chain.
+    The message shows the whole chain. Correct the CNAME that leads back.
     """
 
 
 class ChainTooLong(PlanError):
-    """More CNAMEs than a CA's resolver is sure to follow.
+    """More CNAMEs than every CA's resolver follows.
 
-    At most eight are followed. Point the first one nearer to the end.
+    At most eight are followed. Let the first CNAME lead directly to a name near the end.
     """
 
 
 class ChainEndsOutside(PlanError):
-    """The chain ends in a zone that is none of the delegates, or in a name that does not exist.
+    """The chain ends at a target that is not inside one of the delegates.
 
-    Either the CNAME is wrong, or the delegate has no section here. Where a wildcard answered, add the real CNAME.
+    Either the CNAME is wrong, or the INI file has no section with a title above the target. If a wildcard answered, add
+    a CNAME for the name itself.
     """
 
 
 class TargetNotAllowed(PlanError):
-    """``for`` or ``targets`` of the delegate, or the name of the account there, forbid this name this target.
+    """This name may not use this target: ``for`` or ``targets`` of the delegate, or the name of the account, forbid it.
 
-    If the name is meant to use it, change the setting; if not, somebody has pointed a CNAME at another's target.
+    If the name is meant to use the target, change the setting. If not, its CNAME leads to another name's target.
     """
 
 
 class NotServing(PlanError):
     """The name has not led to our servers for longer than ``serving_grace``.
 
-    When the customer has left, take the name out of the certificate; if not, correct their address, or ``serving``.
+    If the customer has left, remove the name from the certificate. If not, correct their address, or ``serving``.
     """
 
 
 class WriteError(DelegateError):
-    """A provider did not do what it was asked.
+    """A provider could not write or remove values.
 
-    Also raised itself, for a failure that no better word exists for.
+    Raised directly for a failure that fits none of the kinds below.
     """
 
 
 class Refused(WriteError):
-    """The service said no, and nothing was written.
+    """The service refused, and nothing was written.
 
-    Certain only where the answer proves it: an rcode other than SERVFAIL under a good TSIG signature; over HTTPS a
-    status 4xx other than 408, 409 and 429. The server's own words are in the message; the hint says whether to look at
-    the key, its policy, the zone or a quota.
+    Raised only if the answer proves it: an rcode other than SERVFAIL with a valid TSIG signature, or over HTTPS a
+    status 4xx other than 408, 409 and 429. The message has the server's answer; the hint says whether to check the key,
+    its policy, the zone or a quota.
     """
 
 
 class Unreachable(Refused):
     """No connection was made, or not one octet of the request was sent: nothing was written.
 
-    Every address that was tried is in the message. Check that the service runs, and that a firewall lets this host in.
+    The message has every address that was tried. Check that the service runs and that no firewall blocks this host.
     """
 
 
 class NoEffect(WriteError):
-    """The service said yes, but does not serve what it was asked to write.
+    """The service reported success, but does not serve the values.
 
-    A policy that denies in silence, a quota, a CNAME at the target, or a zone cut above it: the hint names which to
-    look for.
+    A policy dropped them, a quota is used up, the target has a CNAME, or there is a zone cut above it. The hint says
+    what to check.
     """
 
 
 class OutcomeUnknown(WriteError):
-    """The request left, and no answer came back that proves what became of it: it may have been carried out.
+    """A request was sent, and no answer proves what became of it: the values may have been written.
 
-    The values are withdrawn at the end of the run, and looked for again later, until it is certain that they are gone.
-    Nothing is left to do but what the hint says.
+    They are withdrawn at the end of the run, and checked again later until they are certainly gone. Follow the hint.
     """
 
 
 class Denied(OutcomeUnknown):
-    """The service said no in a way that proves nothing: SERVFAIL, an answer without a good signature, a status 5xx.
+    """The service refused in a way that proves nothing: SERVFAIL, an answer without a valid signature, a status 5xx.
 
-    What it said is nearly always true, so follow the hint. Since it may be false, the values count as written, as with
+    The refusal is nearly always true, so follow the hint. It may be false, so the values count as written, as with
     ``OutcomeUnknown``.
     """
 
 
 class NotServed(DelegateError):
-    """The authoritative servers do not all serve the values in the time given.
+    """Not all authoritative servers served the values in time.
 
-    The table shows each server's last answer and SOA serial. Mend the one that lags (NOTIFY, transfer), or give it more
-    time with ``timeout``. The CA was not asked, so no failed validation was spent.
+    The table shows the last answer and the SOA serial of each server. Fix the one that lags (NOTIFY, zone transfer), or
+    give it more time with ``timeout``. The CA was not asked, so this does not count as a failed validation.
     """
 
 
 class SeveralProblems(DelegateError):
-    """More than one failure, told together so that they can be mended together."""
+    """More than one failure, reported together so that they can be fixed together."""
 
     def __init__(self, problems: Sequence[DelegateError]) -> None:
         super().__init__(f"{len(problems)} problems:")
@@ -227,9 +229,9 @@ class SeveralProblems(DelegateError):
 
 
 def as_problem(error: BaseException, doing: str) -> DelegateError:
-    """Any failure as one sentence, for a step in which a failure concerns one name alone.
+    """Any failure as one sentence, for a step in which a failure concerns one name only.
 
-    :param doing: what was tried, for a failure that nobody foresaw.
+    :param doing: what was tried, for an unexpected failure.
     :raises SignalExit: when the failure is that: a signal ends the run, not one step of it.
     """
     if isinstance(error, errors.SignalExit):
@@ -261,7 +263,7 @@ def grouped(problems: Sequence[DelegateError]) -> list[DelegateError]:
 def raise_all(problems: Sequence[DelegateError]) -> None:
     """Raise nothing for none, the one itself for one, and :class:`SeveralProblems` for more.
 
-    The same text is told once, however many names ran into it.
+    The same text is reported once, however many names it concerns.
     """
     distinct = grouped(list({str(problem): problem for problem in problems}.values()))
     if len(distinct) == 1:

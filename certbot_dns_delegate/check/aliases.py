@@ -68,7 +68,7 @@ def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], 
             name,
             TOPIC,
             f"no server of {show(apex)} answers from here: {told}",
-            "where outbound port 53 is blocked, set watch = resolvers in the delegate's section",
+            "if outbound port 53 is blocked here, set watch = resolvers in the delegate's section",
         )
     if len({answer.alias for answer in heard}) > 1:
         return Finding(
@@ -76,15 +76,15 @@ def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], 
             name,
             TOPIC,
             f"the servers of {where} do not agree yet: {told}",
-            f"the moment to order is when they do: {wait}",
+            f"wait until they do: {wait}",
         )
     if any(answer.texts for answer in heard):
         return Finding(
             Verdict.FAIL,
             name,
             TOPIC,
-            f"TXT records stand at {where}, beside a CNAME or instead of one: {told}",
-            f"remove the TXT records at {show(owner)}; a provider that flattens CNAMEs must leave this name alone",
+            f"{where} has TXT records beside a CNAME, or instead of one: {told}",
+            f"remove the TXT records at {show(owner)}; if the DNS provider flattens CNAMEs, exempt this name",
         )
     ill = next((server for server, answer in seen.items() if answer.failure), None)
     if ill is not None:
@@ -94,6 +94,6 @@ def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], 
             name,
             TOPIC,
             f"not every server of {where} answers: {told}",
-            f"resolvers route around it; its operator should look: {question}",
+            f"resolvers ask the others, so this is no error; the server's operator can see it with: {question}",
         )
     return Finding(healthy, name, TOPIC, told)

@@ -13,7 +13,7 @@ from certbot_dns_delegate.lookup.message import Ask, Question, Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.text import parse_name, plain, printable, show
+from certbot_dns_delegate.text import listed, parse_name, plain, printable, show
 from certbot_dns_delegate.timing import PATIENCE, Watch
 
 HERE = "this host"
@@ -39,7 +39,7 @@ def look(survey: Survey, problems: Sequence[DelegateError], identifier: str) -> 
     outcomes = list(exchange([Ask(server, question) for server in servers], PATIENCE.total_seconds()))
     if outcomes and not any(isinstance(outcome, Reply) for outcome in outcomes):
         told = ", ".join(map(str, servers))
-        seen = f"no server of {show(top)} answers by UDP or TCP ({told}), and the resolvers do: it seems to be blocked"
+        seen = f"no server of {show(top)} answers by UDP or TCP ({told}), but the resolvers do: it seems to be blocked"
         yield Finding(Verdict.FAIL, HERE, "outbound port 53", seen, _setting(delegates))
 
 
@@ -66,5 +66,5 @@ def addresses(recursive: Recursive, top: Name) -> list[Server]:
 
 
 def _setting(delegates: Sequence[Delegate]) -> str:
-    titles = ", ".join(f"[{printable(delegate.title)}]" for delegate in delegates)
-    return f"open it, or set in {titles}: watch = resolvers, which works here"
+    titles = listed([f"[{printable(delegate.title)}]" for delegate in delegates])
+    return f"open outbound port 53, or set watch = resolvers in {titles}, which works here"

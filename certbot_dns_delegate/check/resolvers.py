@@ -40,11 +40,11 @@ def look(survey: Survey, wanted: Wanted, resolvers: Sequence[Resolver]) -> Itera
         yield Finding(Verdict.OK, str(wanted), TOPIC, told)
     elif is_silent and len(answers) == 2:
         yield Finding(
-            Verdict.WARN, str(wanted), TOPIC, f"not every resolver answers: {told}", "name others: --resolvers"
+            Verdict.WARN, str(wanted), TOPIC, f"not every resolver answers: {told}", "choose others with --resolvers"
         )
     else:
-        hint = "a CA sees the public view: name public resolvers with --resolvers, or set the target in [overrides]"
-        yield Finding(Verdict.WARN, str(wanted), TOPIC, f"resolvers see different views: {told}", hint)
+        hint = "a CA sees the public view: choose public resolvers with --resolvers, or set the target in [overrides]"
+        yield Finding(Verdict.WARN, str(wanted), TOPIC, f"the resolvers return different answers: {told}", hint)
 
 
 def _alias(reply: Reply, wanted: Wanted) -> str:

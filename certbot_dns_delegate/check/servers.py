@@ -37,7 +37,7 @@ def look(survey: Survey, delegate: Delegate, target: Target) -> Iterator[Finding
     """Everything about the zone of a target."""
     zone, apex = target.zone, show(target.zone.apex)
     if delegate.watch is Watch.RESOLVERS:
-        seen = "planned through resolvers only (watch = resolvers): its servers are not looked at"
+        seen = "not checked: with watch = resolvers only resolvers are asked"
         yield Finding(Verdict.NOTE, apex, "servers", seen)
         return
     looks = ask(sorted(zone.servers), zone.apex, target.owner)
@@ -87,11 +87,16 @@ def reachable(apex: str, looks: dict[Server, Look]) -> Finding:
         if not found:
             well.append(str(server))
     if not problems:
-        return Finding(Verdict.OK, apex, "servers", f"{', '.join(well)}: UDP and TCP, with authority, query case kept")
+        return Finding(
+            Verdict.OK,
+            apex,
+            "servers",
+            f"{', '.join(well)}: answer by UDP and TCP, with authority, and keep the case of the query",
+        )
     told = "; ".join(f"{', '.join(servers)}: {problem}" for problem, servers in problems.items())
     if not any(isinstance(each.udp, Reply) for each in looks.values()):
         hint = "if outbound port 53 is blocked here, set watch = resolvers in the delegate's section"
-        return Finding(Verdict.FAIL, apex, "servers", f"none answers: {told}", hint)
+        return Finding(Verdict.FAIL, apex, "servers", f"no server answers: {told}", hint)
     verdict = Verdict.WARN if well else Verdict.FAIL
     hint = "a CA may ask any of them, by UDP and by TCP: open port 53 for both, and load the zone on each"
     return Finding(verdict, apex, "servers", told, hint)
@@ -110,7 +115,7 @@ def _problems(look: Look) -> Iterator[str]:
     elif not look.udp.is_authoritative:
         yield "no authority (lame)"
     if look.udp.rcode == "NOERROR" and not look.udp.keeps_case:
-        yield "changes the case of the query name, which resolvers that mix it (0x20) take for a forgery"
+        yield "changes the case of the query name; resolvers that use 0x20 then take the reply for a forgery"
 
 
 def _answers(looks: dict[Server, Look]) -> dict[Server, Reply]:
@@ -134,7 +139,7 @@ def _in_step(apex: str, target: Target, looks: dict[Server, Look]) -> Iterator[F
     told = "; ".join(f"{', '.join(servers)}: serial {serial}" for serial, servers in serials.items())
     if len(texts) > 1:
         differ = "; ".join(f"{', '.join(servers)}: {len(values)} TXT" for values, servers in texts.items())
-        hint = "secondaries need NOTIFY from the primary (BIND: notify-delay 0, also-notify)"
+        hint = "let the primary send NOTIFY to its secondaries (BIND: notify-delay 0, also-notify)"
         seen = f"different answers for {show(target.owner)}: {differ} ({told})"
         yield Finding(Verdict.WARN, apex, "in step", seen, hint)
     elif len(serials) > 1:
@@ -151,7 +156,7 @@ def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
     if parent != child:
         only = [f"only the parent has {', '.join(sorted(parent - child))}"] if parent - child else []
         only += [f"only the zone itself has {', '.join(sorted(child - parent))}"] if child - parent else []
-        hint = f"let the NS records of {apex} and those in {show(cut.parent.apex)} be the same"
+        hint = f"make the NS records of {apex} in the zone itself and in {show(cut.parent.apex)} the same"
         yield Finding(Verdict.WARN, apex, "delegation", f"the NS sets differ: {'; '.join(only)}", hint)
 
 
@@ -182,7 +187,7 @@ def _negative(apex: str, seconds: int, provider: str) -> Finding:
     if provider == "acme-dns":
         seen = f"{seconds} s, which acme-dns sets itself; no resolver is asked about a target before its value is there"
         return Finding(Verdict.OK, apex, "negative TTL", seen)
-    seen = f"a resolver that asks before the value is there remembers that it is not, for {seconds} s"
+    seen = f"a resolver that asks too early remembers for {seconds} s that there is no value"
     return Finding(Verdict.WARN, apex, "negative TTL", seen, f"set the SOA minimum of {apex} to 60 or less")
 
 
@@ -207,8 +212,8 @@ def _signed(target: Target, looks: dict[Server, Look]) -> Finding:
         and not is_signed(each.udp.message, zone.apex, RdataType.SOA)
     ]
     if unsigned:
-        seen = f"the parent has a DS, but no signature comes from {listed([str(server) for server in unsigned])}"
+        seen = f"the parent has a DS, but no signature came from {listed([str(server) for server in unsigned])}"
         soa = Question(zone.apex, RdataType.SOA)
-        hint = "sign the zone on every server, or take the DS away: " + dig(soa, "+dnssec", server=min(unsigned))
+        hint = "sign the zone on every server, or remove the DS: " + dig(soa, "+dnssec", server=min(unsigned))
         return Finding(Verdict.FAIL, apex, "DNSSEC", seen, hint)
-    return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they fit the DS at the parent")
+    return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they match the DS at the parent")

@@ -13,7 +13,7 @@ from certbot_dns_delegate.order.evidence import wildcards_behind
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.proof import LONG_S, SHORTER
 from certbot_dns_delegate.state.journal import Entry
-from certbot_dns_delegate.text import printable, show
+from certbot_dns_delegate.text import listed, printable, show
 from certbot_dns_delegate.timing import STALE_AT_MOST
 
 MANY = 10
@@ -41,7 +41,11 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
             seen = f"{count(len(present), 'TXT value')} there already, TTL {target.present.ttl} s"
             seen += f", {len(left)} of them ours" if left else ""
             seen += f"; it can hold {most}" if most is not None else ""
-            do = survey.command("sweep", "--dry-run") if left else "look whose they are; they are left alone"
+            do = (
+                survey.command("sweep", "--dry-run")
+                if left
+                else "find out who wrote them; this plugin leaves them alone"
+            )
             verdict = Verdict.WARN if len(present) > MANY or left else Verdict.NOTE
             if not limits.deletes_one_value:
                 seen, do, verdict = f"{seen}; the next order's values push them out", "", Verdict.OK
@@ -52,6 +56,6 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
                 seen += f"; each order waits up to {wait_s:.0f} s until no cache holds them"
             yield Finding(verdict, shown, "values", seen, do)
         if len(names[owner]) > 1:
-            seen = f"is the target of {', '.join(printable(name) for name in sorted(names[owner]))}"
-            do = "give each name a target of its own, so that one host's key cannot issue for another's name"
+            seen = f"is the target of {listed([printable(name) for name in sorted(names[owner])], most=MANY)}"
+            do = "give each name its own target, or one host's key can get certificates for another host's name"
             yield Finding(Verdict.NOTE, shown, "shared", seen, do)

@@ -47,7 +47,7 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
         yield from Finding.each_of(left.error, left.owners, "withdraw")
     if target is None:
         return
-    seen = f"a probe value at {show(target.owner)} went out and back"
+    seen = f"wrote a probe value at {show(target.owner)}, saw it on every server, and removed it"
     yield Finding(Verdict.OK, str(wanted), "write", f"{seen}: {_phases(host, engine.run, begin)}")
     provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     if provider.limits.has_credentials:
@@ -59,7 +59,7 @@ def _phases(host: Host, run: str, begin: float) -> str:
     try:
         rows = [event for _, event in host.history.page(Selection(since=begin), 100) if event.run == run]
     except StateError:
-        return "how long it took is not on record"
+        return "the history has no times for it"
     took = {event.phase: event.milliseconds for event in rows}
     return ", ".join(f"{phase} {took[phase]:.0f} ms" for phase in PHASES if phase in took)
 
@@ -78,7 +78,7 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
     delegate = settings.chosen(target.delegate)
     sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
     subject, zone, owner = f"[{printable(delegate.title)}]", show(target.zone.apex), show(target.owner)
-    hint = f"allow TXT at {owner} alone"
+    hint = f"allow this key TXT at {owner} only"
     if delegate.provider == "rfc2136":
         key = printable(delegate.options["tsig_name"] or "KEY")
         hint += f" (BIND: update-policy {{ grant {key} name {owner} TXT; }})"
@@ -87,13 +87,13 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
         told = _try_sibling(settings, host, target, sibling)
         if told is Told.TAKEN:
             seen = (
-                f"these credentials can write TXT at any name of {zone}: a thief of them can issue for every name there"
+                f"the key can write TXT at any name in {zone}: whoever steals it can get certificates for all of them"
             )
             yield Finding(Verdict.WARN, subject, "key", seen, hint)
         else:
-            yield Finding(Verdict.OK, subject, "key", f"{told} at another name of {zone}: it is narrow")
+            yield Finding(Verdict.OK, subject, "key", f"{told} at another name in {zone}: the key is narrow")
         if told is Told.DROPPED:
-            yield _untried(subject, "says nothing of what it drops")
+            yield _untried(subject, "does not report what it drops")
             return
         other = provider.other_type(target.zone.apex, target.owner)
     except NotImplementedError:
@@ -103,14 +103,14 @@ def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
         yield from Finding.each_of(error, subject, "key", Verdict.NOTE)
         return
     if other is None:
-        yield Finding(Verdict.OK, subject, "type", f"another type than TXT is refused at {owner}")
+        yield Finding(Verdict.OK, subject, "type", f"types other than TXT are refused at {owner}")
     else:
-        seen = f"these credentials can write {other} at {owner} too: a thief of them can bring up hosts under that name"
+        seen = f"the key can also write {other} at {owner}: whoever steals it can put a host under that name"
         yield Finding(Verdict.WARN, subject, "type", seen, hint)
 
 
 def _untried(subject: str, why: str) -> Finding:
-    seen = f"whether these credentials can write another type than TXT was not tried: the service {why}"
+    seen = f"not tested whether the key can write other types than TXT: the service {why}"
     return Finding(Verdict.NOTE, subject, "type", seen)
 
 

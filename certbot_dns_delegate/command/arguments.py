@@ -15,8 +15,10 @@ from certbot_dns_delegate.schema import URL
 
 PROGRAM = "certbot-dns-delegate"
 DESCRIPTION = (
-    "Look after names whose _acme-challenge is delegated by a CNAME: see what would happen, mend it, watch it."
-    " Exit code: 0 all well, 1 a problem found, 2 wrong usage."
+    "Manage names whose _acme-challenge is delegated by a CNAME: check them, print the records to add, watch them."
+    " Run it as root where Certbot runs as root: it reads Certbot's files below --config-dir, and keeps its own in"
+    " dns-delegate below --work-dir. Exit code: 0 all well, 1 a problem was found, 2 wrong usage, 128 + N ended by"
+    " signal N."
 )
 WIDEST = 100
 """Characters: longer lines of a paragraph are hard to read."""
@@ -45,9 +47,20 @@ def make_parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         verb.add(own)
+        own.usage = f"{PROGRAM} {verb.name} [options]{_positionals(own)}"
         add_common(own.add_argument_group("common options"), is_default=False)
         own.set_defaults(verb=verb)
     return parser
+
+
+def _positionals(parser: argparse.ArgumentParser) -> str:
+    """The arguments without a flag, for a usage line that fits on one line."""
+    words = []
+    for action in parser._actions:  # noqa: SLF001  argparse shows its arguments in no other way
+        if not action.option_strings:
+            name = str(action.metavar or "|".join(action.choices or ()))
+            words.append({"*": f"[{name} ...]", "?": f"[{name}]"}.get(str(action.nargs), name))
+    return "".join(f" {word}" for word in words)
 
 
 def add_common(parser: Any, *, is_default: bool) -> None:
@@ -59,16 +72,21 @@ def add_common(parser: Any, *, is_default: bool) -> None:
     def add(*flags: str, default: Any = None, **options: Any) -> None:
         parser.add_argument(*flags, default=default if is_default else argparse.SUPPRESS, **options)
 
-    add("--authenticator", "-a", default="dns-delegate", metavar="NAME", help="as for certbot (default: dns-delegate)")
-    add("--credentials", metavar="FILE", type=Path, help="its INI file (default: the one its renewal files name)")
-    add("--resolvers", metavar="LIST", help="recursive resolvers for the chains (default: the system's)")
+    add("--authenticator", "-a", default="dns-delegate", metavar="NAME", help="as in certbot (default: dns-delegate)")
+    add(
+        "--credentials",
+        metavar="FILE",
+        type=Path,
+        help="the authenticator's INI file (default: the one recorded in Certbot's renewal configuration)",
+    )
+    add("--resolvers", metavar="LIST", help="recursive resolvers that follow the CNAMEs (default: the system's)")
     for word in ("config", "work"):
         folder = misc.get_default_folder(word)
-        add(f"--{word}-dir", metavar="DIR", type=Path, default=Path(folder), help=f"as for certbot (default: {folder})")
-    directory = "the CA's directory (default: the one each renewal file names)"
+        add(f"--{word}-dir", metavar="DIR", type=Path, default=Path(folder), help=f"as in certbot (default: {folder})")
+    directory = "the CA's directory URL (default: the one recorded in the renewal configuration, else Let's Encrypt's)"
     add("--server", metavar="URL", type=argument(_server), help=directory)
-    add("--json", action="store_true", default=False, help="one JSON object a line instead of text")
-    add("-v", "--verbose", action="count", default=0, help="say more on standard error; -vv: everything")
+    add("--json", action="store_true", default=False, help="print one JSON object a line instead of text")
+    add("-v", "--verbose", action="count", default=0, help="print more on standard error; -vv prints everything")
 
 
 def _server(text: str) -> str:

@@ -13,7 +13,7 @@ from certbot_dns_delegate.command.arguments import PROGRAM, add_common
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
-from certbot_dns_delegate.text import command_line, printable
+from certbot_dns_delegate.text import command_line, listed, printable
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.command.output import Output
@@ -94,7 +94,9 @@ class Host:
         from certbot_dns_delegate.settings import reader
 
         if path is None:
-            raise SettingsError("no credentials file is on record for it", f"--{authenticator}-credentials FILE")
+            raise SettingsError(
+                "Certbot's renewal configuration names no credentials file", f"--{authenticator}-credentials FILE"
+            )
         key = (authenticator, path)
         if key not in self._loaded:
             self._loaded[key] = reader.load(path, authenticator, self.output.warn)
@@ -107,7 +109,7 @@ class Host:
         on_record: dict[str, set[Path]] = defaultdict(set)
 
         def left_out(path: Path, why: str) -> None:
-            self.output.warn(f"{printable(str(path))} is left out: {why}")
+            self.output.warn(f"{printable(str(path))} is skipped: {why}")
 
         for lineage in lineages.read(self.config_dir, left_out):
             if lineage.credentials is not None:
@@ -117,13 +119,14 @@ class Host:
             return found.pop()
         hint = "--credentials FILE"
         if found:
-            seen = f"Certbot's renewal files name several: {printable(', '.join(sorted(map(str, found))))}"
+            paths = listed(sorted(printable(str(path)) for path in found))
+            seen = f"Certbot's renewal configuration names several: {paths}"
         elif on_record:
             others = sorted(map(printable, on_record))
-            seen = f"Certbot has none on record, but for {', '.join(others)}"
+            seen = f"Certbot's renewal configuration names only files for {listed(others)}"
             hint = f"--authenticator {others[0]}, or {hint}"
         else:
-            seen = "Certbot has none on record"
+            seen = "Certbot's renewal configuration names none"
         raise UsageError(f"which INI file for {self.authenticator}? {seen}; hint: {hint}")
 
     @cached_property

@@ -10,7 +10,7 @@ from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.caa import CAASet, Property, climb, prohibitions
 from certbot_dns_delegate.order.account import account_uri
 from certbot_dns_delegate.order.planning import Planning
-from certbot_dns_delegate.text import parse_name, printable, show
+from certbot_dns_delegate.text import listed, parse_name, printable, show
 
 MOST = 120
 """Characters of a record that are shown."""
@@ -43,7 +43,7 @@ class Lock:
         uri = account_uri(host.config_dir, server, account)
         known = issuers.identities(server)
         if not known:
-            raise LookupFailed(f"{printable(server)} does not say by which name the CA goes in CAA records")
+            raise LookupFailed(f"{printable(server)} does not say which name the CA has in CAA records")
         return cls(known[0], uri)
 
     @property
@@ -58,17 +58,17 @@ class Lock:
         try:
             found = climb(planning.recursive, name)
         except LookupFailed as error:
-            return Advice(True, f"it is not known which CAA record stands there: {error.problem}")
+            return Advice(True, f"its CAA records could not be looked up: {error.problem}")
         if found is None:
             return Advice(True)
         if found.at == name:
             return self._joined(found, wanted)
         if name.is_subdomain(found.at):
             told = _told(found.records)
-            return Advice(True, f"{told} at {show(found.at)} does not count for it any more once it has its own")
+            return Advice(True, f"{told} at {show(found.at)} no longer applies to it when it has a record of its own")
         return Advice(
             False,
-            f"is an alias, where no CAA record can stand; at its end, {show(found.at)}, stands " + _told(found.records),
+            f"is an alias, which can have no CAA record; its target {show(found.at)} has " + _told(found.records),
         )
 
     def _joined(self, found: CAASet, wanted: Wanted) -> Advice:
@@ -79,13 +79,15 @@ class Lock:
         remarks = [] if is_to_add else ["has this CAA record already"]
         reasons = prohibitions([*others, own], [self.issuer], self.account, is_wildcard=wanted.is_wildcard)
         if reasons:
-            remarks.append(f"{_told(others)}, which is there, forbids all the same: {'; '.join(reasons)}")
+            remarks.append(f"its present record {_told(others)} still forbids it: {listed(reasons, '; ')}")
         wider = [record for record in others if record.tag in {"issue", "issuewild"} and record.value.strip() != ";"]
         if wider:
-            remarks.append(f"{_told(wider)}, which is there, lets others issue: take it away for the lock to hold")
+            remarks.append(
+                f"its present record {_told(wider)} allows others to issue: remove it, or the new one has no effect"
+            )
         return Advice(is_to_add, "; ".join(remarks))
 
 
 def _told(records: Iterable[Property]) -> str:
     """Records as text, escaped; in the same order however a server turns them."""
-    return " and ".join(sorted(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records))
+    return listed(sorted(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records), " and ")

@@ -16,7 +16,7 @@ from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.text import cited, parse_name, plain, printable
+from certbot_dns_delegate.text import cited, command_line, parse_name, plain, printable
 
 PREFIX = "_acme-challenge"
 HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
@@ -72,20 +72,20 @@ def parse(text: str) -> Wanted:
     except ValueError:
         pass
     else:
-        raise ValueError(f"{bare} is an IP address, which has no name in DNS to put a challenge at")
+        raise ValueError(f"{bare} is an IP address, and a challenge in DNS needs a name")
     name = parse_name(bare).canonicalize()
     if any(b"*" in label for label in name.labels):
-        raise ValueError(f"{cited(text, 100)} has a * that is not its first label")
+        raise ValueError(f"{cited(text, 100)} has a * that is not the first label")
     if not HOST.fullmatch(plain(name)):
-        raise ValueError(f"{cited(text, 100)} has characters or hyphens where no certificate's name can")
+        raise ValueError(f"{cited(text, 100)} is not a host name; give shop.example.com, not a URL")
     if name.labels[0] == PREFIX.encode():
         name = name.parent()
     if len(name) < 3:  # with the root's
-        raise ValueError(f"{cited(text, 100)} has a single label, for which no public CA issues")
+        raise ValueError(f"{cited(text, 100)} has only one label, and no public CA issues for it")
     try:
         owner = dns.name.from_text(PREFIX, name)
     except dns.name.NameTooLong:
-        raise ValueError(f"{cited(text, 60)} is too long: {PREFIX} does not fit in front of it") from None
+        raise ValueError(f"{cited(text, 60)} is too long: there is no room for {PREFIX} in front of it") from None
     return Wanted(plain(name), is_wildcard, owner)
 
 
@@ -143,8 +143,8 @@ def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
             number += 1
             if b"\0" in piece:
                 raise UsageError(
-                    f"line {number} of {printable(file)} has a NUL byte: this is no text, or UTF-16;"
-                    " hint: iconv -f UTF-16 -t UTF-8"
+                    f"line {number} of {printable(file)} has a NUL byte: it is UTF-16, or not text; hint: "
+                    + command_line("iconv", "-f", "UTF-16", "-t", "UTF-8", file)
                 )
             line = piece
             while not piece.endswith(b"\n") and (piece := read()):

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     unread = list(pending.left_alone)
     if unread:
         shown = ", ".join(printable(str(path)) for path in unread)
-        output.warn(f"what stands in {shown} is not known; hint: {command_line('ls', '-l', pending.directory)}")
+        output.warn(f"{shown} cannot be read as a journal; hint: {command_line('ls', '-l', pending.directory)}")
     if not found:
         if not arguments.dry_run:
             pending.adopt_dead(lambda _: False, unread)  # files of runs that had nothing left go
@@ -120,7 +120,7 @@ def _forget(left: Iterable[Fate], pending: Pending, output: Output, *, is_sure: 
     for each in left:
         for value in sorted(each.entry.ours):
             line = record(from_text(each.entry.owner), "TXT", character_string(value), OUR_TTL)
-            output.say(f"stays in DNS if nobody removes it: {line}")
+            output.say(f"stays in DNS until you remove it: {line}")
     if not is_sure and not _is_wanted(len(left), output):
         return left
     forgotten = {(each.journal.path, each.number) for each in left}

@@ -60,20 +60,27 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="certificate names, or targets (default: all)")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="certificate names, or names written at (default: all)"
+        "--since",
+        metavar="TIME",
+        type=argument(moment),
+        help="only newer rows: 2026-11-22, 2026-11-22T03:00Z, or 12h, 7d",
+    )
+    parser.add_argument("--until", metavar="TIME", type=argument(moment), help="only older rows, in the same forms")
+    parser.add_argument(
+        "--outcome", metavar="WORD", help="only rows with this outcome: ok, Refused, NotServed ...; failed: all but ok"
     )
     parser.add_argument(
-        "--since", metavar="TIME", type=argument(moment), help="not older: 2026-11-22, 2026-11-22T03:00Z, or 12h, 7d"
+        "--limit", metavar="N", type=argument(positive), default=50, help="show at most N rows (default: 50)"
     )
-    parser.add_argument("--until", metavar="TIME", type=argument(moment), help="not newer, in the same forms")
     parser.add_argument(
-        "--outcome", metavar="WORD", help="only this outcome: ok, Refused, NotServed ...; failed: everything but ok"
+        "--before", metavar="ROW", type=argument(positive), help="only rows older than the row with this number"
     )
-    parser.add_argument("--limit", metavar="N", type=argument(positive), default=50, help="rows (default: 50)")
-    parser.add_argument("--before", metavar="ROW", type=argument(positive), help="only rows older than this one")
-    parser.add_argument("--stats", action="store_true", help="a summary instead of rows: how long each phase takes")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write the summary with plots as a page")
+    parser.add_argument(
+        "--stats", action="store_true", help="show a summary instead of rows: how long each phase takes"
+    )
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the summary with plots as an HTML page")
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +89,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all-lineages",
         action="store_true",
-        help="the names of every certificate that Certbot renews by these authenticators",
+        help="check the names of every certificate that Certbot renews with these authenticators",
     )
     parser.add_argument(
         "--wait",
@@ -90,76 +97,110 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=argument(DURATION.parse),
         const=DURATION.parse("1h"),
-        help="first wait, at most so long (default: 1h), until all servers give the CNAMEs: the moment to order",
+        help="wait up to TIME (default: 1h) until all of the zone's servers return the CNAME, then check",
     )
     parser.add_argument(
-        "--write", action="store_true", help="also publish and withdraw a probe value, and try how wide the key is"
+        "--write",
+        action="store_true",
+        help="also publish and withdraw a probe value, and test whether the key can write more than it needs to",
     )
 
 
 def _add_names(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="certificate names, also *.example.com")
     parser.add_argument(
-        "--from", dest="file", metavar="FILE", help="read names, one a line; -: standard input; # begins a comment"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="certificate names, as in the certificate: shop.example.com, *.example.com",
+    )
+    parser.add_argument(
+        "--from",
+        dest="file",
+        metavar="FILE",
+        help="read names from a file, one a line; - is standard input; # begins a comment",
     )
 
 
 def _add_records(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
-    parser.add_argument("--format", choices=("zone", "csv", "json"), default="zone", help="how to write them")
-    parser.add_argument("--delegate", metavar="TITLE", help="into this delegate (default: the first that may be used)")
+    parser.add_argument(
+        "--format", choices=("zone", "csv", "json"), default="zone", help="how to write the records (default: zone)"
+    )
+    parser.add_argument(
+        "--delegate", metavar="TITLE", help="use this section (default: the first that the name may use)"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--template", metavar="NAME", type=argument(target), help="targets, as {name}.acme.example.net, or with {hash}"
+        "--template",
+        metavar="NAME",
+        type=argument(target),
+        help="the target of each name, as {name}.acme.example.net; {hash} is a short hash of the name",
     )
-    which.add_argument("--hash", action="store_true", help="one short label for each name, that does not tell it")
-    parser.add_argument("--ttl", metavar="SECONDS", type=argument(ttl), default=3600, help="(default: 3600)")
-    parser.add_argument("--missing", action="store_true", help="only what is not there yet")
-    parser.add_argument("--account", metavar="ID", help="--caa: Certbot's id of the account, where it has several")
+    which.add_argument(
+        "--hash", action="store_true", help="use a short hash, so that the target does not reveal the name"
+    )
     parser.add_argument(
-        "--caa", action="store_true", help="also CAA: only this host's account may issue, and only by dns-01"
+        "--ttl", metavar="SECONDS", type=argument(ttl), default=3600, help="TTL of the records (default: 3600)"
+    )
+    parser.add_argument("--missing", action="store_true", help="only records that are not in DNS yet")
+    parser.add_argument("--account", metavar="ID", help="for --caa: the id of Certbot's account, if it has several")
+    parser.add_argument(
+        "--caa",
+        action="store_true",
+        help="also print CAA records that allow only this host's ACME account, and only dns-01",
     )
 
 
 def _add_monitor(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
-    parser.add_argument("--since-last", action="store_true", help="only what is not as it was at the last look")
+    parser.add_argument("--since-last", action="store_true", help="only names whose state changed since the last run")
     parser.add_argument("--only", choices=("fail",), help="show only names that are not ok")
-    parser.add_argument("--resume", action="store_true", help="go on with the pass that was interrupted")
+    parser.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
     parser.add_argument(
         "--serving",
         metavar="NETWORKS",
         type=argument(NETWORKS.parse),
-        help="our networks, comma separated: names without an address there are gone (default: as in the INI)",
+        help="your networks, comma separated; a name without an address in them is gone (default: the INI file's)",
     )
     parser.add_argument(
-        "--stale", metavar="TIME", type=argument(DURATION.parse), help="names not issued for so long, as 90d"
+        "--stale",
+        metavar="TIME",
+        type=argument(DURATION.parse),
+        help="report names without a certificate from this host for this long: 90d",
     )
-    parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page: the states, and each name not well")
+    parser.add_argument(
+        "--prometheus", metavar="FILE", type=Path, help="write counts for node_exporter's textfile collector"
+    )
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="write an HTML page: the states, and each name that is not ok"
+    )
 
 
 def _add_register(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
-    parser.add_argument("--delegate", metavar="TITLE", help="which acme-dns, where there are several")
+    parser.add_argument("--delegate", metavar="TITLE", help="the section of the acme-dns server, if there are several")
     parser.add_argument(
         "--wait",
         metavar="TIME",
         nargs="?",
         type=argument(DURATION.parse),
         const=DURATION.parse("1h"),
-        help="then wait, at most so long (default: 1h), until all servers give the CNAMEs",
+        help="then wait up to TIME (default: 1h) until all of the zone's servers return the CNAME",
     )
 
 
 def _add_accounts(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("list", "import"), help="list: name, target, server; no passwords")
-    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="import: what another tool has stored")
-    parser.add_argument("--name", metavar="NAME", help="import: the certificate name, where the file does not say it")
     parser.add_argument(
-        "--url", metavar="URL", type=argument(URL.parse), help="import: the server, where the file does not name it"
+        "what",
+        choices=("list", "import"),
+        help="list shows name, target and server, no passwords; import copies accounts of other tools",
     )
-    parser.add_argument("--delegate", metavar="TITLE", help="which acme-dns, where there are several")
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="import: the file of another tool")
+    parser.add_argument("--name", metavar="NAME", help="import: the certificate name, if the file does not contain it")
+    parser.add_argument(
+        "--url", metavar="URL", type=argument(URL.parse), help="import: the server, if the file does not contain it"
+    )
+    parser.add_argument("--delegate", metavar="TITLE", help="the section of the acme-dns server, if there are several")
 
 
 def _add_issued(parser: argparse.ArgumentParser) -> None:
@@ -170,8 +211,10 @@ def _add_issued(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="the service to ask; it learns the names",
     )
-    parser.add_argument("--url", metavar="URL", type=argument(URL.parse), help="its address, where it is another one")
-    parser.add_argument("--token-file", metavar="FILE", type=Path, help="a file with the key for its API")
+    parser.add_argument(
+        "--url", metavar="URL", type=argument(URL.parse), help="the address of the service, if it is not the usual one"
+    )
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="a file with the key for the service's API")
     parser.add_argument(
         "--known",
         metavar="PATH",
@@ -180,20 +223,22 @@ def _add_issued(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="certificates of other hosts: a file of PEM or of hashes, or a directory; may be repeated",
     )
-    parser.add_argument("--prometheus", metavar="FILE", type=Path, help="write counts for the textfile collector")
+    parser.add_argument(
+        "--prometheus", metavar="FILE", type=Path, help="write counts for node_exporter's textfile collector"
+    )
 
 
 def _add_completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to write the script for")
 
 
 VERBS = (
     Verb(
         "check",
-        "see what would happen, and what would fail",
-        "Plan an order for the names without writing, and look at everything that could make it fail: the CNAMEs at"
-        " each server of the customer, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
-        " Each finding is one line (verdict, subject, what was seen) and, where it helps, another that begins with do.",
+        "show what would happen, what would fail, and how to fix it",
+        "Plan an order for the names without writing anything, and check everything that can make it fail: the CNAME at"
+        " each server of the name's zone, the zone and the servers of the target, DNSSEC, CAA, resolvers, credentials."
+        " Each finding is a line: verdict, subject, topic, what was seen. The line below it says what to do.",
         "certbot-dns-delegate check shop.example.com --credentials delegate.ini\n"
         "certbot-dns-delegate check --all-lineages\n"
         "certbot-dns-delegate check --from names.txt --json | jq 'select(.verdict == \"fail\")'",
@@ -201,10 +246,10 @@ VERBS = (
     ),
     Verb(
         "records",
-        "the CNAME records to add",
-        "Write the CNAME that each name needs, to a target of its own inside a delegate: the name itself below the"
-        " title, or what targets, --template or --hash say. With --caa the second lock: even who can write at the"
-        " target cannot then issue with another account.",
+        "print the CNAME records to add",
+        "Print the CNAME record that each name needs. The target is the name itself below the title of the section,"
+        " unless targets in the section, --template or --hash choose another. --caa also prints CAA records that allow"
+        " only this host's ACME account, so a stolen DNS key alone is not enough.",
         "certbot-dns-delegate records shop.example.com www.example.org --credentials delegate.ini\n"
         "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini",
         _add_records,
@@ -212,33 +257,34 @@ VERBS = (
     Verb(
         "register",
         "create acme-dns accounts",
-        "Create an account at acme-dns for each name that has none, store it, and write the CNAME that leads to it.",
+        "Create an account at acme-dns for each name that has none, store it, and print the CNAME record that leads to"
+        " it. For a name that has an account, only print its record.",
         "certbot-dns-delegate register shop.example.com --credentials delegate.ini --wait",
         _add_register,
     ),
     Verb(
         "accounts",
-        "the store of acme-dns accounts",
-        "List the stored accounts, or take over those of lego, Traefik, goacmedns, acme-dns-client, acme-dns-auth.py,"
-        " cert-manager, getlocalcert or acme.sh. Conflicts are told and nothing that is stored is overwritten.",
+        "list or import acme-dns accounts",
+        "List the stored accounts, or import those of lego, Traefik, goacmedns, acme-dns-client, acme-dns-auth.py,"
+        " cert-manager, getlocalcert or acme.sh. An import overwrites nothing: it reports what conflicts.",
         "certbot-dns-delegate accounts list --credentials delegate.ini\n"
         "certbot-dns-delegate accounts import /etc/letsencrypt/acmedns.json --url https://auth.example.org",
         _add_accounts,
     ),
     Verb(
         "monitor",
-        "watch the delegations of a fleet",
-        "Look at the delegation of each name. A terminal gets a table and a summary, a pipe one JSON object a line."
-        " Memory use does not grow with the number of names. States: ok, missing, elsewhere, dangling, loop, too long,"
-        " broken server, wildcard only, undelegated (led here before), gone and never arrived (no address in"
-        " --serving), stale (not issued for --stale), no name. When a state began is remembered between runs.",
+        "watch the delegations of many names",
+        "Check where the CNAME of each name leads. A terminal gets a table and a summary, a pipe one JSON object a"
+        " line. Memory use does not grow with the number of names. States: ok, missing, elsewhere, dangling, loop, too"
+        " long, broken server, wildcard only, undelegated (led here before), gone and never arrived (no address in"
+        " --serving), stale (no certificate for --stale), no name. The start of each state is remembered between runs.",
         "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
         "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
         _add_monitor,
     ),
     Verb(
         "issued",
-        "certificates for our names that were not ordered here",
+        "find certificates that were not ordered on this host",
         "Ask a service that reads the Certificate Transparency logs for the certificates of the names, and of all names"
         " below them, and show those that are neither in Certbot's archive nor in --known. Without names: those of"
         " Certbot's certificates. The service learns the names, so nothing is asked unless --source says whom. What was"
@@ -249,25 +295,26 @@ VERBS = (
     ),
     Verb(
         "sweep",
-        "withdraw whatever a killed run left behind",
-        "Withdraw the values that runs have left which were killed before they could. Each run notes what it is about"
-        " to write; these notes alone say what goes, and with which credentials. Runs that are alive are left alone.",
+        "remove values left behind by killed runs",
+        "Remove values left by runs that were killed before cleaning up. Each run writes down what it is about to"
+        " write; sweep uses these notes alone, with the credentials named in them. It does not touch runs that are"
+        " still alive.",
         "certbot-dns-delegate sweep --dry-run\ncertbot-dns-delegate sweep --older-than 1h",
         _add_sweep,
     ),
     Verb(
         "history",
-        "what was done: chain, delegate, server, milliseconds",
-        "Show what the authenticators did, newest first: each phase (plan, publish, watch, withdraw; validate where"
-        " the CA refused) with its outcome, milliseconds and, where it failed, the CA's and the servers' own words.",
+        "show what was done, and how long it took",
+        "Show what the authenticators did, newest first: each phase (plan, publish, watch, withdraw; validate if the CA"
+        " refused) with its outcome and its milliseconds and, if it failed, what the CA and the servers answered.",
         "certbot-dns-delegate history shop.example.com --since 7d\n"
         "certbot-dns-delegate history --outcome failed --json",
         _add_history,
     ),
     Verb(
         "completion",
-        "a script that completes this command in the shell",
-        "Write a script for bash, zsh or fish that completes verbs, options and file names.",
+        "print a completion script for the shell",
+        "Print a script for bash, zsh or fish that completes verbs, options and file names.",
         'eval "$(certbot-dns-delegate completion bash)"\ncertbot-dns-delegate completion fish | source',
         _add_completion,
     ),

@@ -33,9 +33,8 @@ def until_agreed(
         if not waiting or left_s <= 0:
             host.output.progress("")
             return waiting
-        host.output.progress(
-            f"{left_s:.0f} s left for {count(len(waiting), 'name')}: waiting for the servers of {waiting[0]}"
-        )
+        left = f"{count(len(waiting), 'name')} left, {left_s:.0f} s of {limit_s:.0f} s"
+        host.output.progress(f"waiting for the servers of {waiting[0]} ({left})")
         host.stop.wait(min(step_s, left_s))
         step_s = min(step_s * 1.5, LONGEST_STEP_S)
 

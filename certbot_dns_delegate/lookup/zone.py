@@ -217,7 +217,7 @@ class Zones:
         if servers:
             return []
         hosts = f" ({show_all(dossier.hosts)})" if dossier.hosts else ""
-        problem = f"no server of {show(dossier.apex)} has an address{hosts}, so nobody sees what is written there"
+        problem = f"no server of {show(dossier.apex)} has an address{hosts}, so what is written there is not visible"
         return [Doubt(About.ADDRESSES, problem, f"give the name servers of {show(dossier.apex)} A or AAAA records")]
 
     def _delegation_doubts(self, dossier: Dossier) -> Step[list[Doubt]]:

@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                 output.progress(_progress(tally, time.monotonic() - begin))
         except LookupFailed as error:
             done = count(tally.total(), "name")
-            raise LookupFailed(f"{error.problem}; {done} done", "mend it, then the same with --resume") from None
+            raise LookupFailed(
+                f"{error.problem}; {done} done", "fix this, then run the same command with --resume"
+            ) from None
         finally:
             output.progress("")
         fleet.finish(database)

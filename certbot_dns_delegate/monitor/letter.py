@@ -15,12 +15,12 @@ def letter(standing: Standing, since: float, issued: float | None) -> str:
     day = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d")
     last = "never" if issued is None else f"last on {datetime.fromtimestamp(issued, UTC):%Y-%m-%d}"
     why = {
-        "gone": f"Since {day} the name does not lead to our servers any more.",
-        "never arrived": f"We expected the name at our servers; as of {day} it did not lead there.",
+        "gone": f"Since {day} the name no longer leads to our servers.",
+        "never arrived": f"We expected the name to lead to our servers, but on {day} it did not.",
         "stale": f"We ordered a certificate for it {last}.",
     }[standing.state]
     return (
         f"Your domain still lets us obtain certificates for {name}: _acme-challenge.{name} is a CNAME to our DNS."
         f" {why} If you use our service, please tell us. If you do not, please delete the record"
-        f" _acme-challenge.{name} (type CNAME): as long as it stands, certificates for {name} can be issued through us."
+        f" _acme-challenge.{name} (type CNAME): as long as it exists, certificates for {name} can be issued through us."
     )

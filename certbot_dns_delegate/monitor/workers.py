@@ -74,7 +74,7 @@ def _noticed() -> Iterator[None]:
     try:
         yield
     except (EOFError, ConnectionError):
-        raise LookupFailed("a worker process was killed (journalctl -k tells whether for want of memory)") from None
+        raise LookupFailed("a worker process was killed; journalctl -k shows whether memory ran out") from None
 
 
 @contextmanager

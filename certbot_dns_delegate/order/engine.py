@@ -217,7 +217,7 @@ class Engine:
             if hides := listed(planned.target.hides):
                 self.tell.warn(
                     f"{show(planned.target.owner)} has its {hides} records from a wildcard alone: it has none as long"
-                    " as the TXT value stands there"
+                    " as the TXT value is there"
                 )
             detail = {"chain": str(planned.chain), "zone": show(planned.target.zone.apex)}
             where = {"identifier": planned.challenge.identifier, "owner": show(planned.target.owner)}

@@ -165,7 +165,7 @@ def not_seen(
     for owner, publication in first.items():
         reply, zone = replies[owner, RdataType.TXT], show(publication.zone.apex)
         if not isinstance(reply, Reply):
-            yield f"this host answers for {zone}, but seen from outside nobody does: {reply.problem}; hint: {OPEN}"
+            yield f"this host answers for {zone}, but from outside no server does: {reply.problem}; hint: {OPEN}"
             continue
         values = txt_in(reply.message, owner).values
         if not publication.values[owner] <= values and show(owner) not in withdrawn:

@@ -114,7 +114,7 @@ def done_line(plan: Plan, report: WatchReport | None, took_s: float) -> str:
 def nobody_to_ask(zone: Name) -> NotServed:
     """The failure of a zone none of whose servers has an address: nothing could be proven."""
     hint = f"{dig(Question(zone, RdataType.NS), '+trace')}; or name the servers to ask: watch_servers ="
-    return NotServed(f"no name server of {show(zone)} has an address, so nobody can be asked for the values", hint)
+    return NotServed(f"no name server of {show(zone)} has an address, so the values cannot be checked", hint)
 
 
 def _ask_soa(watcher: Watcher, option: str = "+norec") -> str:

@@ -147,7 +147,7 @@ class SectionedFile:
                 self.problems.add(f"this file is for one service alone: --authenticator {authenticator}", line)
             return
         for key, entry in top.entries.items():
-            self.problems.add(f"{ini.shown(key)} stands above the first [section]", entry.line)
+            self.problems.add(f"{ini.shown(key)} is above the first [section]", entry.line)
 
     def _suffix(self, title: str) -> Name:
         try:

@@ -41,7 +41,7 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         status = os.fstat(descriptor)
         check_trusted(path, status)
         if is_secret and status.st_mode & stat.S_IROTH:
-            warn(f"{shown} holds secrets and everybody may read it; hint: {command_line('chmod', '600', path)}")
+            warn(f"{shown} holds secrets and anyone can read it; hint: {command_line('chmod', '600', path)}")
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read(most + 1)
     except OSError as error:
@@ -85,7 +85,7 @@ def check_trusted(path: Path, status: os.stat_result) -> None:
         raise SettingsError(f"{shown}: is {kind}")
     if found := trust.fault(status, path):
         seen, hint = found
-        raise SettingsError(f"{shown}: {seen}{' it, and so decide where secrets go' if 'write' in seen else ''}", hint)
+        raise SettingsError(f"{shown}: {seen}{' it, and so redirect your key' if 'write' in seen else ''}", hint)
 
 
 def check_program(path: Path, *, is_sourced: bool = False) -> None:
@@ -101,7 +101,7 @@ def check_program(path: Path, *, is_sourced: bool = False) -> None:
         check_trusted(path, real.stat())
         for directory in dict.fromkeys([*path.parents, *real.parents]):
             if trust.fault(directory.stat(), directory, is_above=True):
-                problem = f"{shown}: others can put another program in its place, as they can write in {directory}"
+                problem = f"{shown}: others can replace this program, because they can write in {directory}"
                 raise SettingsError(problem, command_line("ls", "-ld", directory))
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links, before Python 3.13
         why = getattr(error, "strerror", None) or "not a usable path"

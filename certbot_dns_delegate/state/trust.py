@@ -51,7 +51,7 @@ def fault(status: os.stat_result, path: Path, *, is_above: bool = False) -> tupl
         return None
     mode = "700" if is_directory and not is_above else "go-w"
     if status.st_mode & stat.S_IWOTH:
-        return "everybody may write", command_line("chmod", mode, path)
+        return "anyone may write", command_line("chmod", mode, path)
     if status.st_mode & stat.S_IWGRP and not _is_trusted_group(status.st_gid, is_above=is_above):
         hint = command_line("chmod", mode, path)
         if status.st_mode & stat.S_ISGID or status.st_gid in os.getgroups():

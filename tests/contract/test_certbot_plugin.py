@@ -452,7 +452,7 @@ class TestStrange:
     @pytest.mark.parametrize("name", ["elsewhere", "logging"])
     def test_a_plugin_that_does_not_read_the_name_is_refused(self, tmp_path: Path, name: str) -> None:
         """It would write at another name and report success; the proof would wait for sixteen minutes."""
-        with pytest.raises(SettingsError, match=r"its _perform\(\) does not read the name that it is told") as caught:
+        with pytest.raises(SettingsError, match=r"its _perform\(\) does not read the name that it is given") as caught:
             provider(tmp_path, plugin=f"dns-{name}")
         offered = str(caught.value).rpartition("hint: plugin = ")[2].split(" | ")
         assert {"dns-flagged", "dns-rfc2136"} <= set(offered)

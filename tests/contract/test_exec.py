@@ -243,7 +243,7 @@ def test_a_program_in_a_directory_of_others_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(program)
     for path in (program, link):
-        with pytest.raises(SettingsError, match="others can put another program in its place"):
+        with pytest.raises(SettingsError, match="others can replace this program"):
             provider(tmp_path, path)
     there.chmod(0o1777)  # sticky: only the owner can replace it
     provider(tmp_path, program)

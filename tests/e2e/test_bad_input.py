@@ -119,7 +119,7 @@ def latin(file: Path) -> Path:
         (lambda file: file.with_name("no.ini"), ["no.ini: No such file or directory\nhint: ls -l "]),
         (lambda file: file.parent, [": is a directory"]),
         (lambda _: Path("/proc/self/mem"), ["/proc/self/mem: Input/output error\nhint: "]),
-        (opened, ["everybody may write it, and so decide where secrets go\nhint: chmod go-w "]),
+        (opened, ["anyone may write it, and so redirect your key\nhint: chmod go-w "]),
         (latin, ["line 1 is not UTF-8 text\nhint: iconv -f latin1 "]),
         (spoil(lambda text: text + text), ["a second section for this name"]),
         (spoil(lambda text: text.replace("tsig_secret =", "tsig_secret = !")), ["tsig_secret is not base64"]),

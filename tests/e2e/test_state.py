@@ -59,14 +59,14 @@ def test_state_that_others_may_write(lab: Lab, certbot: Certbot) -> None:
     pending.chmod(0o777)
     credentials = lab.credentials("single.bind.test")
     output = certbot.issue(credentials, "single", code=1)
-    assert f"{pending}: everybody may write there\nhint: chmod 700 {pending}" in output
+    assert f"{pending}: anyone may write there\nhint: chmod 700 {pending}" in output
     assert lab.serial("single.bind.test") == before
     pending.chmod(0o700)
     foreign = pending / "20200101T000000Z-00000000.json"
     foreign.write_text('{"number": 0, "state": "intended"}')
     foreign.chmod(0o666)
     output = certbot.issue(credentials, "single")
-    assert f"{foreign}: everybody may write it" in output
+    assert f"{foreign}: anyone may write it" in output
     assert foreign.exists()
     assert lab.serial("single.bind.test") == before + 2
 

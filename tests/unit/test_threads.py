@@ -32,7 +32,7 @@ from certbot_dns_delegate.threads import Pool
 STACK = 64 << 20
 threading.stack_size(STACK)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * STACK, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + int(float(sys.argv[1]) * STACK), resource.RLIM_INFINITY))
 with Pool(32, "few") as pool:
     futures = [pool.submit(lambda: threading.current_thread().name) for _ in range(100)]
     names = {future.result(30) for future in futures}
@@ -40,7 +40,7 @@ print(len(futures), len(names) < 32)
 """
 
 
-@pytest.mark.parametrize("stacks", ["0", "3"])
+@pytest.mark.parametrize("stacks", ["0.5", "3.5"])
 def test_where_threads_are_few(stacks: str) -> None:
     """A process that may have few threads or none gets all its work done all the same."""
     done = subprocess.run([sys.executable, "-c", FEW, stacks], capture_output=True, text=True, check=True, timeout=60)

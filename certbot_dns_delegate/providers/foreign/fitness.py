@@ -19,7 +19,7 @@ class Reason(NamedTuple):
 
 KNOWN = {
     "dns-multi": Reason(
-        "it writes where lego wants, not where it is told; but lego follows the CNAME by itself",
+        "it writes where lego wants, not at the name that it is given; but lego follows the CNAME by itself",
         "use it without this package: certbot certonly -a dns-multi",
     ),
     "dns-standalone": Reason(
@@ -32,10 +32,11 @@ KNOWN = {
     ),
     "dns-acmedns": Reason("it looks for its account by the certificate's name", "provider = acme-dns"),
     "dns-duckdns": Reason(
-        "it writes at its own domain whatever name it is told", "provider = lexicon  with  service = duckdns"
+        "it writes at its own domain whatever name it is given", "provider = lexicon  with  service = duckdns"
     ),
     "dns-porkbun": Reason(
-        "it writes at the certificate's name, not where it is told", "provider = lexicon  with  service = porkbun"
+        "it writes at the certificate's name, whatever name it is given",
+        "provider = lexicon  with  service = porkbun",
     ),
 }
 """Plugins that were tried and cannot work."""
@@ -70,7 +71,7 @@ def unfit(plugin: Any) -> str:
     if plugin._perform is DNSAuthenticator._perform:
         return "it has no _perform()"
     if not _reads_name(plugin._perform):
-        return "its _perform() does not read the name that it is told, so it would write somewhere else"
+        return "its _perform() does not read the name that it is given, so it would write somewhere else"
     return ""
 
 

@@ -107,7 +107,7 @@ class Upserter:
             if not error.response.get("Error", {}).get("Code", "").startswith("AccessDenied"):
                 raise
             raise Refused(
-                f"dns-route53 may not list what stands at {printable(target, 260)}, and would overwrite it unseen",
+                f"dns-route53 may not list the records at {printable(target, 260)}, and would overwrite it unseen",
                 f"allow {PERMISSION} on arn:aws:route53:::{printable(zone.lstrip('/'), 60)} in its policy",
             ) from None
         for rrset in answer["ResourceRecordSets"]:

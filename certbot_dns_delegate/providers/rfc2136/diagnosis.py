@@ -15,7 +15,7 @@ TSIG_ERRORS = {16: "BADSIG", BADKEY: "BADKEY", BADTIME: "BADTIME", 22: "BADTRUNC
 HINTS = {
     "BADKEY": "the server does not know this key's name or algorithm: compare both with the server's key; on Knot"
     " it also means that the ACL does not allow this name or type: knotc conf-read acl",
-    "BADSIG": "the secrets differ: compare tsig_secret with the server's, to the last =, without blanks",
+    "BADSIG": "the secret does not match the server's: copy it again, including the trailing =, without spaces",
     "BADTIME": "set the clocks: chronyc makestep, or timedatectl set-ntp true",
     "BADTRUNC": "the server wants a longer signature: set tsig_algorithm as the server has it",
     "NOTAUTH": "the server is not primary for this zone: name its primary in server =, and dig the zone's SOA there",
@@ -27,7 +27,7 @@ HINTS = {
     "NOERROR unsigned": "is it the right server, or does something on the way answer for it?",
     "REFUSED unsigned": "no permission: check key name, secret, algorithm and clock (PowerDNS says only this for each"
     " of them), then whether the zone allows updates at all",
-    "echoed": "what stands in front of the server answers for it (dnsdist and Windows DNS send our own signature back):"
+    "echoed": "something in front of the server answers for it (dnsdist and Windows DNS send our own signature back):"
     " let UPDATEs pass there, or name the primary itself in server =",
     "REFUSED without key": "the server takes no updates from this address without a TSIG key: allow the address there"
     " (BIND: allow-update { ADDRESS; }), or set tsig_name and tsig_secret instead of unsigned = true",

@@ -199,4 +199,4 @@ def _check_keytab(path: Path, warn: Callable[[str], None]) -> None:
         raise SettingsError(f"gss_keytab {shown}: {error.strerror}", command_line("ls", "-l", path)) from None
     check_trusted(path, status)
     if status.st_mode & stat.S_IROTH:
-        warn(f"{shown} holds secrets and everybody may read it; hint: {command_line('chmod', '600', path)}")
+        warn(f"{shown} holds secrets and anyone can read it; hint: {command_line('chmod', '600', path)}")

@@ -148,8 +148,8 @@ class Reader:
         if not (self._decides(connection, zone, before) or self._is_hidden(connection, values)):
             return sightings
         hint = (
-            "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or a CNAME stands at"
-            " the name, or the name lies below a zone cut, or the server shows us another view (sign_query = true): "
+            "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or the name has a"
+            " CNAME, or is below a zone cut, or the server shows us another view (sign_query = true): "
             + dig(Question(missing[0], dns.rdatatype.TXT), "+norec", server=connection.server)
         )
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)

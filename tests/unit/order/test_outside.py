@@ -31,7 +31,7 @@ def test_a_closed_port_is_told_with_the_command_that_opens_it() -> None:
     """A resolver that gets no answer from here fails; the hint opens the firewall."""
     with Server(behaviour=Refusing()) as resolver:
         (sentence,) = told(resolver)
-    assert sentence.startswith("this host answers for acme.test., but seen from outside nobody does: ")
+    assert sentence.startswith("this host answers for acme.test., but from outside no server does: ")
     assert "REFUSED" in sentence
     assert "firewall-cmd --add-service=dns" in sentence
 

@@ -61,7 +61,7 @@ def test_nobody_answers() -> None:
 def test_nobody_to_ask() -> None:
     """A zone without a reachable server proves nothing; the setting that helps is named."""
     assert str(nobody_to_ask(ZONE)) == (
-        "no name server of acme.test. has an address, so nobody can be asked for the values\n"
+        "no name server of acme.test. has an address, so the values cannot be checked\n"
         "hint: dig +trace acme.test. NS; or name the servers to ask: watch_servers ="
     )
 

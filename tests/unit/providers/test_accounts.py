@@ -124,7 +124,7 @@ def test_a_file_that_others_decide_about_is_refused(tmp_path: Path) -> None:
         AccountFile(tmp_path / "missing.json", lambda _: None).read()
     file = write(tmp_path / "accounts.json", "{}")
     file.path.chmod(0o666)
-    with pytest.raises(SettingsError, match="everybody may write it"):
+    with pytest.raises(SettingsError, match="anyone may write it"):
         file.read()
 
 
@@ -134,7 +134,7 @@ def test_others_who_may_read_are_warned_about(tmp_path: Path) -> None:
     path = write(tmp_path / "accounts.json", "{}").path
     path.chmod(0o644)
     assert AccountFile(path, warnings.append).read() == []
-    assert "everybody may read it" in warnings[0]
+    assert "anyone can read it" in warnings[0]
 
 
 def test_an_account_is_added_and_the_others_are_kept(tmp_path: Path) -> None:

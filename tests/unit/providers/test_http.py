@@ -429,7 +429,7 @@ def test_unusable_certificate_files_are_settings_errors(certificates: Certificat
     for given, sentence in [
         ({"ca_bundle": tmp_path / "missing.pem"}, "No such file"),
         ({"ca_bundle": garbage}, "holds no certificate"),
-        ({"ca_bundle": writable}, "everybody may write it"),
+        ({"ca_bundle": writable}, "anyone may write it"),
         ({"client_cert": garbage}, "cannot be used"),
         ({"client_cert": certificates.client}, "cannot be used"),
         ({"client_cert": certificates.client, "client_key": encrypted}, "is encrypted"),

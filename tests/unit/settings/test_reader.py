@@ -199,7 +199,7 @@ nothing
     assert problems(tmp_path, text) == (
         "DIR/delegate.ini has 20 problems:\n"
         "* line 38: is neither [title] nor key = value\n"
-        "* line 1: stray stands above the first [section]\n"
+        "* line 1: stray is above the first [section]\n"
         "* line 4: [acme.example.net] unknown key sever; did you mean server?\n"
         "* line 7: [acme.example.net] unknown key tsig_algoritm; did you mean tsig_algorithm?\n"
         "* line 8: [acme.example.net] timeout 'soon' is no duration such as 30s, 5m, 1h or 30d\n"
@@ -228,8 +228,8 @@ nothing
     ("text", "said"),
     [
         ("", "DIR/delegate.ini: no [section]: each delegate needs one, as in [acme.example.net]"),
-        ("server = x", "DIR/delegate.ini: line 1: server stands above the first [section]"),
-        (f"{SECRET}=\n", "DIR/delegate.ini: line 1: (not shown) stands above the first [section]"),
+        ("server = x", "DIR/delegate.ini: line 1: server is above the first [section]"),
+        (f"{SECRET}=\n", "DIR/delegate.ini: line 1: (not shown) is above the first [section]"),
         (
             f"[a.example]\n{SECTION}{SECRET}=\n",
             "DIR/delegate.ini: line 6: [a.example] unknown key (not shown)",
@@ -291,11 +291,11 @@ def test_the_same_rules_for_the_file_itself_and_for_every_file_it_names(tmp_path
     secret = written(tmp_path, SECRET, "secret")
     secret.chmod(0o666)
     text = "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret_file = secret\n"
-    assert "tsig_secret_file DIR/secret: everybody may write it" in problems(tmp_path, text)
+    assert "tsig_secret_file DIR/secret: anyone may write it" in problems(tmp_path, text)
     secret.chmod(0o644)
     warnings: list[str] = []
     reader.load(written(tmp_path, text), "dns-delegate", warnings.append)
-    assert warnings == [f"{secret} holds secrets and everybody may read it; hint: chmod 600 {secret}"]
+    assert warnings == [f"{secret} holds secrets and anyone can read it; hint: chmod 600 {secret}"]
     (tmp_path / "delegate.ini").chmod(0o620)
     assert "its group may write it" in problems(tmp_path, text)
 

@@ -54,11 +54,11 @@ def test_what_cannot_be_read_says_why_and_what_to_look_at(tmp_path: Path) -> Non
     assert refusal(Path("a\0b")) == "a\\x00b: no usable path\nhint: ls -l $'a\\000b'"
 
 
-@pytest.mark.parametrize(("mode", "who"), [(0o620, "its group"), (0o602, "everybody"), (0o666, "everybody")])
+@pytest.mark.parametrize(("mode", "who"), [(0o620, "its group"), (0o602, "anyone"), (0o666, "anyone")])
 def test_what_others_may_write_is_refused(tmp_path: Path, mode: int, who: str) -> None:
     """Whoever may write the file decides where secrets go."""
     path = written(tmp_path / "x.ini", mode=mode)
-    assert refusal(path) == f"{path}: {who} may write it, and so decide where secrets go\nhint: chmod go-w {path}"
+    assert refusal(path) == f"{path}: {who} may write it, and so redirect your key\nhint: chmod go-w {path}"
 
 
 def test_what_belongs_to_somebody_else_is_refused(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_everybody_may_read_is_warned_about(tmp_path: Path, mode: int, coun
     path = written(tmp_path / "x.ini", mode=mode)
     warnings: list[str] = []
     assert read_trusted(path, warnings.append) == "x = 1\n"
-    assert warnings == [f"{path} holds secrets and everybody may read it; hint: chmod 600 {path}"] * count
+    assert warnings == [f"{path} holds secrets and anyone can read it; hint: chmod 600 {path}"] * count
     assert read_trusted(path, pytest.fail, is_secret=False) == "x = 1\n"
 
 
@@ -108,7 +108,7 @@ def test_a_directory_of_our_own_is_for_this_user_alone(tmp_path: Path) -> None:
     assert (tmp_path / "work/dns-delegate").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize(("mode", "who"), [(0o770, "its group"), (0o707, "everybody"), (0o1777, "everybody")])
+@pytest.mark.parametrize(("mode", "who"), [(0o770, "its group"), (0o707, "anyone"), (0o1777, "anyone")])
 def test_a_directory_of_ours_that_others_may_write_is_refused(tmp_path: Path, mode: int, who: str) -> None:
     """Somebody else could put journals there; it must be ours alone, so that the sticky bit does not help."""
     (tmp_path / "ours").mkdir()
@@ -124,7 +124,7 @@ def test_a_directory_above_that_others_may_write_is_refused(tmp_path: Path, mode
     above.mkdir()
     make_private(above / "work/dns-delegate")
     above.chmod(mode)
-    with pytest.raises(StateError, match=f"{above}: everybody may write there\nhint: chmod go-w {above}"):
+    with pytest.raises(StateError, match=f"{above}: anyone may write there\nhint: chmod go-w {above}"):
         make_private(above / "work/dns-delegate")
     above.chmod(mode | stat.S_ISVTX)
     make_private(above / "work/dns-delegate")
@@ -179,7 +179,7 @@ def test_what_a_link_leads_to_is_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "open/deep").mkdir(parents=True)
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "work").symlink_to(tmp_path / "open/deep")
-    with pytest.raises(StateError, match=f"{tmp_path}/open: everybody may write there"):
+    with pytest.raises(StateError, match=f"{tmp_path}/open: anyone may write there"):
         make_private(tmp_path / "work/dns-delegate")
 
 
