@@ -68,7 +68,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Zone:
-    """A zone as the servers of its parent and of itself tell it."""
+    """A zone, from the answers of its parent's servers and its own."""
 
     apex: Name
     servers: tuple[Server, ...]
@@ -81,7 +81,7 @@ class Zone:
     """Of the SOA, as an authoritative server has it; None where only a resolver was asked, which may remember."""
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
-    """What is out of order without harm to an issuance, in sentences."""
+    """What is wrong, but does not prevent an issuance; in sentences."""
     refresh: int = 86_400
     """Seconds after which a secondary that missed a NOTIFY looks for changes by itself: REFRESH of the SOA (RFC 1035
     section 3.3.13)."""
@@ -115,7 +115,7 @@ class Alias:
 
 @dataclass(frozen=True)
 class Chain:
-    """The CNAMEs from where the CA looks to where the value must stand."""
+    """The CNAMEs from where the CA looks to the target."""
 
     start: Name
     aliases: tuple[Alias, ...] = ()
@@ -143,7 +143,7 @@ class RRset:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a name's value must stand, and what stands there now."""
+    """Where a name's value must be written, and what is there now."""
 
     owner: Name
     zone: Zone
@@ -151,7 +151,7 @@ class Target:
     """The title of the delegate that may write here; the credentials know the rest."""
     present: RRset = RRset()
     hides: tuple[str, ...] = ()
-    """Types of records that a wildcard gives at the owner, as long as nothing stands there (RFC 4592 section 2.2.1)."""
+    """Types of records that a wildcard gives at the owner, as long as it has no records (RFC 4592 section 2.2.1)."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,6 @@ class Limits:
     lowest_ttl: int = 1
     """Seconds; the lowest TTL that the service accepts."""
     has_credentials: bool = True
-    """There is a key or an account that could be stolen. False: this host itself is all that it takes."""
+    """There is a key or an account that can be stolen. False: only this host can write."""
     proves: bool = True
-    """What the service says is its own word: signed, or by HTTPS. False: anyone on the way could have said it."""
+    """The service's answers are authentic: signed, or by HTTPS. False: anyone on the way could have sent them."""

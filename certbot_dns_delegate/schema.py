@@ -17,7 +17,7 @@ HOST = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*", re.ASCII)
 
 
 class Secret:
-    """A value that must not be seen; only :meth:`reveal` gives it away."""
+    """A value that must not be shown; only :meth:`reveal` returns it."""
 
     __slots__ = ("_value",)
 
@@ -95,14 +95,14 @@ def _boolean(text: str) -> bool:
 
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
-        raise ValueError(f"{cited(text, 40)} is no port (1 to 65535)")
+        raise ValueError(f"{cited(text, 40)} is not a port (1 to 65535)")
     return int(text)
 
 
 def _duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?", text, re.ASCII)
     if match is None:
-        raise ValueError(f"{cited(text, 40)} is no duration such as 30s, 5m, 1h or 30d")
+        raise ValueError(f"{cited(text, 40)} is not a duration such as 30s, 5m, 1h or 30d")
     unit = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
     return timedelta(seconds=float(match[1]) * unit)
 
@@ -124,7 +124,7 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
         name = plain(parse_name(bare))
     if not HOST.fullmatch(name):
         hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""
-        raise ValueError(f"{cited(text, 60)} is no host name or address{hint}")
+        raise ValueError(f"{cited(text, 60)} is not a host name or address{hint}")
     return name, number
 
 
@@ -132,11 +132,11 @@ def _address(text: str) -> str:
     try:
         return str(ip_address(text.strip("[]")))
     except ValueError:
-        raise ValueError(f"{cited(text, 60)} is no IP address") from None
+        raise ValueError(f"{cited(text, 60)} is not an IP address") from None
 
 
 class _Url(str):
-    """Shows no user-info where whatever holds it is shown."""
+    """Its repr has no user-info."""
 
     __slots__ = ()
 
@@ -144,14 +144,14 @@ class _Url(str):
         return repr(bare(self))
 
 
-FORM = "is no URL of the form https://host[:port][/path]"
+FORM = "is not a URL of the form https://host[:port][/path]"
 ESCAPES = "; in a user name or password write / as %2F, ? as %3F, # as %23, @ as %40, [ as %5B"
 
 
 def split_url(text: str, schemes: Collection[str] = ("http", "https")) -> SplitResult:
     """The parts of an address.
 
-    :raises ValueError: with a sentence that shows nothing of it: what could not be read may be a password.
+    :raises ValueError: with a sentence that shows no part of it, because it may contain a password.
     """
     if not text.isprintable() or " " in text or "\\" in text:
         raise ValueError(f"{FORM}: it has a space, a backslash or a control character")
@@ -197,24 +197,24 @@ def parse_pattern(text: str) -> str:
     below = "*." if text.startswith("*.") else ""
     name = parse_name(text.removeprefix(below))
     if any(b"*" in label for label in name.labels):
-        raise ValueError(f"{cited(text, 100)}: a * stands only in front, as in *.example.com")
+        raise ValueError(f"{cited(text, 100)}: a * can only be the first label, as in *.example.com")
     return below + plain(name)
 
 
 def parse_template(text: str) -> str:
-    """A domain name in which ``{name}`` may stand for the certificate name.
+    """A domain name in which ``{name}`` is replaced by the certificate name.
 
     :raises ValueError: when it is none.
     """
     parse_name(text.replace("{name}", "name"))
     if set("{}") & set(text.replace("{name}", "", 1)):
-        raise ValueError(f"{cited(text, 100)}: only {{name}} is filled in, and once")
+        raise ValueError(f"{cited(text, 100)}: may have {{name}} once, and no other braces")
     return text.rstrip(".")
 
 
 def _template(text: str) -> str:
     if "{name}" not in text:
-        raise ValueError("must hold {name}, as in {name}.acme.example.net")
+        raise ValueError("must contain {name}, as in {name}.acme.example.net")
     return parse_template(text)
 
 

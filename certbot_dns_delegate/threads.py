@@ -129,7 +129,7 @@ def pause(seconds: float) -> None:
 
 
 class Once:
-    """Results, and failures, by kind and name."""
+    """Results and failures by kind and name: each look-up is made once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -123,8 +123,10 @@ def _everywhere(address: str) -> bool:
 
 
 def _in_the_way(theirs: str, ours: str) -> bool:
-    """Whether a listener there can be the reason: a wildcard is in the way of everything of its family, and that of
-    IPv6 perhaps of IPv4 (ipv6(7), IPV6_V6ONLY)."""
+    """Whether a listener there can be the reason.
+
+    A wildcard address blocks its whole family, and that of IPv6 perhaps IPv4 too (ipv6(7), IPV6_V6ONLY).
+    """
     there, here = ip_address(theirs), ip_address(ours)
     there = getattr(there, "ipv4_mapped", None) or there
     if there.version != here.version:

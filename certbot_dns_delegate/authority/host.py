@@ -1,4 +1,4 @@
-"""What this host says of itself, for the texts of ``errors``: its addresses, who listens on a port, and who may."""
+"""Facts about this host for the texts of ``errors``: its addresses, who listens on a port, and who may."""
 
 import socket
 import sys

@@ -1,4 +1,4 @@
-"""How often one network is answered over UDP, so that nobody can aim our replies at somebody else."""
+"""How often one network gets replies over UDP, so that our replies cannot be aimed at a third party."""
 
 import socket
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The server itself: one thread that answers on its addresses until it is told to stop."""
+"""The server itself: one thread that answers on its addresses until it is stopped."""
 
 import errno
 import selectors

@@ -38,7 +38,7 @@ SERVER_TTL = 60
 host that moved is found again in a minute.  These never change during an order."""
 
 _TIMERS = struct.pack("!IIII", 3600, 600, 86400, NEGATIVE_TTL)
-"""Refresh, retry, expire, minimum: only MINIMUM means anything, for nobody can transfer the zone."""
+"""Refresh, retry, expire, minimum: only MINIMUM has an effect, because the zone cannot be transferred."""
 
 _MAILBOX = b"\x06nobody\x07invalid\x00"
 """RNAME without a mailbox to promise, as RFC 6303 section 3 writes it."""
@@ -59,7 +59,7 @@ class ServedZone:
     :param servers: the NS names as the parent zone lists them, the first one being the SOA's MNAME, each
         with its IP addresses; addresses are served for names inside the zone only, and are required there
     :param values: the TXT values of each owner name
-    :param serial: of the SOA; as nobody can transfer the zone, any number by which its answers can be known
+    :param serial: of the SOA; because the zone cannot be transferred, any number by which its answers can be known
     """
 
     apex: Name

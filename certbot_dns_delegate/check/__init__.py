@@ -1,4 +1,4 @@
-"""``check``: the whole plan without writing, and everything that could make an issuance fail."""
+"""``check``: plans an order without writing, and checks everything that can make it fail."""
 
 import argparse
 import itertools
@@ -48,7 +48,7 @@ class Order:
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
-    """Whether every name could be issued for."""
+    """Check, and print every finding; whether an order for every name would succeed."""
     tally = Tally()
     shown = {None: set(Verdict), "warn": {Verdict.WARN, Verdict.FAIL}, "fail": {Verdict.FAIL}}[arguments.only]
     with Pool(WORKERS, "check") as pool:
@@ -104,7 +104,7 @@ def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Ta
 
 
 def _account(host: Host, server: str, account: str | None = None) -> str | None:
-    """The URI of Certbot's account at the CA; None where it is not known, as before the first certificate."""
+    """The URI of Certbot's account at the CA; None if it is not known, as before the first certificate."""
     try:
         return account_uri(host.config_dir, server, account)
     except AccountUnknown:
@@ -211,7 +211,7 @@ def _chain(planned: Planned) -> Iterator[Finding]:
 
 
 def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
-    """What is looked at once, however many names need it: each zone, each delegate's credentials."""
+    """Checks that are made once, however many names need them: each zone, and each delegate's credentials."""
     zones = {(each.target.delegate, each.target.zone.apex): each.target for each in plan.planned}
     for (title, _), target in zones.items():
         delegate = survey.settings.delegate(title)

@@ -23,7 +23,7 @@ MOST = 8
 
 
 def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Finding]:
-    """Every link outside the delegates, at every server of its zone."""
+    """One finding for each CNAME outside the delegates, from every server of its zone."""
     if planned and _is_by_resolvers(survey, planned):
         return
     owners = [planned.chain.start, *(a.target for a in planned.chain.aliases)] if planned else [wanted.owner]
@@ -35,7 +35,7 @@ def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Fi
 
 
 def _is_by_resolvers(survey: Survey, planned: Planned) -> bool:
-    """Whether the operator has said that no authoritative server can be asked from here."""
+    """Whether the settings say that no authoritative server can be asked from this host."""
     delegate = survey.settings.delegate(planned.target.delegate)
     return delegate is not None and delegate.watch is Watch.RESOLVERS
 
@@ -50,7 +50,7 @@ def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Findin
 
 
 def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], healthy: Verdict, wait: str) -> Finding:
-    """What the answers of all servers about one owner come to.
+    """One finding from the answers of all servers about one owner.
 
     :param healthy: the verdict when nothing is wrong with them.
     :param wait: the command line that waits until they agree.

@@ -14,7 +14,7 @@ TOPIC = "CAA"
 
 
 def look(survey: Survey, wanted: Wanted, server: str, account: str | None) -> Finding:
-    """What the CA would say to its CAA lookup.
+    """What the CA would find in its CAA lookup.
 
     :param server: the CA's directory URL.
     :param account: the URI of Certbot's account there.

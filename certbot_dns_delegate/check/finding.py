@@ -1,4 +1,4 @@
-"""A finding: how it is, what was seen, what to do; findings about several names that are alike are shown once."""
+"""A finding: a verdict, what was seen, and what to do; equal findings about several names are shown once."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,15 +10,15 @@ from certbot_dns_delegate.text import listed
 
 
 class Verdict(StrEnum):
-    """How a finding counts; the better stands first."""
+    """How a finding counts; the best comes first."""
 
     OK = "ok"
     NOTE = "note"
     """Good to know."""
     WARN = "warn"
-    """Works now, or is advice: does not change the exit code."""
+    """Works now, or is advice; the exit code stays 0."""
     FAIL = "fail"
-    """An issuance would fail."""
+    """An order would fail."""
 
 
 INDENT = " " * 6
@@ -26,7 +26,7 @@ INDENT = " " * 6
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check has to say."""
+    """The result of one check."""
 
     verdict: Verdict
     subject: str
@@ -60,7 +60,7 @@ class Finding:
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, with those that differ in their names alone as one, where the first of them was."""
+    """The findings, in order; those that differ only in their names become one, at the place of the first."""
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
         key = (finding.topic, finding.common) if finding.record else replace(finding, subject="")

@@ -1,4 +1,4 @@
-"""Values of runs that died which no later run could take away, once that has lasted for a day."""
+"""Values of dead runs that no later run could remove for a day."""
 
 import time
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Whether authoritative servers can be asked from this host at all, once a plan has failed for want of an answer."""
+"""Whether this host can ask authoritative servers at all; checked when a plan got no answer."""
 
 from collections.abc import Iterator, Sequence
 

@@ -19,7 +19,7 @@ TOPIC = "resolvers"
 
 
 def look(survey: Survey, wanted: Wanted, resolvers: Sequence[Resolver]) -> Iterator[Finding]:
-    """One finding where there are several resolvers; none where a single one cannot disagree."""
+    """One finding if there are several resolvers; a single one cannot disagree."""
     if survey.is_inside(wanted.owner) or len(resolvers) < 2:
         return
     answers: dict[str, list[str]] = defaultdict(list)

@@ -21,7 +21,7 @@ from certbot_dns_delegate.text import listed, plain, show, show_all
 from certbot_dns_delegate.timing import PATIENCE, Watch
 
 LONG_NEGATIVE_S = 60
-"""Seconds; above it, an answer "no such name" that somebody's resolver took too early is felt."""
+"""Seconds; with more, a resolver that asked too early causes failures for a noticeable time."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def ask(servers: Sequence[Server], apex: Name, owner: Name) -> dict[Server, Look
 
 
 def _mixed(label: bytes) -> bytes:
-    """Upper and lower case in turn, as resolvers that mix it against forgery send it."""
+    """Upper and lower case in turn, as resolvers send names to recognise forged replies (0x20)."""
     return bytes(c ^ 0x20 if i % 2 == 0 and chr(c).isalpha() and c < 128 else c for i, c in enumerate(label))
 
 
@@ -161,7 +161,7 @@ def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
 
 
 def _hosts(survey: Survey, cut: Cut, apex: Name) -> set[str]:
-    """The NS set of ``apex`` by the servers of one side of its zone cut: the parent's stands in a referral."""
+    """The NS set of ``apex`` as the servers of one side of its zone cut have it; the parent's is in a referral."""
     message = survey.zones.ask(cut, Question(apex, RdataType.NS)).message
     rdatas = rdatas_in([*message.answer, *message.authority], apex, RdataType.NS)
     return {plain(rdata.target) for rdata in rdatas}

@@ -1,4 +1,4 @@
-"""What the checks of one order share: its planning, and how they name the commands that help."""
+"""What the checks of one order share: its planning, and the command lines for their hints."""
 
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.lookup.recursive import Recursive

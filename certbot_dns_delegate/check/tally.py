@@ -22,7 +22,7 @@ class Tally:
         return not self._others and Verdict.FAIL not in self._worst.values()
 
     def add(self, names: Iterable[str]) -> None:
-        """These names are checked; nothing is known against them yet."""
+        """Add names that are being checked."""
         for name in names:
             self._worst.setdefault(name, Verdict.OK)
 
@@ -33,7 +33,7 @@ class Tally:
             self._worst[name] = max(self._worst.get(name, Verdict.OK), finding.verdict, key=WORSE.index)
 
     def fail(self) -> None:
-        """Something that is no name, as a renewal file, cannot be used."""
+        """Count something that is not a name, as a renewal file that cannot be used."""
         self._others += 1
 
     def has_failed(self, name: str) -> bool:

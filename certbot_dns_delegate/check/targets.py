@@ -1,4 +1,4 @@
-"""What stands at the targets, who shares them, and how full they are."""
+"""The targets: which values they hold already, which names share them, and how full they are."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ from certbot_dns_delegate.text import listed, printable, show
 from certbot_dns_delegate.timing import STALE_AT_MOST
 
 MANY = 10
-"""Values at one target: more make the answer large, and belong to nobody any more."""
+"""Values at one target; more make the answer large, and were probably forgotten."""
 
 
 def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Finding]:
     """One finding for each target that holds values or serves several names.
 
-    :param entries: what our journals say stands in DNS.
+    :param entries: the values that are in DNS according to our journals.
     """
     names: dict[Name, set[str]] = defaultdict(set)
     for planned in plan.planned:

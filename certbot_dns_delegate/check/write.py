@@ -1,4 +1,4 @@
-"""``check --write``: a probe value goes out, is seen everywhere and comes back; then, how wide the key is."""
+"""``check --write``: publishes a probe value and removes it; then tests what else the key can do."""
 
 import secrets
 import time
@@ -65,16 +65,16 @@ def _phases(host: Host, run: str, begin: float) -> str:
 
 
 class Told(StrEnum):
-    """What the service did with a value beside the target."""
+    """What the service did with a value at another name than the target."""
 
     TAKEN = "taken"
     REFUSED = "refused"
     DROPPED = "dropped"
-    """It said that all is well, and nothing was there."""
+    """It reported success, but serves nothing."""
 
 
 def _width(settings: Settings, host: Host, target: Target) -> Iterator[Finding]:
-    """Whether the credentials can write beside the target, or another type: what a thief of them would get."""
+    """Whether the credentials can write at other names or other types: what a thief could do with them."""
     delegate = settings.chosen(target.delegate)
     sibling = dns.name.Name([f"_{secrets.token_hex(8)}".encode(), *target.zone.apex.labels])
     subject, zone, owner = f"[{printable(delegate.title)}]", show(target.zone.apex), show(target.owner)

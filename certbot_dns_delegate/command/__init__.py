@@ -20,7 +20,7 @@ from certbot_dns_delegate.errors import DelegateError, NotPermitted
 from certbot_dns_delegate.text import command_line, printable
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""Beside SIGINT: what asks a process to end."""
+"""Signals that ask a process to end, besides SIGINT."""
 
 
 class Ended(BaseException):
@@ -86,7 +86,7 @@ def _run(argv: Sequence[str] | None, output: Output, err: TextIO) -> int:
 
 
 def _told(error: DelegateError | PermissionError, argv: Sequence[str]) -> DelegateError:
-    """The error, and for one of rights alone the same command with more of them."""
+    """The error; if only rights are missing, with the same command under sudo."""
     if isinstance(error, PermissionError):
         path = printable(str(error.filename or "a file"))
         error = NotPermitted(f"{path}: this user may not read it", command_line("ls", "-ld", str(error.filename)))

@@ -64,9 +64,9 @@ def _positionals(parser: argparse.ArgumentParser) -> str:
 
 
 def add_common(parser: Any, *, is_default: bool) -> None:
-    """The options that may stand before or behind the verb.
+    """The options that may come before or after the verb.
 
-    :param is_default: give them their defaults; behind the verb they must not undo what stood before it.
+    :param is_default: give them their defaults; after the verb they must not undo what came before it.
     """
 
     def add(*flags: str, default: Any = None, **options: Any) -> None:

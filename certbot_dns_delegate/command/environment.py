@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Host:
-    """Everything a verb may need, imported and made when it is first asked for."""
+    """Everything a verb may need; imported and made at its first use."""
 
     authenticator: str
     credentials: Path | None
@@ -55,7 +55,7 @@ class Host:
         )
 
     def command(self, *words: str) -> str:
-        """A command line to be pasted that means the same names, files and directories as this one."""
+        """A command line that can be pasted, with the same files and directories as this one."""
         return command_line(PROGRAM, *words, *self.given)
 
     @property
@@ -80,7 +80,7 @@ class Host:
     def settings(self) -> "Settings":
         """The settings of the chosen authenticator.
 
-        :raises UsageError: when nothing says which file holds them.
+        :raises UsageError: when no option and no renewal file names the file.
         :raises SettingsError: with everything that is wrong in it.
         """
         return self.load(self.authenticator, self.credentials or self._credentials_on_record())
@@ -103,7 +103,7 @@ class Host:
         return self._loaded[key]
 
     def _credentials_on_record(self) -> Path:
-        """The file that Certbot's renewal files name, where they all name the same."""
+        """The file that Certbot's renewal files name, if they all name the same one."""
         from certbot_dns_delegate.command import lineages
 
         on_record: dict[str, set[Path]] = defaultdict(set)

@@ -24,7 +24,7 @@ MOST_ROWS = 2_000_000
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
-    """Whether the history could be read; what it tells may be anything."""
+    """Print the rows; whether the history could be read, whatever is in it."""
     wanted = Selection(tuple(arguments.names), arguments.since, arguments.until, arguments.outcome, arguments.before)
     if arguments.stats or arguments.html is not None:
         return _summarise(arguments, wanted, host, output)

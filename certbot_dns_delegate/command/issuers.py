@@ -9,20 +9,20 @@ from certbot_dns_delegate.schema import split_url
 from certbot_dns_delegate.text import parse_name, plain
 
 TIMEOUT_S = 5.0
-"""For the CA's directory, beside which everything else waits."""
+"""Seconds for the CA's directory; everything else waits for it."""
 MOST = 65536
 """Bytes of a directory that are read; Let's Encrypt's has 1 KiB."""
 
 
 def value(issuer: str, account: str | None) -> str:
-    """What lets one account of one CA issue, by dns-01 alone (RFC 8657)."""
+    """The value that permits one account of one CA, with dns-01 only (RFC 8657)."""
     parameters = [f"accounturi={account}"] if account else []
     return "; ".join([issuer, *parameters, "validationmethods=dns-01"])
 
 
 @lru_cache
 def identities(server: str) -> Sequence[str]:
-    """The names that a CA goes by in CAA records, as its directory says; none when it does not say, or not to us.
+    """The names of a CA in CAA records, from its directory; empty if it has none, or cannot be read.
 
     Asked by the client for services: bounded in octets and seconds, no redirects, nothing of a ``.netrc``.
     """

@@ -37,7 +37,7 @@ class Lock:
 
         :param account: Certbot's id of the account, where it has several.
         :raises AccountUnknown: when Certbot has no such account, or several and none is named.
-        :raises LookupFailed: when the CA does not say how it is called in CAA records.
+        :raises LookupFailed: when the CA's directory does not have its name in CAA records.
         """
         server = host.server or lineages.DEFAULT_SERVER
         uri = account_uri(host.config_dir, server, account)
@@ -51,7 +51,7 @@ class Lock:
         return issuers.value(self.issuer, self.account)
 
     def beside(self, planning: Planning, wanted: Wanted) -> Advice:
-        """Whether the record is to be added to what stands at the name, and what to know about that."""
+        """Whether to add the record to those that the name has, and what to consider."""
         name = parse_name(wanted.identifier)
         if planning.is_inside(name):
             return Advice(True)  # where no resolver is asked before a value is there
@@ -72,7 +72,7 @@ class Lock:
         )
 
     def _joined(self, found: CAASet, wanted: Wanted) -> Advice:
-        """The record is one of a set, of which one that lets is enough."""
+        """The record joins a set, and one record that permits is enough."""
         own = Property(0, "issue", self.value)
         others = [record for record in found.records if record != own]
         is_to_add = own not in found.records
@@ -89,5 +89,5 @@ class Lock:
 
 
 def _told(records: Iterable[Property]) -> str:
-    """Records as text, escaped; in the same order however a server turns them."""
+    """Records as text, escaped and sorted: servers return them in any order."""
     return listed(sorted(printable(f'CAA {r.flags} {r.tag} "{r.value}"', MOST) for r in records), " and ")

@@ -20,7 +20,7 @@ from certbot_dns_delegate.text import cited, command_line, parse_name, plain, pr
 
 PREFIX = "_acme-challenge"
 HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
-"""What a certificate can name (RFC 1034 section 3.5; the underscore for internal CAs): safe in any format."""
+"""The characters of names in certificates (RFC 1034 section 3.5; the underscore for internal CAs)."""
 LONGEST_LINE = 1024
 """Bytes: a domain name as text with every octet escaped, as \\\\DDD, needs no more (RFC 1035 section 2.3.4)."""
 
@@ -37,7 +37,7 @@ class Wanted:
 
     @property
     def doubt(self) -> str:
-        """Why no public CA issues for it; empty where one may. A CA of one's own may do it all the same."""
+        """Why no public CA issues for it; empty if one may. An internal CA may do it."""
         # Host names have letters, digits and hyphens (CA/Browser Forum, Baseline Requirements 7.1.4.2.1).
         return "has an underscore, and no public CA issues for such a name" if "_" in self.identifier else ""
 
@@ -60,7 +60,7 @@ class Unusable:
 
 
 def parse(text: str) -> Wanted:
-    """A certificate name as a person writes it; that of its challenge is taken for it.
+    """A certificate name as a person writes it; ``_acme-challenge.`` in front is removed.
 
     :raises ValueError: saying why it is none.
     """
@@ -90,7 +90,7 @@ def parse(text: str) -> Wanted:
 
 
 def challenge_of(wanted: Wanted) -> Challenge:
-    """The challenge of a name, with the name itself for the value that only the CA could give."""
+    """The challenge of a name; the value, which only the CA can give, is the name itself."""
     return Challenge(wanted.identifier, wanted.owner, str(wanted))
 
 
@@ -129,7 +129,7 @@ def usable(text: str, where: str) -> Wanted | Unusable:
 
 
 def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:
-    """Numbered lines without empty ones and comments; of a line too long to be a name only the beginning."""
+    """Numbered lines, without empty ones and comments; a line that is too long to be a name is cut."""
     with _open(file, output) as stream:
 
         def read() -> bytes:

@@ -13,11 +13,11 @@ COLOURS = {"ok": "32", "note": "36", "warn": "33", "fail": "31"}
 
 
 class OutputLost(Exception):
-    """Standard output takes no more: its reader has gone (then there is nothing to say), or a disk is full."""
+    """Standard output cannot be written: the reader has gone (then the text is empty), or a disk is full."""
 
 
 class Output:
-    """Standard output for results, standard error for everything said on the way."""
+    """Standard output for results, standard error for messages."""
 
     def __init__(self, out: TextIO, err: TextIO, *, is_json: bool = False) -> None:
         self._out = out
@@ -34,7 +34,7 @@ class Output:
     def write(self, text: str) -> None:
         """Results as they are.
 
-        :raises OutputLost: when nobody takes them; so do the other methods that write results.
+        :raises OutputLost: when they cannot be written; so do the other methods that write results.
         """
         try:
             self._out.write(text)
@@ -63,7 +63,7 @@ class Output:
         return f"\x1b[{COLOURS[word]}m{padded}\x1b[0m" if self.has_colour else padded
 
     def say(self, text: str) -> None:
-        """A line on standard error; where that is full or closed, nothing is lost that a program waits for."""
+        """A line on standard error; if it is full or closed, no result is lost."""
         self.progress("")
         with suppress(OSError):
             self._err.write(text + "\n")
@@ -76,7 +76,7 @@ class Output:
             self.say(f"warning: {text}")
 
     def error(self, error: DelegateError) -> None:
-        """What ended the verb."""
+        """The error that ended the verb."""
         if self.is_json:
             self.write(json.dumps({"errors": [error_record(e) for e in flat(error)]}) + "\n")
             self.flush()

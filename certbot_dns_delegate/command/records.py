@@ -25,7 +25,7 @@ from certbot_dns_delegate.threads import Pool
 TOGETHER = 100
 """Names that are looked up at once for ``--missing``."""
 REMEMBERED = 100_000
-"""Names, of 350 bytes each: a stream may have any number, and who writes a name twice seldom does so far apart."""
+"""Names, of 350 bytes each: a stream may have any number of them, and duplicates are usually close together."""
 HASHED = 20
 """Octets of the digest in a label: 32 letters, and no two of 2**80 names alike."""
 COLUMNS = ("name", "owner", "ttl", "type", "value")
@@ -49,7 +49,7 @@ class Line:
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
-    """Whether a record could be given for every name."""
+    """Print the records; whether every name has one."""
     _ = host.settings  # what is wrong with them is wrong for every name: told once, before the first line
     is_well = True
     form = "json" if arguments.json else arguments.format
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
 def _advised(
     given: Iterator[Wanted | Unusable], lock: Lock | None, host: Host
 ) -> Iterator[tuple[Wanted | Unusable, Advice]]:
-    """Each name with what is to be said about its CAA record, which is looked for in many at once."""
+    """Each name with the advice about its CAA record; the records of many names are looked up at once."""
     if lock is None:
         yield from ((each, Advice(False)) for each in given)
         return
@@ -115,7 +115,7 @@ def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterat
 
 
 def once(given: Iterable[Wanted | Unusable], most: int) -> Iterator[Wanted | Unusable]:
-    """Each name once, though its wildcard is there too.
+    """Each name once: a name and its wildcard need the same record.
 
     :param most: how many names are remembered for that.
     """
@@ -181,7 +181,7 @@ def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wante
 
 
 def label_of(wanted: Wanted) -> str:
-    """A label that no other name has, and that does not show the name."""
+    """A label that no other name has, and that does not reveal the name."""
     digest = hashlib.sha256(wanted.identifier.encode()).digest()[:HASHED]
     return base64.b32encode(digest).decode().lower()
 

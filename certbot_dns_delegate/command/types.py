@@ -10,7 +10,7 @@ LONGEST_TTL_S = 2**31 - 1
 
 
 class UsageError(Exception):
-    """The arguments do not fit together: exit code 2."""
+    """The arguments cannot be used together: exit code 2."""
 
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -26,7 +26,7 @@ def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def target(text: str) -> str:
-    """A template with a word in it that tells names apart."""
+    """A template with a word in it that differs for each name."""
     word = "{hash}" if "{hash}" in text else "{name}"
     TEMPLATE.parse(text.replace(word, "{name}"))
     return text

@@ -20,7 +20,7 @@ ROOMS = {"check", "monitor"}
 
 @dataclass(frozen=True)
 class Verb:
-    """One thing the command does; the module of its name does it, and is imported when it is used."""
+    """One verb of the command; a module of that name runs it, and is imported when it is used."""
 
     name: str
     help: str
@@ -33,7 +33,7 @@ class Verb:
     """Adds the verb's own options."""
 
     def run(self, arguments: argparse.Namespace, host: "Host", output: "Output") -> bool:
-        """Do it; whether all is well."""
+        """Run the verb; whether all is well."""
         return bool(import_module(self.module).run(arguments, host, output))
 
     @property

@@ -11,15 +11,15 @@ from certbot_dns_delegate.lookup.everywhere import ask_each
 from certbot_dns_delegate.order.planning import Planning
 
 FIRST_STEP_S, LONGEST_STEP_S = 2.0, 30.0
-"""Between two looks; each step is 1.5 times the one before."""
+"""Seconds between two rounds of questions; each step is 1.5 times the one before."""
 
 
 def until_agreed(
     planning_of: Callable[[], Planning], wanted: Sequence[Wanted], host: Host, limit_s: float
 ) -> list[Wanted]:
-    """Look until every authoritative server gives the same CNAME for every name, or time is up.
+    """Ask until every authoritative server returns the same CNAME for every name, or time is up.
 
-    Only these servers are asked, and no resolver, so that none remembers "no such name" meanwhile.
+    No resolver is asked, so none remembers "no such name" meanwhile.
 
     :param planning_of: makes one that remembers nothing.
     :returns: the names that are still waited for.

@@ -1,4 +1,4 @@
-"""``monitor``: the delegations of a fleet, streaming: names in, JSON lines out, the same memory for any number."""
+"""``monitor``: checks the delegations of many names as a stream: names in, rows out, in constant memory."""
 
 import argparse
 import itertools
@@ -25,7 +25,7 @@ from certbot_dns_delegate.state.fleet import UNDELEGATED, Fleet, Known, Networks
 from certbot_dns_delegate.text import command_line, printable
 
 TOGETHER = 500
-"""Names in one batch: enough that its slowest name costs little of the whole."""
+"""Names in one batch: so many that the slowest of them costs little."""
 
 DELEGATED = {OK, WILDCARD}
 UNCERTAIN = {BROKEN, delegation.LOOP, delegation.LONG, UNUSABLE}
@@ -48,7 +48,7 @@ STATES = (
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
-    """Whether every delegation that was shown is well."""
+    """Print the rows; whether every one of them is ok."""
     begin = time.monotonic()
     settings = host.settings
     unknown = [delegate.title for delegate in settings.delegates if delegate.suffix is None]
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
 def _batches(
     arguments: argparse.Namespace, output: Output, database: Connection, started: float, tally: Counter[str]
 ) -> Iterator[Batch]:
-    """The names to look at; those that the resumed pass has looked at are counted only."""
+    """The names to check; those that a resumed run has checked already are only counted."""
     lines = names.lines(arguments.names, arguments.file, output)
     while batch := list(itertools.islice(lines, TOGETHER)):
         if arguments.resume:
@@ -115,7 +115,7 @@ def _batches(
 
 
 def _key(text: str) -> str:
-    """The name as it is recorded, where it was written plainly; another is looked at once more."""
+    """The name as it is recorded; one that was written in another way is checked again."""
     return text.strip().rstrip(".").lower()
 
 
@@ -126,7 +126,7 @@ def _judged(
     database: Connection,
     serving: Mapping[str, Networks],
 ) -> tuple[list[dict[str, object]], dict[str, Known]]:
-    """What each standing means beside what was known, as records to show, and what is known then."""
+    """The rows to show, from what was found now and what was known before; and what is known then."""
     now = time.time()
     known = Fleet.known(database, [standing.name for standing in standings])
     usable = [standing.name for standing in standings if standing.state != UNUSABLE]

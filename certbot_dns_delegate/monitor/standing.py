@@ -1,4 +1,4 @@
-"""How delegations of many names stand: what a worker of ``monitor`` finds out, without any memory."""
+"""The state of the delegations of many names: what a worker of ``monitor`` finds out, without any memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ Route = Callable[[Name], Delegate | None]
 def look(
     settings: Settings, recursive: Recursive, names: Sequence[Wanted], serving: Mapping[str, Networks]
 ) -> list[Standing]:
-    """The standing of each name, in their order.
+    """The state of each name, in their order.
 
     :param serving: our networks, by the title of the delegate; where there are none, no address is asked for.
     """

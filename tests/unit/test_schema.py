@@ -33,18 +33,18 @@ def test_hosts(text: str, host: str, port: int) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("192.0.2.1:53", "'192.0.2.1:53' is no host name or address; a port is written as in 192.0.2.53@5353"),
-        ("ns1.example:53", "'ns1.example:53' is no host name or address; a port is written as in 192.0.2.53@5353"),
-        ("192.0.2.256", "'192.0.2.256' is no host name or address"),
-        ("ns1 example", "'ns1 example' is no host name or address"),
-        ("https//ns1", "'https//ns1' is no host name or address"),
-        ("ns1@0", "'0' is no port (1 to 65535)"),
-        ("ns1@65536", "'65536' is no port (1 to 65535)"),
-        ("ns1@", "'' is no port (1 to 65535)"),
-        ("ns1@١", "'١' is no port (1 to 65535)"),
+        ("192.0.2.1:53", "'192.0.2.1:53' is not a host name or address; a port is written as in 192.0.2.53@5353"),
+        ("ns1.example:53", "'ns1.example:53' is not a host name or address; a port is written as in 192.0.2.53@5353"),
+        ("192.0.2.256", "'192.0.2.256' is not a host name or address"),
+        ("ns1 example", "'ns1 example' is not a host name or address"),
+        ("https//ns1", "'https//ns1' is not a host name or address"),
+        ("ns1@0", "'0' is not a port (1 to 65535)"),
+        ("ns1@65536", "'65536' is not a port (1 to 65535)"),
+        ("ns1@", "'' is not a port (1 to 65535)"),
+        ("ns1@١", "'١' is not a port (1 to 65535)"),
         ("@53", "'' names no domain"),
         ("a..b", "'a..b' is not a domain name: A DNS label is empty."),
-        ("\x1b[31m@53", r"'\x1b[31m@53' is no host name or address"),
+        ("\x1b[31m@53", r"'\x1b[31m@53' is not a host name or address"),
     ],
 )
 def test_hosts_that_are_none(text: str, problem: str) -> None:
@@ -65,7 +65,7 @@ def test_durations(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "-1s", "1w", "1e3", "s", "1 000", "٣", "9999999"])
 def test_durations_that_are_none(text: str) -> None:
     """Anything else is refused with examples of what is meant."""
-    with pytest.raises(ValueError, match="is no duration such as 30s, 5m, 1h or 30d"):
+    with pytest.raises(ValueError, match="is not a duration such as 30s, 5m, 1h or 30d"):
         schema.DURATION.parse(text)
 
 
@@ -162,7 +162,7 @@ PASSWORDS = [
 @pytest.mark.parametrize("host", ["dns.internal:8081", "dns℀internal", "dns.internal:99999", "[::1", ""])
 def test_an_address_that_cannot_be_read_shows_nothing_of_its_password(password: str, host: str) -> None:
     """A base64 password has a slash often; the sentence says how it is written."""
-    with pytest.raises(ValueError, match=r"^is no URL of the form https://host\[:port\]\[/path\]") as caught:
+    with pytest.raises(ValueError, match=r"^is not a URL of the form https://host\[:port\]\[/path\]") as caught:
         schema.URL.parse(f"https://admin:{password}@{host}")
     shown = str(caught.value)
     assert not any(part in shown for part in ("admin", "S3c", "S3", "etPass", "12", "internal"))

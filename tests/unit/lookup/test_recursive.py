@@ -230,7 +230,7 @@ def test_resolvers_of_the_option() -> None:
 NO_RESOLVERS = [
     ("", "it is empty"),
     ("dns.example", "dns.example: must be an address: a name would have to be resolved first"),
-    ("192.0.2.1@0", "192.0.2.1@0: '0' is no port (1 to 65535)"),
+    ("192.0.2.1@0", "192.0.2.1@0: '0' is not a port (1 to 65535)"),
     ("tls://dns.example", "tls://dns.example: 'dns.example' does not appear to be an IPv4 or IPv6 address"),
     ("https:///x", "https:///x: has no host name"),
 ]

@@ -202,11 +202,11 @@ nothing
         "* line 1: stray is above the first [section]\n"
         "* line 4: [acme.example.net] unknown key sever; did you mean server?\n"
         "* line 7: [acme.example.net] unknown key tsig_algoritm; did you mean tsig_algorithm?\n"
-        "* line 8: [acme.example.net] timeout 'soon' is no duration such as 30s, 5m, 1h or 30d\n"
+        "* line 8: [acme.example.net] timeout 'soon' is not a duration such as 30s, 5m, 1h or 30d\n"
         "* line 2: [acme.example.net] server is missing: The primary, as name or address, @port optional; several are"
         " tried in order.\n"
         "* line 9: [ACME.example.net.] a second section for this name\n"
-        "* line 11: [ACME.example.net.] server '192.0.2.1:53' is no host name or address; a port is written as in"
+        "* line 11: [ACME.example.net.] server '192.0.2.1:53' is not a host name or address; a port is written as in"
         " 192.0.2.53@5353\n"
         "* line 13: [ACME.example.net.] both tsig_secret and tsig_secret_file are set\n"
         "* line 16: [b.example.net] there is no provider 'rfc2137'; did you mean rfc2136?\n"
@@ -219,8 +219,8 @@ nothing
         f"* line 32: [overides] provider is missing: {known}; did you mean overrides?\n"
         "* line 34: [bad..title] the title must be a domain name: 'bad..title' is not a domain name: A DNS label is"
         " empty.\n"
-        "* line 36: [overrides] a.example: '{nam}.acme.example.net': only {name} is filled in, and once\n"
-        "* line 37: [overrides] w*.example: 'w*.example': a * stands only in front, as in *.example.com"
+        "* line 36: [overrides] a.example: '{nam}.acme.example.net': may have {name} once, and no other braces\n"
+        "* line 37: [overrides] w*.example: 'w*.example': a * can only be the first label, as in *.example.com"
     )
 
 
@@ -403,8 +403,8 @@ def test_what_another_plugin_may_have_in_its_file(tmp_path: Path, line: str, tol
         (THEIRS.replace("dns_rfc2136_server", "x"), "dns_rfc2136_server is missing: The primary, as"),
         (THEIRS.replace("192.0.2.1", "192.0.2.1:53"), "line 1: dns_rfc2136_server '192.0.2.1:53' is no host"),
         (THEIRS.replace("SHA512", "SHA513"), "line 4: dns_rfc2136_algorithm 'HMAC-SHA513' is none of"),
-        (THEIRS + "dns_rfc2136_port = 70000\n", "line 1: dns_rfc2136_server '70000' is no port (1 to 65535)"),
-        (THEIRS + "dns_rfc2136_port = dns\n", "line 5: dns_rfc2136_port 'dns' is no port (1 to 65535)"),
+        (THEIRS + "dns_rfc2136_port = 70000\n", "line 1: dns_rfc2136_server '70000' is not a port (1 to 65535)"),
+        (THEIRS + "dns_rfc2136_port = dns\n", "line 5: dns_rfc2136_port 'dns' is not a port (1 to 65535)"),
         (THEIRS.replace(SECRET, "abc"), "line 3: dns_rfc2136_secret is not base64: copy it whole, with the = at"),
         (
             THEIRS + "dns_delegate_rfc2136_tsig_key_file = no\n",
