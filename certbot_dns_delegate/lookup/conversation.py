@@ -341,6 +341,11 @@ class Conversation:
             if stream.replies or self._tcp_window > 1:
                 self._tcp_window = max(1, min(self._tcp_window, stream.replies))
                 self._tcp_waiting.extendleft(reversed(again))
+                if self.tls and stream.replies:
+                    # A handshake each time takes long, and it is a resolver of our choice that goes on answering.
+                    for pending in self.outstanding:
+                        pending.started = time.monotonic()
+                        pending.due = pending.started + pending.patience_s
                 self._pump()
                 return
         self._tcp_failure = reason

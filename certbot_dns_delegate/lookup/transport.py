@@ -152,18 +152,15 @@ class Stream(Way):
         """Send what waits and read what has arrived."""
         try:
             if self._is_set_up():
-                if mask & selectors.EVENT_WRITE and self._out:
+                if self._out:
                     self._write()
                 if mask & selectors.EVENT_READ:
                     yield from self._read()
-                if self.socket is not None:
-                    self._watch(_BOTH if self._out else selectors.EVENT_READ)
-        except ssl.SSLWantReadError:
-            self._watch(selectors.EVENT_READ)
+                self._watch(_BOTH if self._out else selectors.EVENT_READ)
         except ssl.SSLWantWriteError:
             self._watch(_BOTH)
-        except BlockingIOError:
-            pass
+        except (ssl.SSLWantReadError, BlockingIOError):
+            self._watch(_BOTH if self._out and self._is_secured else selectors.EVENT_READ)
         except ssl.SSLCertVerificationError as error:
             why = f"a certificate that does not verify ({printable(error.verify_message)})"
             self.conversation.end_stream(self, why)

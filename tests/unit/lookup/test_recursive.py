@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import http.server
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import dns.flags
 import dns.message
@@ -29,7 +22,6 @@ from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_res
 from certbot_dns_delegate.lookup.resolvconf import nameservers
 from certbot_dns_delegate.model import Server as ServerAddress
 from certbot_dns_delegate.text import cited
-from tests.e2e.lab.certificates import Authority
 from tests.servers import (
     Behaviour,
     BogusEde,
@@ -368,131 +360,3 @@ def test_link_local_resolver() -> None:
         missing = own.address.partition("%")[0] + "%nowhere0"
         with pytest.raises(LookupFailed, match=r"nowhere0@[0-9]+ said no interface nowhere0"):
             Recursive([Resolver(ServerAddress(missing, own.port))]).ask(OWNER, CNAME)
-
-
-# TLS and HTTPS
-
-
-@pytest.fixture
-def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """A certificate authority that this process trusts."""
-    made = Authority(tmp_path / "ca")
-    monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
-    return made
-
-
-def context(authority: Authority, address: str) -> ssl.SSLContext:
-    """TLS as `dns.test` and as an address."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(*authority.issue("dns.test", address))
-    return made
-
-
-@contextlib.contextmanager
-def over_tls(plain: Server, tls: ssl.SSLContext) -> Iterator[int]:
-    """The port of a TLS front of a resolver; it answers in reverse order, as RFC 7858 lets it."""
-    with socket.create_server((plain.address, 0)) as listener:
-        stopping = threading.Event()
-
-        def serve() -> None:
-            while not stopping.is_set():
-                with contextlib.suppress(OSError):
-                    connection, _ = listener.accept()
-                    with connection, tls.wrap_socket(connection, server_side=True) as client:
-                        client.settimeout(0.1)
-                        relay(client)
-
-        def relay(client: ssl.SSLSocket) -> None:
-            with socket.create_connection((plain.address, plain.port)) as behind, contextlib.suppress(TimeoutError):
-                replies = []
-                while True:
-                    try:
-                        wire = client.recv(65535)
-                    except TimeoutError:
-                        break
-                    if not wire:
-                        return
-                    while wire:
-                        size = 2 + int.from_bytes(wire[:2], "big")
-                        behind.sendall(wire[:size])
-                        wire = wire[size:]
-                        length = int.from_bytes(behind.recv(2, socket.MSG_WAITALL), "big")
-                        replies.append(length.to_bytes(2, "big") + behind.recv(length, socket.MSG_WAITALL))
-                for reply in reversed(replies):
-                    client.sendall(reply)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            stopping.set()
-            with contextlib.suppress(OSError):
-                socket.create_connection(listener.getsockname(), 1).close()
-            thread.join()
-
-
-@pytest.mark.parametrize("verify_as", ["dns.test", "address"])
-def test_tls(authority: Authority, verify_as: str) -> None:
-    """The certificate must show the name, or the address where none is given; answers may come in any order."""
-    with server() as plain, over_tls(plain, context(authority, plain.address)) as port:
-        suffix = "" if verify_as == "address" else f"#{verify_as}"
-        ours = Recursive(parse_resolvers(f"tls://{plain.address}@{port}{suffix}"))
-        answers = ours.ask_all([(OWNER, CNAME), (name("customer.test."), A)])
-        assert all(isinstance(reply, Reply) and reply.transport == "tls" for reply in answers.values())
-        assert rdatas_in(answers[OWNER, CNAME].message.answer, OWNER, CNAME)  # type: ignore[union-attr]  # a failure fails the test too
-
-
-def test_tls_with_another_name(authority: Authority) -> None:
-    """A certificate for another name is refused, and the error says so."""
-    with server() as plain, over_tls(plain, context(authority, plain.address)) as port:
-        with pytest.raises(LookupFailed) as caught:
-            Recursive(parse_resolvers(f"tls://{plain.address}@{port}#dns.quad9.net")).ask(OWNER, CNAME)
-        assert plain.questions == []
-        assert caught.value.problem == (
-            f"{OWNER} CNAME: no resolver has an answer: tls://{plain.address}@{port} said a certificate that does not"
-            " verify (Hostname mismatch, certificate is not valid for 'dns.quad9.net'.)"
-        )
-        assert caught.value.hint.startswith(f"dig +tls @{plain.address} -p {port} {OWNER} CNAME")
-
-
-def test_tls_at_a_port_without_it() -> None:
-    """A server that speaks no TLS is told, and the next resolver asked."""
-    with server() as plain, server() as second:
-        first = Resolver(ServerAddress(plain.address, plain.port), "tls", "dns.test")
-        assert Recursive([first, resolver(second)]).ask(OWNER, CNAME).transport == "udp"
-
-
-def test_https(authority: Authority) -> None:
-    """DNS over HTTPS, by a URL."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            wire = base64.urlsafe_b64decode(parse_qs(urlsplit(self.path).query)["dns"][0] + "==")
-            self.reply(wire)
-
-        def do_POST(self) -> None:
-            self.reply(self.rfile.read(int(self.headers["content-length"])))
-
-        def reply(self, wire: bytes) -> None:
-            answer = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
-            self.send_response(200 if self.path.startswith("/dns-query") else 404)
-            self.send_header("content-type", "application/dns-message")
-            self.end_headers()
-            self.wfile.write(answer.to_wire())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        served.socket = context(authority, "127.0.0.1").wrap_socket(served.socket, server_side=True)
-        thread = threading.Thread(target=served.serve_forever)
-        thread.start()
-        try:
-            url = f"https://127.0.0.1:{served.server_address[1]}"
-            assert Recursive(parse_resolvers(f"{url}/dns-query")).ask(OWNER, CNAME).transport == "https"
-            with pytest.raises(LookupFailed, match=f"{url}/other said malformed"):
-                Recursive(parse_resolvers(f"{url}/other")).ask(OWNER, CNAME)
-        finally:
-            served.shutdown()
-            thread.join()

@@ -1,0 +1,29 @@
+"""Resolvers by TLS and by HTTPS, asked about many names at once."""
+
+import dns.name
+import pytest
+from dns.rdatatype import CNAME
+
+from certbot_dns_delegate.lookup.message import Reply
+from certbot_dns_delegate.lookup.recursive import Recursive, parse_resolvers
+from tests.e2e.lab import Lab, unbound
+
+KEYS = [(dns.name.from_text(f"_acme-challenge.e{number:03}.customer.test."), CNAME) for number in range(100)]
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tls", "https"])
+def test_many_names(lab: Lab, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is answered, by whatever way."""
+    forms = {
+        "udp": lab.resolver,
+        "tls": f"tls://{lab.resolver}#{unbound.NAME}",
+        "https": f"https://{lab.resolver}/dns-query",
+    }
+    if scheme == "https" and not lab.unbound.https:
+        pytest.skip("this Unbound has no DNS over HTTPS")
+    lab.set_customer({f"_acme-challenge.e{number:03}.customer.test.": "CNAME e.acme.test." for number in range(100)})
+    monkeypatch.setenv("SSL_CERT_FILE", str(lab.authority.file))
+    recursive = Recursive(parse_resolvers(forms[scheme]))
+    answers = recursive.ask_all(KEYS)
+    assert {answer.transport if isinstance(answer, Reply) else str(answer) for answer in answers.values()} == {scheme}
+    assert all(isinstance(answer, Reply) and answer.message.answer for answer in answers.values())
