@@ -66,6 +66,16 @@ class Doubt:
         return f"{self.problem}; hint: {self.hint}"
 
 
+class Askable(StrEnum):
+    """Who can be asked, from this host, whether a zone serves a value."""
+
+    SERVERS = "its servers"
+    WRITER = "the server that takes the updates, with the key that chooses the view"
+    """It is the zone's only server, or what the others show unsigned is another view."""
+    NOBODY = "nobody"
+    """No published server can be asked at all."""
+
+
 @dataclass(frozen=True)
 class Zone:
     """A zone, from the answers of its parent's servers and its own."""
@@ -82,6 +92,9 @@ class Zone:
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
     """What is wrong, but does not prevent an issuance; in sentences."""
+    askable: Askable = Askable.SERVERS
+    why: str = ""
+    """Why nobody can be asked: who answered what."""
     refresh: int = 86_400
     """Seconds after which a secondary that missed a NOTIFY looks for changes by itself: REFRESH of the SOA (RFC 1035
     section 3.3.13)."""
@@ -152,6 +165,25 @@ class Target:
     present: RRset = RRset()
     hides: tuple[str, ...] = ()
     """Types of records that a wildcard gives at the owner, as long as it has no records (RFC 4592 section 2.2.1)."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a service's own server has at a name: for services that are asked before any resolver."""
+
+    server: Server | None
+    """Who said so; None: nobody was asked, the settings say which zone it is."""
+    zone: Name
+    """The apex of the server's zone that the name lies in."""
+    alias: Name | None = None
+    """The target of a CNAME that stands at the name itself. A wildcard's does not count: a value stops its synthesis
+    (RFC 4592 section 2.2.1)."""
+    present: RRset = RRset()
+    negative_ttl: int = 0
+    """As in :class:`Zone`."""
+    serial: int | None = None
+    is_by_key: bool = False
+    """The question was signed, and the key may have chosen the view."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ STALE_AT_MOST = timedelta(seconds=60)
 """Let's Encrypt's resolvers are said to keep no answer longer (https://community.letsencrypt.org/t/126670)."""
 
 
+AS_CERTBOT = timedelta(seconds=60)
+"""What certbot-dns-rfc2136 sleeps when no option says otherwise; the one fixed wait that we make."""
+
+
 class Watch(StrEnum):
     """Who is asked whether the values are there."""
 

@@ -11,6 +11,7 @@ from tests.e2e.lab.lab import Lab
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when any test was skipped")
+    parser.addoption("--dropin", action="store_true", help="every row of tests/dropin, not only the short part")
     parser.addoption("--kills", type=int, default=50, help="how many killed runs must have left something")
 
 

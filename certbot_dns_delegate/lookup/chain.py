@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import dns.name
 import dns.rcode
@@ -17,11 +18,15 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.rounds import Rounds
 from certbot_dns_delegate.lookup.step import Step, call, resolve
 from certbot_dns_delegate.lookup.zone import Found, Zones
-from certbot_dns_delegate.model import Alias, Chain
+from certbot_dns_delegate.model import Alias, Chain, Content
 from certbot_dns_delegate.text import show
 
 MOST_ALIASES = 8
 """CNAMEs in a row. Unbound and BIND give up beyond 11 (max-query-restarts), and a CA's limit is not published."""
+
+
+Inside = Callable[[Name, Name], Step[tuple[Found | Content, Alias | None]]]
+"""What stands at a name inside the delegate with a suffix, and the CNAME there, if it is to be followed."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,8 @@ class Followed:
     """A chain, and what stands at its target."""
 
     chain: Chain
-    found: Found | None
-    """What the authoritative servers say about the target; None outside every delegate."""
+    found: Found | Content | None
+    """What the authoritative servers, or the service itself, have at the target; None outside every delegate."""
     exists: bool = True
     """Whether the target's name exists; only known for certain outside every delegate."""
     denied_by: Name | None = None
@@ -48,16 +53,18 @@ class Follower:
         is_own: Callable[[Name, Name], bool] | None = None,
         *,
         suffix_waits: bool = False,
+        inside: Inside | None = None,
     ) -> None:
         """
         :param zones: asked inside the delegates; None: a chain ends where it enters one.
         :param suffix_of: the suffix of the delegate that a name lies in; None: the resolver may be asked.
         :param is_own: whether a target belongs to one start alone, so that no wildcard has made it: a question less.
         :param suffix_waits: ``suffix_of`` asks a service.
+        :param inside: looks into delegates instead of ``zones``.
         """
         self._rounds = Rounds(Asker(), recursive) if zones is None else zones.rounds
         self._suffix_of = suffix_of
-        self._zones = zones
+        self._inside = inside or (None if zones is None else partial(authority, zones))
         self._is_own = is_own or is_made_for
         self._suffix_waits = suffix_waits
 
@@ -82,11 +89,12 @@ class Follower:
         chain = Chain(start)
         while True:
             suffix = yield from self._suffix(chain.target)
-            if suffix is not None and self._zones is None:
+            if suffix is not None and self._inside is None:
                 return Followed(chain, None)
             try:
-                if suffix is not None and self._zones is not None:
-                    followed, alias = yield from self._ask_authority(chain, suffix, self._zones)
+                if suffix is not None and self._inside is not None:
+                    found, alias = yield from self._inside(chain.target, suffix)
+                    followed = Followed(chain, found)
                 else:
                     followed, alias = yield from self._ask_resolver(chain)
             except LookupFailed as error:
@@ -126,19 +134,19 @@ class Follower:
         reply = (yield from resolve([], [(below, RdataType.CNAME)])).get((below, RdataType.CNAME))
         return isinstance(reply, Reply) and alias_in(reply.message, below) == link
 
-    def _ask_authority(self, chain: Chain, suffix: Name, zones: Zones) -> Step[tuple[Followed, Alias | None]]:
-        owner = chain.target
-        found = yield from zones.look(owner, suffix)
-        followed = Followed(chain, found)
-        link = alias_in(found.reply.message, owner)
-        if link is None:
-            return followed, None
-        target, is_dname = link
-        below = None if is_dname else name_below(owner)
-        # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
-        if below and alias_in((yield from zones.look(below, suffix)).reply.message, below) == link:
-            return followed, None
-        return followed, Alias(owner, target, str(found.reply.ask.server), is_dname)
+
+def authority(zones: Zones, owner: Name, suffix: Name) -> Step[tuple[Found, Alias | None]]:
+    """What the authoritative servers that the world knows have at a name inside a delegate: an :data:`Inside`."""
+    found = yield from zones.look(owner, suffix)
+    link = alias_in(found.reply.message, owner)
+    if link is None:
+        return found, None
+    target, is_dname = link
+    below = None if is_dname else name_below(owner)
+    # A TXT record at the owner stops the synthesis (RFC 4592 section 2.2.1), so this is the place to write.
+    if below and alias_in((yield from zones.look(below, suffix)).reply.message, below) == link:
+        return found, None
+    return found, Alias(owner, target, str(found.reply.ask.server), is_dname)
 
 
 def is_made_for(start: Name, target: Name) -> bool:

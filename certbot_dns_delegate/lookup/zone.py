@@ -14,7 +14,7 @@ from certbot_dns_delegate.lookup.answer import addresses_in, negative_ttl, rdata
 from certbot_dns_delegate.lookup.apex import apex_around
 from certbot_dns_delegate.lookup.asker import Asker
 from certbot_dns_delegate.lookup.cut import Allowance, Budget, Cut, Inquiry
-from certbot_dns_delegate.lookup.descent import Descent, Found
+from certbot_dns_delegate.lookup.descent import Descent, Found, apex_of
 from certbot_dns_delegate.lookup.dossier import Dossier
 from certbot_dns_delegate.lookup.hosts import ADDRESS, MOST_HOSTS, Named, merged
 from certbot_dns_delegate.lookup.message import Question, Reply
@@ -80,6 +80,41 @@ class Zones:
         return answers.replies[0]
 
     # Look-ups
+
+    def look_at(self, servers: Sequence[Server], above: Name, owner: Name) -> Step[Found]:
+        """What given servers have at ``owner``, instead of those that the way down leads to.
+
+        :param above: the apex of their zone, or a name above it.
+        :raises LookupFailed: when none of them answers with authority.
+        """
+        cut = Cut(above, tuple(servers))
+        (answers,) = yield from hear(Inquiry(cut, Question(owner, RdataType.TXT), self._allowance()))
+        replies = [reply for reply in answers.replies if reply.is_authoritative]
+        if not replies:
+            raise answers.failure
+        return Found(owner, replies[0], cut, tuple(replies))
+
+    def apex(self, found: Found) -> Step[Zone]:
+        """The zone that an owner was found in, as its own servers tell it, and nothing of what surrounds it."""
+        apex, soa = yield from apex_around(found, self._descent.told, self._allowance())
+        ttl, serial = (negative_ttl(soa), soa[0].serial) if soa is not None else (0, None)
+        return Zone(apex, found.cut.servers, negative_ttl=ttl, serial=serial)
+
+    def published(self, server: Server, apex: Name) -> Step[tuple[Server, ...]]:
+        """The servers in a zone's NS RRset as one of its servers has it; empty where none of them can be asked."""
+        cut, allowance = Cut(apex, (server,)), self._allowance()
+        (answers,) = yield from hear(Inquiry(cut, Question(apex, RdataType.NS), allowance))
+        if not answers.replies:
+            return ()
+        reply = answers.replies[0]
+        dossier = Dossier(Found(apex, reply, cut, ()), apex, None, allowance, ns=reply)
+        hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, apex, RdataType.NS)]
+        additional = [*reply.message.additional, *(yield from self._glue(dossier, hosts))]
+        named = Named(apex, hosts, additional, is_ours=True)
+        servers = tuple(dict.fromkeys(merged((yield from self._descent.hosts.servers(named, allowance)))))
+        soa = Inquiry(Cut(apex, servers), Question(apex, RdataType.SOA), allowance, of_all=True)
+        (answers,) = yield from hear(soa)
+        return servers if any(apex_of(reply, soa.cut) == apex for reply in answers.replies) else ()
 
     def determine(self, found: Found) -> Step[Zone]:
         """The zone, as :meth:`zone_of`."""

@@ -16,7 +16,7 @@ from certbot_dns_delegate.errors import (
     TargetNotAllowed,
     as_problem,
 )
-from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in, txt_in
+from certbot_dns_delegate.lookup.answer import negative_ttl, soa_in
 from certbot_dns_delegate.lookup.chain import Followed, Follower
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.step import Step, resolve
@@ -24,10 +24,11 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import OVERRIDES, About, Alias, Chain, Challenge, Publication, RRset, Target, Zone
 from certbot_dns_delegate.order import chosen
 from certbot_dns_delegate.order.capacity import within_capacity
+from certbot_dns_delegate.order.inside import Addresses, Inside
 from certbot_dns_delegate.order.remedy import Advisor
 from certbot_dns_delegate.order.router import ProviderOf, Router
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
-from certbot_dns_delegate.text import listed, plain, record, show
+from certbot_dns_delegate.text import listed, record, show
 from certbot_dns_delegate.timing import Watch
 
 FEW = 4
@@ -56,14 +57,24 @@ class Planner:
     """Plans the challenges of one order."""
 
     def __init__(
-        self, settings: Settings, provider_of: ProviderOf, recursive: Recursive, zones: Zones, router: Router
+        self,
+        settings: Settings,
+        provider_of: ProviderOf,
+        recursive: Recursive,
+        zones: Zones,
+        router: Router,
+        addresses: Addresses,
     ) -> None:
+        """:param addresses: of a host that the settings name."""
         self._settings = settings
         self._provider_of = provider_of
         self._recursive = recursive
         self._zones = zones
         self._router = router
-        self._follower = Follower(recursive, zones, router.hidden_suffix, suffix_waits=router.asks_services)
+        self._inside = Inside(settings, provider_of, router, zones, addresses)
+        self._follower = Follower(
+            recursive, zones, router.hidden_suffix, suffix_waits=router.asks_services, inside=self._inside.at
+        )
         self._advisor = Advisor(settings, provider_of)
 
     def plan(self, challenges: Sequence[Challenge], pool: Executor) -> Plan:
@@ -107,12 +118,14 @@ class Planner:
         by_customer = None if override is not None else challenge.identifier
         self._provider_of(delegate).admit(followed.chain.target, by_customer)
         zone, present = yield from self._zone(delegate, followed)
-        self._check_doubts(delegate, zone)
+        zone = self._accepted(delegate, zone)
         self._provider_of(delegate).recognise(zone)
         hides: tuple[str, ...] = ()
         if override is None:
             chosen.check_name(challenge, followed.chain, delegate, zone.apex)
-            hides = yield from chosen.hidden_types(challenge, followed.chain, delegate, followed.found, self._zones)
+            if followed.chain.aliases:
+                found = yield from self._inside.found(followed.chain.target, followed.found)
+                hides = yield from chosen.hidden_types(challenge, followed.chain, delegate, found, self._zones)
         return followed.chain, Target(followed.chain.target, zone, delegate.title, present, hides)
 
     def _explained(self, error: LookupFailed) -> LookupFailed:
@@ -124,18 +137,10 @@ class Planner:
         return LookupFailed(f"{error.problem}; {remark}", hint) if remark else error
 
     def _zone(self, delegate: Delegate, followed: Followed) -> Step[tuple[Zone, RRset]]:
+        target = followed.chain.target
         if followed.found is None:
-            return (yield from self._zone_by_resolver(delegate, followed.chain.target))
-        zone = yield from self._zones.determine(followed.found)
-        if delegate.zone is not None and zone.apex != delegate.zone:
-            if zone.apex.is_subdomain(delegate.zone):
-                raise PlanError(
-                    f"{show(followed.chain.target)} lies in the zone {show(zone.apex)}, which is delegated away from"
-                    f" {show(delegate.zone)}: a record written in that would never be seen",
-                    f"[{delegate.title}] zone = {plain(zone.apex)}",
-                )
-            zone = replace(zone, apex=delegate.zone)
-        return zone, txt_in(followed.found.reply.message, followed.chain.target)
+            return (yield from self._zone_by_resolver(delegate, target))
+        return (yield from self._inside.zone(delegate, target, followed.found))
 
     def _zone_by_resolver(self, delegate: Delegate, target: Name) -> Step[tuple[Zone, RRset]]:
         reply = (yield from resolve([(target, RdataType.SOA)]))[target, RdataType.SOA]
@@ -147,8 +152,11 @@ class Planner:
         apex = delegate.zone or (soa.name if soa is not None else dns.name.root)
         return Zone(apex, (), negative_ttl=negative_ttl(soa) if soa is not None else 0), RRset()
 
-    def _check_doubts(self, delegate: Delegate, zone: Zone) -> None:
-        """:raises PlanError: for the first doubt about a zone that the settings do not let pass."""
+    def _accepted(self, delegate: Delegate, zone: Zone) -> Zone:
+        """The zone as it is to be watched.
+
+        :raises PlanError: for the first doubt about it that the settings do not let pass.
+        """
         # certbot-dns-rfc2136 issues with such a file whether or not the zone validates.
         is_drop_in = self._settings.is_flat and delegate.provider == "rfc2136"
         passing = {About.DNSSEC} if is_drop_in or delegate.dnssec is Dnssec.IGNORE else set()
@@ -157,6 +165,8 @@ class Planner:
         for doubt in zone.doubts:
             if doubt.about not in passing:
                 raise PlanError(doubt.problem, doubt.hint)
+        is_bogus = any(doubt.about is About.DNSSEC for doubt in zone.doubts)
+        return replace(zone, is_signed=zone.is_signed and not is_bogus)
 
     def _check_allowed(self, challenge: Challenge, chain: Chain, delegate: Delegate) -> None:
         if not delegate.serves(challenge.identifier):

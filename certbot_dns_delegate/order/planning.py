@@ -77,7 +77,9 @@ class Planning:
 
         :param remember: note in our state which names lead to our servers, as :meth:`.Gate.apply` does.
         """
-        plan = Planner(self.settings, self.provider_of, self.recursive, self.zones, self.router).plan(challenges, pool)
+        addresses = self._around.writers.addresses(self.settings)
+        planner = Planner(self.settings, self.provider_of, self.recursive, self.zones, self.router, addresses)
+        plan = planner.plan(challenges, pool)
         gate = Gate(self.settings, self.recursive, self.is_inside, self._around.fleet, self._around.warn)
         return gate.apply(plan, pool, remember=remember)
 

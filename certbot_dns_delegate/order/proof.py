@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import timedelta
@@ -14,9 +14,10 @@ from dns.name import Name
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
-from certbot_dns_delegate.model import Publication, Server, Sighting
+from certbot_dns_delegate.model import Askable, Publication, Server, Sighting
 from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.evidence import Older, not_seen, older, serials, wildcards_behind
+from certbot_dns_delegate.order.inside import Addresses
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served
 from certbot_dns_delegate.order.watch import WatchReport, watch
@@ -26,7 +27,7 @@ from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.text import show
 from certbot_dns_delegate.threads import pause, settle
-from certbot_dns_delegate.timing import PATIENCE, RECENT, STALE_AT_MOST, Profile, Watch, profile_of
+from certbot_dns_delegate.timing import AS_CERTBOT, PATIENCE, RECENT, STALE_AT_MOST, Profile, Watch, profile_of
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,6 @@ LONG_S = 5.0
 
 SHORTER = f"give its TXT records a TTL of {LONG_S:.0f} s or less, or use a zone without such a wildcard for challenges"
 """What spares an order the wait for a wildcard's TTL."""
-
-Addresses = Callable[[str, int], Sequence[Server]]
-"""The addresses of a host that the settings name, at a port."""
 
 
 class Proof:
@@ -112,9 +110,30 @@ class Proof:
             settle_s = max(settle_s, profile.settle.total_seconds())
             made = watchers_for(publication, delegate, profile, seen, self._recursive.resolvers, self._addresses)
             if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
-                raise nobody_to_ask(apex)
+                settle_s = max(settle_s, self._instead_of_looking(publication, seen, timeout))
             watchers += made
         return watchers, settle_s
+
+    def _instead_of_looking(
+        self, publication: Publication, seen: Sequence[Sighting], timeout: timedelta | None
+    ) -> float:
+        """The seconds to wait where no server can be watched, but what was read back is all that can be known.
+
+        :raises NotServed: where that is not enough.
+        """
+        zone = publication.zone
+        if zone.askable is Askable.NOBODY:
+            wait = timeout or AS_CERTBOT
+            self._tell.warn(
+                f"no published server of {show(zone.apex)} can be asked from here ({zone.why}): waiting"
+                f" {wait.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does; watch = server ends that"
+            )
+            return wait.total_seconds()
+        read_back = {sighting.owner: sighting.rrset.values for sighting in seen}
+        is_seen = all(values <= read_back.get(owner, frozenset()) for owner, values in publication.values.items())
+        if zone.askable is Askable.WRITER and is_seen:
+            return 0.0
+        raise nobody_to_ask(zone.apex)
 
     def _watch(self, watchers: Sequence[Watcher], pool: Executor, begin: float) -> None:
         longest_s = max(self._limits_s[watcher.zone] for watcher in watchers)

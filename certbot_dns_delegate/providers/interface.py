@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dns.name import Name
 from zope.interface import Attribute, Interface, implementer
 
-from certbot_dns_delegate.model import Limits, RRset, Server, Sighting, Values, Zone
+from certbot_dns_delegate.model import Content, Limits, RRset, Server, Sighting, Values, Zone
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.schema import Key
@@ -225,6 +225,18 @@ class Provider(ABC):
         :raises PlanError: where the provider cannot write at this name, for a reason that is not the zone's; or
             :exc:`~certbot_dns_delegate.errors.TargetNotAllowed` where the target is another name's.
         """
+
+    reads_dns: bool = False
+    """It writes to a DNS server, and :meth:`content_of` asks that. Of a flat file it is asked before the world is."""
+
+    def content_of(self, owner: Name) -> Content | None:
+        """What the service's DNS server has at a name, for services that write by DNS.
+
+        :returns: None: the name lies in no zone of the server's.
+        :raises NotImplementedError: the service writes by other means.
+        :raises DelegateError: when the server could not be asked.
+        """
+        raise NotImplementedError
 
     def target_of(self, name: str) -> Name | None:
         """The only target that the service has for a certificate name, for services that choose targets themselves.

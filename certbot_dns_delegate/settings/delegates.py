@@ -47,6 +47,11 @@ class Delegate:
     serving_grace: timedelta = timedelta(days=30)
     """How long such a name is still renewed."""
 
+    @property
+    def is_self_contained(self) -> bool:
+        """Whether the settings say which zone it is and who is watched, so that nobody else need be asked."""
+        return self.zone is not None and (bool(self.watch_servers) or self.watch in {Watch.SERVER, Watch.NONE})
+
     def serves(self, identifier: str) -> bool:
         """Whether a certificate name may use this delegate (``for``)."""
         return not self.names or any(_matches(pattern, identifier) for pattern in self.names)

@@ -88,7 +88,7 @@ def _read(
     path: Path, authenticator: str, problems: Problems, warn: Callable[[str], None]
 ) -> tuple[tuple[Delegate, ...], tuple[tuple[str, str], ...]]:
     # The text holds secrets: nothing may be raised here, or they would be in the traceback's variables.
-    text = read_trusted(path, warn)
+    text = read_trusted(path, warn).removeprefix("\ufeff")  # a byte order mark
     is_flat = authenticator != "dns-delegate"
     if KEY_FILE.search(text):
         prefix = prefix_of(authenticator.removeprefix("dns-delegate-")) if is_flat else ""

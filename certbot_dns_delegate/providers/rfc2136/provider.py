@@ -17,10 +17,11 @@ import dns.update
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Refused, Unreachable
-from certbot_dns_delegate.model import Limits, RRset, Sighting, Values
+from certbot_dns_delegate.model import Content, Limits, RRset, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rfc2136 import tsig
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
+from certbot_dns_delegate.providers.rfc2136.content import content_of
 from certbot_dns_delegate.providers.rfc2136.diagnosis import explain
 from certbot_dns_delegate.providers.rfc2136.reading import Reader, answered
 from certbot_dns_delegate.providers.rfc2136.reply import Malformed, Signature, read
@@ -36,6 +37,7 @@ class RFC2136(Provider):
 
     name = "rfc2136"
     limits = Limits()
+    reads_dns = True
     KEYS = (
         Key(
             "server",
@@ -107,22 +109,27 @@ class RFC2136(Provider):
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 
-    def zone_of(self, owner: Name) -> Name | None:
+    def content_of(self, owner: Name) -> Content | None:
+        keys = [self._key] if self._options["sign_query"] or self._key is None else [None, self._key]
         unreached: list[tuple[str, str]] = []
         error: DelegateError | None = None
         has_answered = False
         for connection in self._servers.connections(unreached):
             try:
-                zone = self._reader.zone_of(connection, owner)
+                content = content_of(connection, owner, keys)
             except Refused as silence:
                 error = silence
                 continue
-            if zone is not None:
-                return zone
+            if content is not None:
+                return content
             has_answered = True
         if has_answered:
             return None
         raise error or self._servers.unreachable(unreached)
+
+    def zone_of(self, owner: Name) -> Name | None:
+        content = self.content_of(owner)
+        return content.zone if content is not None else None
 
     def probe(self) -> str:
         """As :meth:`probe_zone` for the zone of the section's title; a signed query where there is no title."""

@@ -46,26 +46,13 @@ class Reader:
         self._keys = [self._key] if self._key is key else [self._key, key]
         """What to ask with, one after the other."""
 
-    def zone_of(self, connection: Connection, owner: Name) -> Name | None:
-        """The apex of the server's own zone that ``owner`` lies in.
-
-        A server that refuses the question is asked once more, with the key.
-
-        :raises Refused: when it does not answer at all.
-        """
-        for key in self._keys:
-            answer, rcode = self._soa(connection, owner, key)
-            if answer is not None or rcode != dns.rcode.REFUSED:
-                return answer
-        return None
-
     def _soa(self, connection: Connection, owner: Name, key: dns.tsig.Key | None) -> tuple[Name | None, int | None]:
         """The apex of the zone that the server shows to a key, and the rcode."""
         while True:
-            query = _query(owner, dns.rdatatype.SOA, key)
+            query = query_for(owner, dns.rdatatype.SOA, key)
             with answered(connection):
                 wire = connection.exchange(query)
-            message = _read(wire, query)
+            message = read_answer(wire, query)
             if message is None or not message.flags & dns.flags.AA:
                 return None, wire[3] & 0xF if len(wire) > 3 else None
             soa = soa_in(message, owner)
@@ -155,8 +142,8 @@ class Reader:
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
     def _apex(self, connection: Connection, zone: Name) -> dns.rrset.RRset | None:
-        query = _query(zone, dns.rdatatype.SOA, self._key)
-        message = _read(connection.exchange(query), query)
+        query = query_for(zone, dns.rdatatype.SOA, self._key)
+        message = read_answer(connection.exchange(query), query)
         return soa_in(message, zone) if message is not None else None
 
     def _decides(self, connection: Connection, zone: Name, before: dns.rrset.RRset | None) -> bool:
@@ -210,12 +197,12 @@ class Reader:
         :raises Refused: when it does not answer with authority.
         """
         with answered(connection):
-            answers = self._put(connection, [_query(owner, dns.rdatatype.TXT, self._write_key) for owner in owners])
+            answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, self._write_key) for owner in owners])
             unknown = [owner for owner, (query, wire) in answers.items() if _knows_no_key(wire, query)]
-            answers |= self._put(connection, [_query(owner, dns.rdatatype.TXT, None) for owner in unknown])
+            answers |= self._put(connection, [query_for(owner, dns.rdatatype.TXT, None) for owner in unknown])
         found = {}
         for owner, (query, wire) in answers.items():
-            message = _read(wire, query)
+            message = read_answer(wire, query)
             if message is None or not message.flags & dns.flags.AA:
                 hint = dig(Question(owner, dns.rdatatype.TXT), "+norec", server=connection.server)
                 raise Refused(f"{connection.server} gives no answer with authority to {show(owner)} TXT", hint)
@@ -226,8 +213,8 @@ class Reader:
         self, connection: Connection, owners: Iterable[Name], key: dns.tsig.Key | None
     ) -> dict[Name, dns.message.Message]:
         """The answers with authority about TXT."""
-        answers = self._put(connection, [_query(owner, dns.rdatatype.TXT, key) for owner in owners])
-        messages = {owner: _read(wire, query) for owner, (query, wire) in answers.items()}
+        answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, key) for owner in owners])
+        messages = {owner: read_answer(wire, query) for owner, (query, wire) in answers.items()}
         return {owner: m for owner, m in messages.items() if m is not None and m.flags & dns.flags.AA}
 
     @staticmethod
@@ -242,7 +229,8 @@ class Reader:
         return {query.question[0].name: (query, wires[query.id]) for query in queries}
 
 
-def _query(owner: Name, rdtype: dns.rdatatype.RdataType, key: dns.tsig.Key | None) -> dns.message.Message:
+def query_for(owner: Name, rdtype: dns.rdatatype.RdataType, key: dns.tsig.Key | None) -> dns.message.Message:
+    """A question for a server's own data, signed where there is a key."""
     query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0)
     if key is not None:
         query.use_tsig(key)
@@ -264,7 +252,7 @@ def answered(connection: Connection) -> Iterator[None]:
         raise Refused(f"{server} takes connections and does not answer a query: {why}", hint) from None
 
 
-def _read(wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
+def read_answer(wire: bytes, query: dns.message.Message) -> dns.message.Message | None:
     """The answer; None where it is none, or is not signed as the query was."""
     if query.keyring:
         try:

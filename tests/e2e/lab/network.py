@@ -17,6 +17,10 @@ ACME_DNS = "127.0.53.40"
 STANDALONE = "127.0.53.60"  # for a listener that a test brings
 RECIPES = "127.0.53.61"  # for the servers of the documentation's recipes, one after the other
 OWN_BIND, OWN_POWERDNS = "127.0.53.90", "127.0.53.91"  # for the servers that a provider's test brings
+# For the worlds in which a file of certbot-dns-rfc2136 is tried.
+DROPIN = {
+    name: f"127.0.53.{number}" for number, name in enumerate(("root", "prim", "sec", "third", "resolver", "ca"), 70)
+}
 RESOLVER = "127.0.53.53"
 CA = "127.0.53.80"
 DEAD = "127.0.53.99"  # nothing listens here
@@ -27,6 +31,7 @@ IPV6 = {
     KNOT: "fd53::20",
     POWERDNS: "fd53::30",
     RESOLVER: "fd53::53",
+    DROPIN["prim"]: "fd53::71",
 }
 
 LINK_LOCAL = "fe80::53"  # for a resolver on this link, as routers announce theirs
@@ -34,6 +39,7 @@ LINK_LOCAL = "fe80::53"  # for a resolver on this link, as routers announce thei
 ADDRESSES = (
     *(ROOT, CUSTOMER, LINKS, BIND, LAGGING, NSD, KNOT, POWERDNS, POWERDNS_LUA),
     *(ACME_DNS, STANDALONE, RECIPES, OWN_BIND, OWN_POWERDNS, RESOLVER, CA),
+    *DROPIN.values(),
 )
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR = 0x8913, 0x8914, 0x8916  # linux/sockios.h

@@ -105,7 +105,7 @@ def plan(
     suffixes = [each.suffix.to_text() for each in settings.delegates if each.suffix and each.watch != Watch.RESOLVERS]
     recursive = recursive or net.recursive()
     zones = Zones(recursive, suffix_of(*suffixes), Budget(2000))
-    planner = Planner(settings, lambda _: provider, recursive, zones, router)
+    planner = Planner(settings, lambda _: provider, recursive, zones, router, lambda *_: ())
     with ThreadPoolExecutor(32) as pool:
         return planner.plan(challenges, pool)
 
@@ -589,7 +589,7 @@ def test_bogus_zone_of_a_flat_file() -> None:
         settings = Settings(Path("flat.ini"), "dns-delegate-rfc2136", (flat,))
         router = Router(settings, lambda _: provider)
         zones = Zones(net.recursive(), router.hidden_suffix, Budget(500))
-        planner = Planner(settings, lambda _: provider, net.recursive(), zones, router)
+        planner = Planner(settings, lambda _: provider, net.recursive(), zones, router, lambda *_: ())
         with ThreadPoolExecutor(4) as pool:
             planned = planner.plan([SHOP], pool)
     assert [len(publication.zone.doubts) for publication in planned.publications] == [1]
@@ -714,7 +714,7 @@ def test_real_servers(lab: Lab) -> None:
     zones = Zones(recursive, router.hidden_suffix, Budget(500))
     with ThreadPoolExecutor(32) as pool:
         challenges = [challenge(each) for each in (*LAB_NAMES, *LAB_PROBLEMS)]
-        planned = Planner(settings, lambda _: Stub(), recursive, zones, router).plan(challenges, pool)
+        planned = Planner(settings, lambda _: Stub(), recursive, zones, router, lambda *_: ()).plan(challenges, pool)
     problems = {c.identifier: str(error) for c, error in planned.problems}
     assert problems.keys() == LAB_PROBLEMS.keys()
     assert [n for n, words in LAB_PROBLEMS.items() if words not in problems[n]] == []
