@@ -31,7 +31,7 @@ PAUSE = 10
 MALFORMED = "malformed"
 
 
-class Pending:
+class Awaited:
     """A question on its way."""
 
     def __init__(self, ask: Ask, patience_s: float) -> None:
@@ -70,8 +70,8 @@ class Conversation:
         self.server = server
         self.selector = selector
         self.tls = tls
-        self.waiting: deque[Pending] = deque()
-        self.outstanding: dict[Pending, None] = {}
+        self.waiting: deque[Awaited] = deque()
+        self.outstanding: dict[Awaited, None] = {}
         self._pace_s = pace_s
         self._next_at = time.monotonic() + PAUSE * pace_s
         self._habits = habits_of(server)
@@ -80,7 +80,7 @@ class Conversation:
         self._udp_failure = ""
         self._stream: Stream | None = None
         self._tcp_failure = ""
-        self._tcp_waiting: deque[Pending] = deque()
+        self._tcp_waiting: deque[Awaited] = deque()
         self._tcp_window = WINDOW
         """Questions on one connection at once; fewer where the server has closed one after fewer answers."""
 
@@ -118,7 +118,7 @@ class Conversation:
         # An exchange that has no socket at all may always have one, or it would never end.
         return bool(self._ports) or sockets.may_open() or not self.selector.get_map()
 
-    def _put(self, pending: Pending, now: float) -> None:
+    def _put(self, pending: Awaited, now: float) -> None:
         pending.started = now
         pending.due = now + pending.patience_s
         self.outstanding[pending] = None
@@ -129,7 +129,7 @@ class Conversation:
             pending.due = now + min(SILENCE_S, pending.patience_s)
             self._by_udp(pending, form)
 
-    def _repeat(self, pending: Pending, now: float) -> None:
+    def _repeat(self, pending: Awaited, now: float) -> None:
         """By both transports: a dead UDP port is only seen by TCP. The next time without EDNS, if that may be it."""
         pending.due = pending.started + pending.patience_s
         question, is_first = pending.ask.question, not pending.has_tcp
@@ -144,7 +144,7 @@ class Conversation:
         if is_first and may_be_bare and Form.BARE not in pending.tried:
             pending.due = min(pending.due, now + SILENCE_S)
 
-    def _by_udp(self, pending: Pending, form: Form) -> None:
+    def _by_udp(self, pending: Awaited, form: Form) -> None:
         if self._udp_failure:
             self._by_tcp(pending, form)
             return
@@ -163,7 +163,7 @@ class Conversation:
         self._ports[port] = None
         return port
 
-    def _by_tcp(self, pending: Pending, form: Form = Form.PLAIN) -> None:
+    def _by_tcp(self, pending: Awaited, form: Form = Form.PLAIN) -> None:
         """:param form: mixed letters and cookies are against forgers from afar, who cannot forge this."""
         pending.has_tcp = True
         if not self._tcp_failure:
@@ -184,7 +184,7 @@ class Conversation:
                 return
             self._stream.send(self._sent(pending, pending.tried[-1], self._stream))
 
-    def _sent(self, pending: Pending, form: Form, channel: Way) -> Sent:
+    def _sent(self, pending: Awaited, form: Form, channel: Way) -> Sent:
         question, habits, is_full = pending.ask.question, self._habits, form is Form.FULL
         is_mixed = habits.keeps_case is True or (is_full and habits.keeps_case is None)
         is_mixed = is_mixed and isinstance(channel, Port)
@@ -290,7 +290,7 @@ class Conversation:
         elif isinstance(channel, Port) and not channel.expected:
             self._close(channel)
 
-    def _end(self, pending: Pending) -> None:
+    def _end(self, pending: Awaited) -> None:
         pending.is_waiting = False
         del self.outstanding[pending]
         for port in pending.ports:
@@ -350,11 +350,11 @@ class Conversation:
                 return
         self._tcp_failure = reason
 
-    def _is_hopeless(self, pending: Pending) -> bool:
+    def _is_hopeless(self, pending: Awaited) -> bool:
         """Nothing that could still arrive would be the answer."""
         return bool(self._tcp_failure) and pending.has_tcp and (pending.needs_tcp or bool(self._udp_failure))
 
-    def _failed(self, pending: Pending) -> Outcome:
+    def _failed(self, pending: Awaited) -> Outcome:
         if pending.doubtful is not None:
             # There is no other answer to be had, so this server's are not what they seemed to be.
             self._habits.keeps_case, self._habits.server_cookie = False, b""

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 
-from certbot_dns_delegate.lookup.conversation import WINDOW, Conversation, Pending
+from certbot_dns_delegate.lookup.conversation import WINDOW, Awaited, Conversation
 from certbot_dns_delegate.lookup.message import Ask, Outcome
 from certbot_dns_delegate.model import Server
 
@@ -30,7 +30,7 @@ def exchange(
     :param pace_s: seconds between one question and the next to the same server, and ten times as many before the first.
     """
     begin = time.monotonic()
-    later = sorted((Pending(ask, patience_s) for ask in asks), key=lambda p: p.ask.delay_s, reverse=True)
+    later = sorted((Awaited(ask, patience_s) for ask in asks), key=lambda p: p.ask.delay_s, reverse=True)
     conversations: dict[Server, Conversation] = {}
     with selectors.DefaultSelector() as selector:
         try:

@@ -17,7 +17,7 @@ from certbot_dns_delegate.lookup.message import Outcome
 from certbot_dns_delegate.text import printable
 
 if TYPE_CHECKING:
-    from certbot_dns_delegate.lookup.conversation import Conversation, Pending
+    from certbot_dns_delegate.lookup.conversation import Awaited, Conversation
 
 AT_ONCE = 16
 """Messages that are read before other servers have their turn."""
@@ -32,7 +32,7 @@ CHUNK = 65536
 class Sent:
     """A question in the form in which it was sent once."""
 
-    pending: "Pending"
+    pending: "Awaited"
     wire: bytes
     question_end: int
     form: Form

@@ -30,7 +30,7 @@ from certbot_dns_delegate.lookup.answer import (
     soa_in,
     txt_in,
 )
-from certbot_dns_delegate.lookup.conversation import Conversation, Pending
+from certbot_dns_delegate.lookup.conversation import Awaited, Conversation
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply
 from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.model import Server
@@ -166,7 +166,7 @@ def flood(wire: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, selectors.DefaultSelector() as selector:
         server.bind(("127.0.0.1", 0))
         conversation = Conversation(Server(*server.getsockname()), selector)
-        conversation.waiting.append(Pending(Ask(conversation.server, Question(OWNER, TXT)), 60))
+        conversation.waiting.append(Awaited(Ask(conversation.server, Question(OWNER, TXT)), 60))
         list(conversation.tick(time.monotonic()))
         question, client = server.recvfrom(1232)
         for _ in range(FLOOD):
