@@ -13,6 +13,7 @@ from certbot_dns_delegate.errors import DelegateError, LookupFailed
 from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
 from certbot_dns_delegate.lookup.cut import Allowance
 from certbot_dns_delegate.lookup.message import Reply
+from certbot_dns_delegate.lookup.nat64 import through_nat64
 from certbot_dns_delegate.lookup.reach import outward, reach
 from certbot_dns_delegate.lookup.recursive import Key
 from certbot_dns_delegate.lookup.step import Step, Told, resolve, share, together
@@ -72,10 +73,10 @@ class Hosts:
             host: [] if isinstance(its, DelegateError) else _at(host, its)
             for host, its in zip(hosts, found, strict=True)
         }
-        if named.is_ours:
-            return servers
-        kept = set(outward(each for its in servers.values() for each in its))
-        return {host: [each for each in its if each in kept] for host, its in servers.items()}
+        if not named.is_ours:
+            kept = set(outward(each for its in servers.values() for each in its))
+            servers = {host: [each for each in its if each in kept] for host, its in servers.items()}
+        return (yield from through_nat64(servers))
 
     def _addresses(
         self, host: Name, named: Named, allowance: Allowance, resolving: frozenset[Name]

@@ -71,6 +71,17 @@ def address_of(server: Server) -> tuple[socket.AddressFamily, Any]:
     return family, where
 
 
+def has_route(server: Server) -> bool:
+    """Whether a packet to it could leave this host; none is sent."""
+    try:
+        family, where = address_of(server)
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(where)
+    except OSError as error:
+        return error.errno not in _NO_ROUTE
+    return True
+
+
 def reason_of(error: OSError) -> str:
     """What went wrong, in a few words."""
     if error.errno == errno.ECONNREFUSED:

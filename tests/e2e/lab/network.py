@@ -79,10 +79,10 @@ def aliases() -> list[tuple[bytes, str]]:
     return [(f"lo:{number}".encode(), address) for number, address in enumerate(ADDRESSES, 1)]
 
 
-def add_ipv6() -> None:
-    """Give lo the IPv6 addresses."""
+def add_ipv6(*addresses: str) -> None:
+    """Give lo IPv6 addresses, by default the lab's."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-        for address in (*IPV6.values(), LINK_LOCAL):
+        for address in addresses or (*IPV6.values(), LINK_LOCAL):
             # struct in6_ifreq: address, prefix length, interface index
             packed = socket.inet_pton(socket.AF_INET6, address)
             fcntl.ioctl(control, SIOCSIFADDR, struct.pack("16sIi", packed, 128, socket.if_nametoindex("lo")))
