@@ -41,7 +41,10 @@ class Ledger:
         if self._places is None:
             return self._by_target.get(target, [])
         text = plain(target)
-        places = [place for spelled in (text, f"{text}.") for place in self._places.get(spelled, ())]
+        places: list[int] = []
+        for spelled in (text, f"{text}."):
+            found = self._places.get(spelled, ())
+            places += (found,) if isinstance(found, int) else found
         accounts = [self._read(place) for place in places]
         usual = [account for account in accounts if account is not None]
         return usual if len(usual) == len(places) else self._by_target.get(target, [])
@@ -81,19 +84,21 @@ class Ledger:
         return self._text.lower()  # Go reads keys in any case
 
     @cached_property
-    def _places(self) -> Mapping[str, Sequence[int]] | None:
+    def _places(self) -> Mapping[str, int | tuple[int, ...]] | None:
         """Where in the text each target stands, by its lower-case spelling; None: the file is unusual."""
         if not self._text.isascii() or "\\" in self._text or not self._text.rstrip().endswith("}"):
             return None
-        found: list[tuple[str, tuple[int, ...]]]
-        found = [(match[1], (match.start(),)) for match in FULLDOMAIN.finditer(self._lower)]
-        if len(found) != self._lower.count('"subdomain"'):
-            return None
-        places = dict(found)
-        for target, place in found if len(places) < len(found) else ():
-            if place[0] not in places[target]:
-                places[target] = (*place, *places[target])
-        return places
+        # Plain numbers as long as no target stands twice: of tuples the garbage collector would count every one.
+        places: dict[str, int | tuple[int, ...]] = {
+            match[1]: match.start() for match in FULLDOMAIN.finditer(self._lower)
+        }
+        count = self._lower.count('"subdomain"')
+        if len(places) == count:
+            return places
+        found: dict[str, tuple[int, ...]] = {}
+        for match in FULLDOMAIN.finditer(self._lower):
+            found[match[1]] = (*found.get(match[1], ()), match.start())
+        return found if sum(map(len, found.values())) == count else None
 
     def _read(self, place: int) -> Account | None:
         """The account that has its target at ``place``; None where that stands in something else.
