@@ -124,6 +124,8 @@ class Alias:
     """Synthesised from a DNAME (RFC 6672)."""
     is_wildcard: bool = False
     """Synthesised from a wildcard (RFC 4592)."""
+    remark: str = ""
+    """What is out of order about it, in a sentence."""
 
 
 @dataclass(frozen=True)

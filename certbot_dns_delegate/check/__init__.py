@@ -22,7 +22,7 @@ from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.command.waiting import until_agreed
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, NoSuchDomain, NotDelegated
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
 from certbot_dns_delegate.order.account import AccountUnknown, account_uri
 from certbot_dns_delegate.order.engine import WORKERS
@@ -160,13 +160,6 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
     """
     survey = _survey(order, host)
     resolvers = tuple(dict.fromkeys([*order.resolvers, *system_resolvers()]))
-    early: dict[Wanted, list[Future[list[Finding]]]] = {
-        wanted: [
-            pool.submit(lambda w: [caa.look(survey, w, order.server, order.account)], wanted),
-            pool.submit(lambda w: list(views.look(survey, w, resolvers)), wanted),
-        ]
-        for wanted in order.wanted
-    }
     plan = survey.plan([challenge_of(each) for each in order.wanted], pool)
     planned = {each.challenge.value: each for each in plan.planned}
     problems = {challenge.value: error for challenge, error in plan.problems}
@@ -174,6 +167,17 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
         for subject in (show(at.target.zone.apex), show(at.target.owner), f"[{printable(at.target.delegate)}]"):
             dependent[subject].append(name)
     dependent[port53.HERE] += problems
+    # Where no CNAME is yet, no resolver is asked anything: it would remember that there is none.
+    asked = [
+        wanted for wanted in order.wanted if not isinstance(problems.get(str(wanted)), NotDelegated | NoSuchDomain)
+    ]
+    beside: dict[Wanted, list[Future[list[Finding]]]] = {
+        wanted: [
+            pool.submit(lambda w: [caa.look(survey, w, order.server, order.account)], wanted),
+            pool.submit(lambda w: list(views.look(survey, w, resolvers)), wanted),
+        ]
+        for wanted in asked
+    }
     links = {
         wanted: pool.submit(lambda w: list(aliases.look(survey, w, planned.get(str(w)))), wanted)
         for wanted in order.wanted
@@ -188,7 +192,7 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
         else:
             yield from _chain(planned[name])
         yield from links[wanted].result()
-        for future in early[wanted]:
+        for future in beside.get(wanted, ()):
             yield from future.result()
     if problems:
         yield from port53.look(survey, list(problems.values()), plan.problems[0][0].identifier)
@@ -201,6 +205,9 @@ def _chain(planned: Planned) -> Iterator[Finding]:
     name, chain, target = planned.challenge.value, planned.chain, planned.target
     seen = f"{chain} in the zone {show(target.zone.apex)}, by [{printable(target.delegate)}]"
     yield Finding(Verdict.OK, name, "plan", seen)
+    for alias in chain.aliases:
+        if alias.remark:
+            yield Finding(Verdict.WARN, name, "alias", alias.remark)
     first = chain.aliases[:1]
     if first and first[0].is_wildcard:
         seen = (

@@ -10,7 +10,7 @@ class Survey(Planning):
     """Looks at everything that one order depends on."""
 
     def __init__(self, settings: Settings, host: Host, recursive: Recursive, names: int) -> None:
-        super().__init__(settings, host.surroundings(recursive), names, PACKETS + AROUND)
+        super().__init__(settings, host.surroundings(recursive), names, PACKETS + AROUND, is_shy=True)
         self._host = host
 
     def command(self, *words: str) -> str:

@@ -151,7 +151,7 @@ class Host:
         """A planning of so many names under the chosen settings, which remembers nothing yet."""
         from certbot_dns_delegate.order.planning import AROUND, PACKETS, Planning
 
-        return Planning(self.settings, self.surroundings(self.recursive), names, PACKETS + AROUND)
+        return Planning(self.settings, self.surroundings(self.recursive), names, PACKETS + AROUND, is_shy=True)
 
     @cached_property
     def writers(self) -> "Writers":

@@ -7,7 +7,7 @@ from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.output import count
 from certbot_dns_delegate.errors import DelegateError
-from certbot_dns_delegate.lookup.everywhere import ask_each
+from certbot_dns_delegate.lookup.origin import Origin, origin_of
 from certbot_dns_delegate.order.planning import Planning
 
 FIRST_STEP_S, LONGEST_STEP_S = 2.0, 30.0
@@ -28,7 +28,9 @@ def until_agreed(
     waiting = list(wanted)
     while True:
         planning = planning_of()
-        waiting = [each for each in waiting if not _agree(planning, each)]
+        looks = {each: origin_of(each.owner, planning.zones) for each in waiting}
+        seen = planning.zones.rounds.all(looks)
+        waiting = [each for each in waiting if not _agree(seen[each])]
         left_s = begin + limit_s - time.monotonic()
         if not waiting or left_s <= 0:
             host.output.progress("")
@@ -39,10 +41,9 @@ def until_agreed(
         step_s = min(step_s * 1.5, LONGEST_STEP_S)
 
 
-def _agree(planning: Planning, wanted: Wanted) -> bool:
+def _agree(origin: Origin | DelegateError | None) -> bool:
+    """Whether every server of a name's zone that answers has the same CNAME."""
     try:
-        seen = ask_each(planning.zone_around(wanted.owner).servers, wanted.owner).values()
-    except DelegateError:
+        return isinstance(origin, Origin) and origin.only is not None
+    except DelegateError:  # several CNAMEs at one server
         return False
-    given = {each.alias for each in seen if not each.failure}
-    return len(given) == 1 and given != {None}

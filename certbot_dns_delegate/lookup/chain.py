@@ -14,6 +14,7 @@ from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError, 
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in
 from certbot_dns_delegate.lookup.asker import Asker
 from certbot_dns_delegate.lookup.message import Reply
+from certbot_dns_delegate.lookup.origin import Origin, disagreement, origin_of, remembered
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.rounds import Rounds
 from certbot_dns_delegate.lookup.step import Step, call, resolve
@@ -54,6 +55,8 @@ class Follower:
         *,
         suffix_waits: bool = False,
         inside: Inside | None = None,
+        is_shy: bool = False,
+        asks_origins: bool = True,
     ) -> None:
         """
         :param zones: asked inside the delegates; None: a chain ends where it enters one.
@@ -61,12 +64,18 @@ class Follower:
         :param is_own: whether a target belongs to one start alone, so that no wildcard has made it: a question less.
         :param suffix_waits: ``suffix_of`` asks a service.
         :param inside: looks into delegates instead of ``zones``.
+        :param is_shy: ask a resolver only about CNAMEs that the servers of their zone have, so that it remembers no
+            "no such name".
+        :param asks_origins: ask these servers too where a resolver says that there is none.
         """
         self._rounds = Rounds(Asker(), recursive) if zones is None else zones.rounds
         self._suffix_of = suffix_of
         self._inside = inside or (None if zones is None else partial(authority, zones))
         self._is_own = is_own or is_made_for
         self._suffix_waits = suffix_waits
+        self._zones = zones
+        self._is_shy = is_shy
+        self._asks_origins = asks_origins
 
     def follow(self, start: Name) -> Followed:
         """The whole chain from ``start``.
@@ -110,13 +119,23 @@ class Follower:
         return self._suffix_of(name)
 
     def _ask_resolver(self, chain: Chain) -> Step[tuple[Followed, Alias | None]]:
-        owner = chain.target
+        owner, origin = chain.target, None
+        if self._is_shy and self._zones is not None:
+            origin = yield from origin_of(owner, self._zones)
+            if origin is not None and origin.is_without:
+                return Followed(chain, None, origin.exists, origin.denied_by), None
+            if origin is not None and origin.only is None:
+                raise disagreement(origin, None)
         key = (owner, RdataType.CNAME)
         reply = (yield from resolve([key]))[key]
         if isinstance(reply, LookupFailed):
             raise reply
         link = alias_in(reply.message, owner)
         if link is None:
+            if self._zones is not None and self._asks_origins:
+                origin = origin or (yield from origin_of(owner, self._zones))
+                if origin is not None and not origin.is_without:
+                    return Followed(chain, None), (yield from self._remembered(origin, reply))
             is_denied = reply.message.rcode() == dns.rcode.NXDOMAIN
             soa = soa_in(reply.message, owner) if is_denied else None
             return Followed(chain, None, not is_denied, soa.name if soa is not None else None), None
@@ -124,6 +143,17 @@ class Follower:
         may_be_wildcard = not (chain.aliases or is_dname or self._is_own(owner, target))
         is_wildcard = may_be_wildcard and (yield from self._is_below_too(owner, link))
         return Followed(chain, None), Alias(owner, target, str(reply.ask.server), is_dname, is_wildcard)
+
+    def _remembered(self, origin: Origin, reply: Reply) -> Step[Alias]:
+        """The CNAME that every server of the zone has while a resolver says that there is none.
+
+        :raises LookupFailed: when they do not agree, or the resolver sees another view.
+        """
+        if origin.only is None:
+            raise disagreement(origin, reply)
+        remark = yield from remembered(origin, reply)
+        target, is_dname = origin.only
+        return Alias(origin.owner, target, str(origin.replies[0].ask.server), is_dname, remark=remark)
 
     def _is_below_too(self, owner: Name, link: tuple[Name, bool]) -> Step[bool]:
         """Whether a name below ``owner`` that nobody chose has the same alias: a wildcard has made both."""

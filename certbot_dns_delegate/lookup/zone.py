@@ -36,6 +36,7 @@ class Zones:
     def __init__(self, recursive: Recursive, suffix_of: Callable[[Name], Name | None], budget: Budget) -> None:
         """:param suffix_of: the suffix of the delegate that a name lies in, where no recursive resolver is asked."""
         self.rounds = Rounds(Asker(), recursive)
+        self.budget = budget
         self._descent = Descent(suffix_of, budget)
         self.look = self._descent.find
         self.start = self._descent.starts.above
@@ -126,7 +127,7 @@ class Zones:
         return wildcard.types_behind(found, self._allowance())
 
     def _allowance(self) -> Allowance:
-        return Allowance(self._descent.budget)
+        return Allowance(self.budget)
 
     def _zone(self, dossier: Dossier) -> Step[Zone]:
         apex = dossier.apex

@@ -207,6 +207,10 @@ class Engine:
         for zone in dict.fromkeys(planned.target.zone for planned in plan.planned):
             for told in (*zone.notes, *zone.doubts):
                 self.tell.warn(str(told))
+        for alias in dict.fromkeys(
+            alias for planned in plan.planned for alias in planned.chain.aliases if alias.remark
+        ):
+            self.tell.warn(alias.remark)
         for planned in plan.planned:
             first = planned.chain.aliases[:1]
             if first and first[0].is_wildcard:

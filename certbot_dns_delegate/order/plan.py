@@ -64,8 +64,13 @@ class Planner:
         zones: Zones,
         router: Router,
         addresses: Addresses,
+        *,
+        is_shy: bool = False,
     ) -> None:
-        """:param addresses: of a host that the settings name."""
+        """:param addresses: of a host that the settings name.
+
+        :param is_shy: for a plan that nobody carries out now: no resolver shall remember that a CNAME is missing.
+        """
         self._settings = settings
         self._provider_of = provider_of
         self._recursive = recursive
@@ -73,7 +78,13 @@ class Planner:
         self._router = router
         self._inside = Inside(settings, provider_of, router, zones, addresses)
         self._follower = Follower(
-            recursive, zones, router.hidden_suffix, suffix_waits=router.asks_services, inside=self._inside.at
+            recursive,
+            zones,
+            router.hidden_suffix,
+            suffix_waits=router.asks_services,
+            inside=self._inside.at,
+            is_shy=is_shy and router.can_ask_servers,
+            asks_origins=router.can_ask_servers,
         )
         self._advisor = Advisor(settings, provider_of)
 

@@ -39,16 +39,20 @@ class Surroundings:
 class Planning:
     """Plans one order; what was looked up once is not asked for again."""
 
-    def __init__(self, settings: Settings, around: Surroundings, names: int, each: int = PACKETS) -> None:
+    def __init__(
+        self, settings: Settings, around: Surroundings, names: int, each: int = PACKETS, *, is_shy: bool = False
+    ) -> None:
         """:param names: how many the order has.
 
         :param each: packets that each of them may cost.
+        :param is_shy: as in :class:`.Planner`.
         """
         self.settings = settings
         self.recursive = around.recursive
         self._around = around
         self._names = names
         self._each = each
+        self._is_shy = is_shy
         around.writers.know(settings)
         self.router = Router(settings, self.provider_of)
         budget = Budget(PACKETS + each * names)
@@ -78,7 +82,9 @@ class Planning:
         :param remember: note in our state which names lead to our servers, as :meth:`.Gate.apply` does.
         """
         addresses = self._around.writers.addresses(self.settings)
-        planner = Planner(self.settings, self.provider_of, self.recursive, self.zones, self.router, addresses)
+        planner = Planner(
+            self.settings, self.provider_of, self.recursive, self.zones, self.router, addresses, is_shy=self._is_shy
+        )
         plan = planner.plan(challenges, pool)
         gate = Gate(self.settings, self.recursive, self.is_inside, self._around.fleet, self._around.warn)
         return gate.apply(plan, pool, remember=remember)

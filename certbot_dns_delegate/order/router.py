@@ -32,6 +32,11 @@ class Router:
         """Whether a service is asked where a name lies."""
         return bool(self._flat)
 
+    @property
+    def can_ask_servers(self) -> bool:
+        """Whether authoritative servers can be asked from here: no section says otherwise."""
+        return all(delegate.watch is not Watch.RESOLVERS for delegate in self._delegates)
+
     def route(self, name: Name) -> tuple[Delegate, Name] | None:
         """The delegate whose suffix is the longest above ``name``, and that suffix.
 
