@@ -129,7 +129,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         if self._choice == PERSIST:
             self._verify(achalls)
             return
-        wanted = [self._challenge(achall) for achall in achalls]
+        wanted = _in_order((self._challenge(achall) for achall in achalls), self.config.domains)
         self._engine = self._start()
         try:
             self._engine.perform(
@@ -370,6 +370,16 @@ def _identifier(achall: Any) -> str:
     """What the certificate names; Certbot before 5.3 calls it ``domain``."""
     identifier = getattr(achall, "identifier", None)
     return str(identifier.value if identifier is not None else achall.domain)
+
+
+def _in_order(wanted: "Iterable[Challenge]", domains: "Iterable[object]") -> "list[Challenge]":
+    """In the order of the command line: the CA's is by chance, and so a list of a hundred errors would be.
+
+    :param domains: Certbot's names, as text or as its objects.
+    """
+    names = [str(domain).removeprefix("*.") for domain in domains or ()]
+    place = {name: number for number, name in reversed(list(enumerate(names)))}
+    return sorted(wanted, key=lambda challenge: place.get(challenge.identifier, len(names)))
 
 
 def _is_typed() -> bool:

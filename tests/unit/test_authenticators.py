@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import dns.name
 import josepy
 import pytest
 from acme import challenges, messages
@@ -16,8 +17,9 @@ from certbot.plugins import dns_test_common
 from certbot.tests import acme_util
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certbot_dns_delegate.authenticators import RFC2136, Delegate
+from certbot_dns_delegate.authenticators import RFC2136, Delegate, _in_order
 from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.model import Challenge
 
 
 class TestDelegate(dns_test_common.BaseAuthenticatorTest, unittest.TestCase):
@@ -91,6 +93,29 @@ def test_standard_input_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     plugin.config.noninteractive_mode = False
     with pytest.raises(errors.PluginError, match="hint: --dns-delegate-credentials FILE"):
         plugin.perform([challenge("a.test")])
+
+
+class Named:
+    """A name as newer Certbots keep it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize("kind", [str, Named])
+def test_the_order_of_the_command_line(kind: type) -> None:
+    """Whatever order the CA sends the challenges in; one that is not on the command line comes last."""
+    names = ["c.test", "*.a.test", "b.test", "a.test"]
+    made = [
+        Challenge(each, dns.name.from_text(f"_acme-challenge.{each}."), "v")
+        for each in ("x.test", "a.test", "b.test", "c.test")
+    ]
+    ordered = _in_order(made, [kind(each) for each in names])
+    assert [each.identifier for each in ordered] == ["c.test", "a.test", "b.test", "x.test"]
+    assert _in_order(made, []) == made
 
 
 def test_negative_seconds(tmp_path: Path) -> None:
