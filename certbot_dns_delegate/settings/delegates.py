@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -54,7 +55,14 @@ class Delegate:
 
     def serves(self, identifier: str) -> bool:
         """Whether a certificate name may use this delegate (``for``)."""
-        return not self.names or any(_matches(pattern, identifier) for pattern in self.names)
+        if not self.names or identifier in self._allowed:
+            return True
+        labels = identifier.split(".")
+        return any(f"*.{'.'.join(labels[depth:])}" in self._allowed for depth in range(1, len(labels)))
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(self.names)  # there may be ten thousand, and each name of a fleet is looked for among them
 
     def expected_target(self, identifier: str) -> Name | None:
         """The only target that ``identifier`` may use (``targets``); None: any.

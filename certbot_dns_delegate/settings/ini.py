@@ -39,28 +39,38 @@ class Fault(NamedTuple):
 
 
 def read(text: str) -> tuple[list[Section], list[Fault]]:
-    """The sections of ``text``, and what is wrong with its lines."""
+    """The sections of ``text``, and what is wrong with its lines.
+
+    A list goes on in the next lines where these are indented, or where a line ends with a comma.
+    """
     section = Section("", 0)
     sections = [section]
     faults: list[Fault] = []
+    last: Setting | None = None  # what a line without a key of its own continues
+
     for number, raw in enumerate(LINE_END.split(text.removeprefix("\ufeff")), start=1):
         line = raw.strip()
         if not line or line[0] in "#;":
             continue
         try:
             if line.startswith("["):
+                last = None
                 section = Section("", number)  # what stands under a title that cannot be read is not told apart
                 section.title = _title(line)
                 sections.append(section)
                 continue
             key, equals, rest = line.partition("=")
             key = key.strip()
+            if not equals and last is not None and (raw[:1].isspace() or last.value.endswith(",")):
+                last.value = ", ".join(filter(None, [last.value.rstrip(" ,"), _value(line)]))
+                continue
             if not equals or not KEY.fullmatch(key):
                 raise ValueError("is neither [title] nor key = value")  # and may be a secret: not shown
             if key in section.entries:
                 faults.append(Fault(number, f"{shown(key)} is set a second time"))
-            section.entries[key] = Setting(_value(rest.strip()), number)
+            last = section.entries[key] = Setting(_value(rest.strip()), number)
         except ValueError as error:
+            last = None
             faults.append(Fault(number, str(error)))
     return sections, faults
 

@@ -25,6 +25,7 @@ from certbot_dns_delegate.schema import (
     Key,
     Kind,
     choice,
+    parse_pattern,
 )
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec
@@ -36,6 +37,7 @@ COMMON = (
     Key("provider", TEXT, "The kind of service that holds the zone.", is_required=True),
     Key("zone", NAME, "The zone to write in, if it cannot be found through DNS."),
     Key("for", PATTERNS, "Certificate names that may use this delegate; *.example.com is every name below it."),
+    Key("for_file", PATH, "A file with certificate names that may use it, one a line, as --from reads them."),
     Key("targets", TEMPLATE, "The only target a name may use, as {name}.acme.example.net."),
     Key("timeout", DURATION, "Longest time to wait for the authoritative servers."),
     Key("settle", DURATION, "Time to wait after they agree."),
@@ -113,6 +115,7 @@ class SectionReader:
         if len(self.problems.found) == before:
             for problem in self._contradictions(provider, options, suffix):
                 self.problems.add(*self._placed(problem, options), title=self.title)
+        listed = self._names_of(options["for_file"]) if options["for_file"] is not None else ()
         if len(self.problems.found) > before:
             return None
         zone = options["zone"]
@@ -123,7 +126,7 @@ class SectionReader:
             # A provider may have a word to say in what is common to all, as in a time.
             options={key: value for key, value in options.items() if key in words.own or key not in COMMON_NAMES},
             zone=zone,
-            names=options["for"] or (),
+            names=(options["for"] or ()) + listed,
             targets=options["targets"],
             timeout=options["timeout"],
             settle=options["settle"],
@@ -176,6 +179,27 @@ class SectionReader:
             options[key.name] = key.kind.parse(text.strip())
         except (SettingsError, ValueError) as error:
             self._problem(twin, f"{self.spelling.of(f'{key.name}_file')} {error}")
+
+    def _names_of(self, path: Path) -> tuple[str, ...]:
+        """The names in a file; a wildcard there is a certificate's, which needs the same challenge as its name."""
+        entry, names = self.section.entries["for_file"], []
+        self.problems.files.append(path)
+        try:
+            lines = read_trusted(path, self.warn, is_secret=False).removeprefix("\ufeff").splitlines()
+        except SettingsError as error:
+            self._problem(entry, f"{self.spelling.of('for_file')} {error}")
+            return ()
+        for number, line in enumerate(lines, start=1):
+            text = line.partition("#")[0].strip().removeprefix("*.").removeprefix("_acme-challenge.")
+            try:
+                names += [parse_pattern(text)] if text else []
+            except ValueError as error:
+                where = f"{printable(str(path))}: line {number}"
+                self._problem(entry, f"{self.spelling.of('for_file')} {where}: {error}")
+        if not names:
+            # None would mean that any name may use it.
+            self._problem(entry, f"{self.spelling.of('for_file')} {printable(str(path))}: no names")
+        return tuple(dict.fromkeys(names))
 
     def _contradictions(
         self, provider: type[Provider], options: Mapping[str, Any], suffix: Name | None

@@ -103,7 +103,7 @@ def test_every_known_form_is_read(text: str, name: bool, server_url: str, has_fu
         ('{"a.example": {"username": "u"}}', "a.example: password is missing"),
         ('{"a.example": {"username": "u", "password": 7, "subdomain": "s"}}', "a.example: password is no text"),
         (json.dumps({"a.example": {**FIELDS, "fulldomain": "a..b"}}), "a.example: .* is not a domain name"),
-        (json.dumps({"a.example": {**FIELDS, "server_url": "ftp://x"}}), "a.example: server_url is no URL"),
+        (json.dumps({"a.example": {**FIELDS, "server_url": "ftp://x"}}), "a.example: server_url is not a URL"),
         (json.dumps({"a.example": {**FIELDS, "server_url": "https://u:geh/eim@x"}}), "write / as %2F"),
         ("dns_rfc2136_secret = geheim\n", "neither JSON nor acme.sh"),
         ('{"body": {"status": "valid"}, "uri": "https://acme.example/acct/1"}', "is no object|username is missing"),

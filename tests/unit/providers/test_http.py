@@ -526,7 +526,7 @@ def test_a_proxy_is_named_only_where_one_is_used(monkeypatch: pytest.MonkeyPatch
 def test_a_proxy_that_is_no_address_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """What it holds may be half of a password."""
     monkeypatch.setenv("HTTPS_PROXY", value)
-    with pytest.raises(SettingsError, match=r"^HTTPS_PROXY of the environment is no URL") as caught:
+    with pytest.raises(SettingsError, match=r"^HTTPS_PROXY of the environment is not a URL") as caught:
         http.Client(options("https://service.invalid"))
     for part in ("S3c", "ret", "user:", "12/"):
         assert part not in str(caught.value)

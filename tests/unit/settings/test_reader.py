@@ -401,7 +401,7 @@ def test_what_another_plugin_may_have_in_its_file(tmp_path: Path, line: str, tol
             "dns_rfc2136_secret (or dns_delegate_rfc2136_tsig_secret_file) is",
         ),
         (THEIRS.replace("dns_rfc2136_server", "x"), "dns_rfc2136_server is missing: The primary, as"),
-        (THEIRS.replace("192.0.2.1", "192.0.2.1:53"), "line 1: dns_rfc2136_server '192.0.2.1:53' is no host"),
+        (THEIRS.replace("192.0.2.1", "192.0.2.1:53"), "line 1: dns_rfc2136_server '192.0.2.1:53' is not a host"),
         (THEIRS.replace("SHA512", "SHA513"), "line 4: dns_rfc2136_algorithm 'HMAC-SHA513' is none of"),
         (THEIRS + "dns_rfc2136_port = 70000\n", "line 1: dns_rfc2136_server '70000' is not a port (1 to 65535)"),
         (THEIRS + "dns_rfc2136_port = dns\n", "line 5: dns_rfc2136_port 'dns' is not a port (1 to 65535)"),
@@ -724,3 +724,62 @@ def test_a_secret_that_cannot_be_sent_is_told_with_its_section(tmp_path: Path, l
     with pytest.raises(SettingsError, match=re.escape(f"[acme.test] {problem}")) as caught:
         reader.load(path, "dns-delegate", print)
     assert "geheim" not in str(caught.value)
+
+
+MANY = [
+    "for = a.test, b.test,\n  *.c.test  # more\n",
+    "for =\n  a.test\n  b.test,\n  *.c.test\n",
+    "for = a.test,\nb.test,\n*.c.test\n",
+    "for = a.test,\n\n# a comment\n  b.test, *.c.test,\ntargets = {name}.acme.example.net\n",
+]
+
+
+@pytest.mark.parametrize("text", MANY)
+def test_a_list_over_several_lines(tmp_path: Path, text: str) -> None:
+    """Indented, or behind a comma."""
+    (delegate,) = loaded(tmp_path, f"[acme.example.net]\n{SECTION}{text}").delegates
+    assert delegate.names == ("a.test", "b.test", "*.c.test")
+
+
+NAMES = """\ufeff# customers
+www.a.test
+*.b.test      # a wildcard of a certificate
+_acme-challenge.c.test
+B\u00fccher.test
+
+"""
+
+
+def test_names_from_a_file(tmp_path: Path) -> None:
+    """The file that the command reads with --from: a wildcard there needs the challenge of its name."""
+    written(tmp_path, NAMES, "names.txt")
+    (delegate,) = loaded(tmp_path, f"[acme.example.net]\n{SECTION}for = *.d.test\nfor_file = names.txt\n").delegates
+    assert delegate.names == ("*.d.test", "www.a.test", "b.test", "c.test", "xn--bcher-kva.test")
+    allowed = [
+        each
+        for each in ("www.a.test", "a.test", "b.test", "x.b.test", "d.test", "x.d.test", "y.x.d.test")
+        if delegate.serves(each)
+    ]
+    assert allowed == ["www.a.test", "b.test", "x.d.test", "y.x.d.test"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "for_file DIR/names.txt: No such file or directory"),
+        ("", "for_file DIR/names.txt: no names"),
+        ("# none\n", "for_file DIR/names.txt: no names"),
+        ("a.test\na..b\n", "for_file DIR/names.txt: line 2: 'a..b' is not a domain name"),
+    ],
+)
+def test_a_file_of_names_that_cannot_be_used(tmp_path: Path, content: str | None, said: str) -> None:
+    """Never taken for "any name": an empty file would open the delegate to everyone."""
+    if content is not None:
+        written(tmp_path, content, "names.txt")
+    assert said in problems(tmp_path, f"[acme.example.net]\n{SECTION}for_file = names.txt\n")
+
+
+def test_a_file_of_names_that_others_can_change(tmp_path: Path) -> None:
+    """It decides who gets certificates."""
+    written(tmp_path, "a.test\n", "names.txt").chmod(0o666)
+    assert "anyone may write it" in problems(tmp_path, f"[acme.example.net]\n{SECTION}for_file = names.txt\n")
