@@ -3,8 +3,9 @@
 Where the RFC leaves a choice this follows Boulder (va/caa.go): an error on the way up hides what is above it.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dns.name import Name
 from dns.rdatatype import RdataType
@@ -16,6 +17,9 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.text import printable
 
 METHOD = "dns-01"
+BLANK = " \t"
+PARAMETER = re.compile(r"([A-Za-z0-9]+)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)")
+"""A tag without hyphens, as Boulder reads it, and printable ASCII without blank and semicolon."""
 KNOWN = {"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
 """Properties that a CA knows, so that their critical flag forbids nothing."""
 CRITICAL = 0b1000_0001
@@ -83,6 +87,8 @@ def prohibitions(
     :param issuers: the CA's own domains (``caaIdentities`` of its directory).
     :param account: the account's URI; None when it is not known, and then not compared.
     """
+    # Tags match without regard to case (RFC 8659 section 4.1), which some servers keep.
+    records = [replace(record, tag=record.tag.lower()) for record in records]
     for record in records:
         if record.tag not in KNOWN and record.flags & CRITICAL:
             return [f"the property {printable(record.tag, 40)} is critical and unknown to CAs"]
@@ -92,7 +98,11 @@ def prohibitions(
         return []
     reasons = []
     for record in relevant:
-        issuer, parameters = parse(record.value)
+        try:
+            issuer, parameters = parse(record.value)
+        except ValueError as error:
+            reasons.append(f"{record.tag} is malformed, which allows nobody: {error}")
+            continue
         if issuer not in issuers:
             reasons.append(f"{record.tag} is for {printable(issuer, 80) or 'nobody'}")
             continue
@@ -104,10 +114,21 @@ def prohibitions(
 
 
 def parse(value: str) -> tuple[str, list[tuple[str, str]]]:
-    """The issuer's domain and the parameters of an ``issue`` value."""
-    issuer, *rest = (part.strip() for part in value.split(";"))
-    pairs = [part.partition("=") for part in rest if part]
-    return issuer, [(tag.strip(), text.strip()) for tag, _, text in pairs]
+    """The issuer's domain and the parameters of an ``issue`` value, by the grammar of RFC 8659 section 4.2.
+
+    :raises ValueError: where it does not fit the grammar; then it allows nobody.
+    """
+    issuer, *parameters = value.split(";")
+    if [parameter.strip(BLANK) for parameter in parameters] == [""]:
+        parameters = []
+    return issuer.strip(BLANK), [_parameter(parameter) for parameter in parameters]
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    match = PARAMETER.fullmatch(text.strip(BLANK))
+    if match is None:
+        raise ValueError(f"{printable(text.strip(BLANK), 80) or 'what follows the last semicolon'} is no tag=value")
+    return match[1], match[2]
 
 
 def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | None) -> str:
@@ -117,6 +138,6 @@ def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | Non
         return "accounturi or validationmethods stands twice in one property, which nothing satisfies"
     if account is not None and accounts and accounts[0] != account:
         return f"accounturi is {printable(accounts[0], 120)}, and the account here is {printable(account, 120)}"
-    if methods and METHOD not in [method.strip() for method in methods[0].split(",")]:
+    if methods and METHOD not in methods[0].split(","):
         return f"validationmethods is {printable(methods[0], 80)}, without {METHOD}"
     return ""

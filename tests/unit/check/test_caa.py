@@ -31,6 +31,11 @@ def forbidden(*records: tuple[int, str, str], account: str | None = ACCOUNT, is_
         [(0, "issue", "letsencrypt.org"), (0, "issuewild", ";")],
         [(128, "issue", "letsencrypt.org"), (128, "issuemail", ";")],
         [(0, "newtag", "whatever"), (0, "issue", "letsencrypt.org")],
+        [(0, "Issue", "letsencrypt.org")],
+        [(128, "ISSUE", "letsencrypt.org")],
+        [(0, "issue", "\tletsencrypt.org\t;\tvalidationmethods = dns-01\t")],
+        [(0, "issue", "letsencrypt.org; foo"), (0, "issue", "letsencrypt.org")],
+        [(0, "issue", "letsencrypt.org; x=")],
     ],
 )
 def test_allowed(records: list[tuple[int, str, str]]) -> None:
@@ -49,6 +54,16 @@ def test_allowed(records: list[tuple[int, str, str]]) -> None:
         ([(128, "newtag", ""), (0, "issue", "letsencrypt.org")], "newtag is critical"),
         ([(1, "newtag", ""), (0, "issue", "letsencrypt.org")], "newtag is critical"),
         ([(0, "issue", "evil\x1b[31m.test")], r"\x1b[31m"),
+        ([(0, "Issue", "other-ca.test")], "issue is for other-ca.test"),
+        ([(0, "issue", "letsencrypt.org; foo")], "issue is malformed, which allows nobody: foo is no tag=value"),
+        (
+            [(0, "issue", "letsencrypt.org; validationmethods=dns-01;")],
+            "issue is malformed, which allows nobody: what follows the last semicolon is no tag=value",
+        ),
+        ([(0, "issue", "letsencrypt.org; validationmethods=http-01, dns-01")], "is no tag=value"),
+        ([(0, "issue", "letsencrypt.org; account-uri=x")], "is no tag=value"),
+        ([(0, "issue", "letsencrypt.org;;")], "is no tag=value"),
+        ([(0, "issue", "letsencrypt.org; x=\x1b[31m")], r"\x1b[31m"),
     ],
 )
 def test_forbidden(records: list[tuple[int, str, str]], why: str) -> None:
@@ -63,6 +78,7 @@ def test_wildcards() -> None:
     )
     assert forbidden((0, "issue", ";"), (0, "issuewild", "letsencrypt.org"), is_wildcard=True) == ""
     assert forbidden((0, "issue", ";"), is_wildcard=True) == "issue is for nobody"
+    assert forbidden((0, "issue", ";"), (0, "IssueWild", "letsencrypt.org"), is_wildcard=True) == ""
 
 
 def test_an_unknown_account_is_not_compared() -> None:
