@@ -1,5 +1,6 @@
 """Ask recursive resolvers, one after the other until one answers."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ ROOT = Question(root, RdataType.NS, recursion_desired=True)
 """What any resolver that lives has an answer to."""
 OPTION = "--resolvers"
 """Of the operator's command; Certbot's have an authenticator's name in front."""
+
+
+USER_INFO = re.compile(r"(?<=//)[^\s]*@")
+"""Of an address that is shown: up to the last @, as a password may hold anything."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def parse_resolvers(text: str) -> tuple[Resolver, ...]:
         try:
             resolvers.append(_parse(item))
         except ValueError as error:
-            problems.append(f"{printable(item, 80)}: {error}")
+            problems.append(USER_INFO.sub("(secret)@", f"{printable(item, 80)}: {error}"))
     if problems or not resolvers:
         hint = (
             "192.0.2.53, 192.0.2.53@5353, [2001:db8::53]@53, tls://9.9.9.9#dns.quad9.net, https://dns.example/dns-query"
@@ -85,10 +90,14 @@ def parse_resolvers(text: str) -> tuple[Resolver, ...]:
 
 def _parse(item: str) -> Resolver:
     if item.startswith("https://"):
-        parts = urlsplit(item)
+        try:
+            parts = urlsplit(item)
+            port = parts.port or 443
+        except ValueError:  # whose text may be half of a password
+            raise ValueError("is no URL of the form https://host[:port]/path") from None
         if not parts.hostname:
             raise ValueError("has no host name")
-        return Resolver(Server(parts.hostname, parts.port or 443), "https", url=item)
+        return Resolver(Server(parts.hostname, port), "https", url=item)
     if item.startswith("tls://"):
         where, _, name = item.removeprefix("tls://").partition("#")
         address, port = parse_host(where, 853)

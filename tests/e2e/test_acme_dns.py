@@ -136,7 +136,7 @@ def test_check_asks_for_nothing_that_acme_dns_cannot_do(lab: Lab, certbot: Certb
     for topic, seen in {
         "negative TTL": "3600 s, which acme-dns sets itself; no resolver is asked about a target before its value is",
         "values": "2 TXT values there already, TTL 1 s; it can hold 2; the next order's values push them out",
-        "key": f"refused at another name of {DOMAIN}.: it is narrow",
+        "key": f"refused at another name in {DOMAIN}.: the key is narrow",
     }.items():
         assert found[topic, "ok"]["seen"].startswith(seen)
         assert found[topic, "ok"]["do"] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -360,3 +361,13 @@ def test_link_local_resolver() -> None:
         missing = own.address.partition("%")[0] + "%nowhere0"
         with pytest.raises(LookupFailed, match=r"nowhere0@[0-9]+ said no interface nowhere0"):
             Recursive([Resolver(ServerAddress(missing, own.port))]).ask(OWNER, CNAME)
+
+
+@pytest.mark.parametrize(
+    "item", ["https://user:geh/eim@", "https://user:geheim@x:port/dns-query", "https://u:g[h@x", "http://user:geheim@x"]
+)
+def test_a_resolver_that_cannot_be_read_shows_nothing_of_a_password(item: str) -> None:
+    """Whatever is wrong with its address."""
+    with pytest.raises(SettingsError) as caught:
+        parse_resolvers(item)
+    assert not {"user", "geh", "eim", "geheim"} & set(re.split(r"\W", caught.value.problem))
