@@ -1,8 +1,10 @@
 """The end of a run: its own values are withdrawn, and beside them, never in their way, what dead runs have left."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 
 from dns.name import from_text
 
@@ -11,6 +13,8 @@ from certbot_dns_delegate.order.withdrawal import Fate, Leftover, ProviderFor, W
 from certbot_dns_delegate.state.journal import DAY_S, Entry, Journal, Noted, State
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
+
+log = logging.getLogger(__name__)
 
 GRACE_S = 1.0
 """Seconds that what dead runs left may take longer than a run's own values."""
@@ -51,6 +55,10 @@ class Cleanup:
         finally:
             for journal in (*own, *dead):
                 journal.close()
+        for each in ended:
+            if each.until is not None:
+                when = datetime.fromtimestamp(each.until, UTC).strftime("%H:%M")
+                log.info("it is not certain that nothing stays at %s; a run after %s UTC looks", each.entry.owner, when)
         is_over = [each for each in old if each.error is None and each.until is None]
         self._note([*ended, *is_over, *told], begin)
         return leftovers([*ended, *told])
