@@ -137,7 +137,7 @@ class Planner:
             if followed.chain.aliases:
                 found = yield from self._inside.found(followed.chain.target, followed.found)
                 hides = yield from chosen.hidden_types(challenge, followed.chain, delegate, found, self._zones)
-        return followed.chain, Target(followed.chain.target, zone, delegate.title, present, hides)
+        return _remarked(followed.chain, zone), Target(followed.chain.target, zone, delegate.title, present, hides)
 
     def _explained(self, error: LookupFailed) -> LookupFailed:
         """The failure, with what the provider that answers for the name itself knows of it."""
@@ -192,6 +192,19 @@ class Planner:
                 f"{challenge.identifier} may only use {show(expected)}, but its chain leads elsewhere: {chain}",
                 f"change the CNAME to  {record(challenge.owner, 'CNAME', expected)}",
             )
+
+
+def _remarked(chain: Chain, zone: Zone) -> Chain:
+    """The chain, with what may come of a DNAME into a signed zone (Unbound 1.17; BIND does not do so)."""
+    last = chain.aliases[-1] if chain.aliases else None
+    if last is None or not last.is_dname or not zone.is_signed:
+        return chain
+    remark = (
+        f"{show(last.owner)} is an alias by DNAME into {show(zone.apex)}, which is signed: Unbound asks for its target"
+        " before the value is there, and remembers that there is none; hint: where the CA uses the same Unbound, add  "
+        + record(last.owner, "CNAME", last.target)
+    )
+    return replace(chain, aliases=(*chain.aliases[:-1], replace(last, remark=remark)))
 
 
 def publications_of(planned: Sequence[Planned]) -> tuple[Publication, ...]:

@@ -34,6 +34,7 @@ from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.timing import Watch
 from tests.e2e.lab.lab import Lab
 from tests.servers import Behaviour, Refusing, Silent, SlowBy, UdpDead, first_tries
+from tests.servers.signing import sign
 from tests.unit.internet import Internet, name, resolver, suffix_of
 
 TITLE = "acme.example.test."
@@ -578,6 +579,16 @@ def test_zone_that_the_settings_let_pass(make: Callable[[Internet], None], setti
         planned = plan(net, SHOP, delegates=[delegate(**settings)])
     assert planned.problems == ()
     assert [len(publication.zone.doubts) for publication in planned.publications] == [1]
+
+
+def test_dname_into_a_signed_zone() -> None:
+    """A warning says what Unbound may remember, with the CNAME that avoids it; an unsigned zone needs none."""
+    with internet(f"shop DNAME {TITLE}") as net:
+        (unsigned,) = plan(net, SHOP).planned[0].chain.aliases
+        net.zone("example.test.").add("acme", 60, "DS", sign(net.zone(TITLE)))
+        (signed,) = plan(net, SHOP).planned[0].chain.aliases
+    assert unsigned.remark == ""
+    assert signed.remark.endswith(f"add  {START} 3600 IN CNAME _acme-challenge.{TITLE}")
 
 
 def test_bogus_zone_of_a_flat_file() -> None:
