@@ -57,11 +57,11 @@ def apex_of(reply: Reply, cut: Cut) -> Name | None:
 class Descent:
     """Finds the way to owners; remembers the cuts it has passed, and what was said at them."""
 
-    def __init__(self, suffix_of: Callable[[Name], Name | None], budget: Budget) -> None:
+    def __init__(self, suffix_of: Callable[[Name], Name | None], budget: Budget, port: int) -> None:
         """:param suffix_of: the suffix of the delegate that a name lies in, where no recursive resolver is asked."""
         self._suffix_of = suffix_of
         self.budget = budget
-        self.hosts = Hosts(suffix_of, self._addresses_of)
+        self.hosts = Hosts(suffix_of, self._addresses_of, port)
         self.told: dict[Question, Reply] = {}
         """Answers with authority to NS and DS questions that were asked along with others."""
         self.above: dict[Name, tuple[Reply, ...]] = {}

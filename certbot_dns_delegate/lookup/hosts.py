@@ -50,11 +50,13 @@ class Named:
 class Hosts:
     """Turns the host names of an NS RRset into servers."""
 
-    def __init__(self, suffix_of: Callable[[Name], Name | None], addresses_of: AddressesOf) -> None:
+    def __init__(self, suffix_of: Callable[[Name], Name | None], addresses_of: AddressesOf, port: int) -> None:
         """:param suffix_of: the suffix of the delegate that a host lies in, whose servers are asked for it.
 
         :param addresses_of: asks them.
+        :param port: where every name server listens.
         """
+        self._port = port
         self._suffix_of = suffix_of
         self._addresses_of = addresses_of
 
@@ -70,7 +72,7 @@ class Hosts:
         found = yield from together([self._addresses(host, named, allowance, resolving) for host in hosts])
         allowance.wait(time.monotonic() - begin)
         servers = {
-            host: [] if isinstance(its, DelegateError) else _at(host, its)
+            host: [] if isinstance(its, DelegateError) else self._at(host, its)
             for host, its in zip(hosts, found, strict=True)
         }
         if not named.is_ours:
@@ -91,6 +93,12 @@ class Hosts:
         if is_inside or host in resolving or len(resolving) >= MOST_NESTED:
             return ()
         return (yield from self._addresses_of(host, suffix, allowance, resolving | {host}))
+
+    def _at(self, host: Name, found: Sequence[str]) -> list[Server]:
+        addresses = list(dict.fromkeys(found))
+        if len(addresses) > MOST_ADDRESSES:
+            log.warning("%s has %d addresses; only the first %d are asked", show(host), len(addresses), MOST_ADDRESSES)
+        return [Server(address, self._port, plain(host)) for address in addresses[:MOST_ADDRESSES]]
 
 
 def _allowed(glue: Sequence[str], named: Named) -> Sequence[str]:
@@ -119,13 +127,6 @@ def _found(host: Name, answers: Told | Mapping[Key, Reply | LookupFailed]) -> li
         if isinstance(reply := answers.get((host, rdtype)), Reply):
             found += addresses_in(reply.message.answer, end_of_alias(reply.message, host))
     return found
-
-
-def _at(host: Name, found: Sequence[str]) -> list[Server]:
-    addresses = list(dict.fromkeys(found))
-    if len(addresses) > MOST_ADDRESSES:
-        log.warning("%s has %d addresses; only the first %d are asked", show(host), len(addresses), MOST_ADDRESSES)
-    return [Server(address, name=plain(host)) for address in addresses[:MOST_ADDRESSES]]
 
 
 def merged(servers: Mapping[Name, Sequence[Server]]) -> tuple[Server, ...]:

@@ -33,11 +33,16 @@ class Zones:
     Every method but :meth:`look` and :meth:`determine`, which are look-ups for :class:`.Rounds`, asks and waits.
     """
 
-    def __init__(self, recursive: Recursive, suffix_of: Callable[[Name], Name | None], budget: Budget) -> None:
-        """:param suffix_of: the suffix of the delegate that a name lies in, where no recursive resolver is asked."""
+    def __init__(
+        self, recursive: Recursive, suffix_of: Callable[[Name], Name | None], budget: Budget, port: int = 53
+    ) -> None:
+        """:param suffix_of: the suffix of the delegate that a name lies in, where no recursive resolver is asked.
+
+        :param port: where every authoritative server listens.
+        """
         self.rounds = Rounds(Asker(), recursive)
         self.budget = budget
-        self._descent = Descent(suffix_of, budget)
+        self._descent = Descent(suffix_of, budget, port)
         self.look = self._descent.find
         self.start = self._descent.starts.above
 

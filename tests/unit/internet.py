@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import socket
 from collections.abc import Mapping
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -18,7 +20,7 @@ from certbot_dns_delegate.lookup.cut import Budget
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Server as ServerAddress
-from tests.servers import Behaviour, Server, Zone, first_tries, fresh_address
+from tests.servers import Behaviour, Server, Zone, fresh_address
 
 
 def name(text: str) -> dns.name.Name:
@@ -26,11 +28,25 @@ def name(text: str) -> dns.name.Name:
     return dns.name.from_text(text)
 
 
+def free_port() -> int:
+    """One that nobody has on any address, above those that need privileges, below those that clients get."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with contextlib.suppress(OSError), socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("", port))
+            udp.bind(("", port))
+            return port
+
+
+PORT = free_port()
+"""Where every name server listens: 53 needs privileges."""
+
+
 class Internet:
     """The zones of each name server by its host name; a zone on several servers is one zone.
 
     NS, glue and delegations follow from who serves what; a test that wants them otherwise changes `zone(apex)`.
-    `test.` is served by `ns.test.` unless told otherwise. Every server listens on port 53 of an address of its own.
+    `test.` is served by `ns.test.` unless told otherwise. Every server has an address of its own.
     The resolver knows all zones without asking anybody.
 
     :param behaviours: by host name, or `resolver`.
@@ -49,8 +65,8 @@ class Internet:
         for host, served in hosts.items():
             zones = [self.zones[name(apex)] for apex in served]
             behaviour = behaviours.get(host.split(".")[0])
-            self.servers[host] = Server(zones, address=self.addresses[host], port=53, behaviour=behaviour)
-        self.resolver = Server(self.zones.values(), recursive=True, port=53, behaviour=behaviours.get("resolver"))
+            self.servers[host] = Server(zones, address=self.addresses[host], port=PORT, behaviour=behaviour)
+        self.resolver = Server(self.zones.values(), recursive=True, port=PORT, behaviour=behaviours.get("resolver"))
         for apex, zone in self.zones.items():
             if (parent := self._parent(apex)) is not None:
                 parent.put(apex, zone.get(apex, "NS"))
@@ -79,13 +95,17 @@ class Internet:
     def __exit__(self, *_exc: object) -> None:
         self._stack.close()
 
+    def shown(self, host: str) -> str:
+        """A name server as the sentences show it."""
+        return str(ServerAddress(self.addresses[host], PORT, host.removesuffix(".")))
+
     def recursive(self) -> Recursive:
         """Ours, asking the resolver."""
         return Recursive([resolver(self.resolver)])
 
     def zones_of(self, *suffixes: str, budget: int = 200) -> Zones:
         """Ours, for delegates with these titles."""
-        return Zones(self.recursive(), suffix_of(*suffixes), Budget(budget))
+        return Zones(self.recursive(), suffix_of(*suffixes), Budget(budget), PORT)
 
     def assert_not_asked_inside(self, *suffixes: str) -> None:
         """No question at the resolver was about a name at or below these suffixes (rule 5)."""
@@ -93,8 +113,11 @@ class Internet:
         assert not inside, inside
 
     def questions(self) -> int:
-        """How many questions all authoritative servers got, each counted once however often it was repeated."""
-        return sum(len(first_tries(server.questions)) for server in self.servers.values())
+        """How many names and types all authoritative servers were asked for.
+
+        A question without a reply in half a second goes to another server too, and a busy machine takes that long.
+        """
+        return len({(q.qname, q.qtype) for server in self.servers.values() for q in server.questions})
 
 
 def suffix_of(*suffixes: str):  # type: ignore[no-untyped-def]  # a function of the names

@@ -21,7 +21,7 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.order.planning import PACKETS
 from tests.servers import Behaviour, Server, Zone, fresh_address
-from tests.unit.internet import Internet, name, suffix_of
+from tests.unit.internet import PORT, Internet, name, suffix_of
 
 TITLE = "acme.example.test."
 
@@ -38,14 +38,14 @@ def delegated_names(count: int, servers: int) -> Iterator[Internet]:
         for host in hosts:
             address = fresh_address()
             net.zone("other.test.").add(host, 60, "A", address)
-            stack.enter_context(Server(zones, address=address, port=53))
+            stack.enter_context(Server(zones, address=address, port=PORT))
         yield stack.enter_context(net)
 
 
 def test_many_names_with_many_servers_each() -> None:
     """A hundred names, each delegated to thirteen servers that a resolver has to find, are all found."""
     with delegated_names(100, 13) as net:
-        zones = Zones(net.recursive(), suffix_of(TITLE), Budget(101 * PACKETS))
+        zones = Zones(net.recursive(), suffix_of(TITLE), Budget(101 * PACKETS), PORT)
         owners = {name(f"n{number}.{TITLE}"): name(TITLE) for number in range(100)}
         found = zones.find_all(owners)
         assert [each for each in found.values() if isinstance(each, DelegateError)] == []
@@ -94,7 +94,7 @@ def test_a_maze_does_not_use_up_what_others_need() -> None:
     """The healthy name of the same order is found although the other one wanders on."""
     with Internet({"ns.maze.test.": {"maze.test.": ""}, "ns.example.test.": {"example.test.": "", TITLE: ""}}) as net:
         net["ns.maze.test."].behaviour = Maze()
-        zones = Zones(net.recursive(), suffix_of(TITLE), Budget(3 * PACKETS))
+        zones = Zones(net.recursive(), suffix_of(TITLE), Budget(3 * PACKETS), PORT)
         lost = name(f"{'a.' * 30}maze.test.")
         found = zones.find_all({lost: lost, name(f"web.{TITLE}"): name(TITLE)})
     assert isinstance(found[lost], DelegateError)

@@ -122,7 +122,7 @@ def test_one_server_of_two() -> None:
         net[NS2].zones = {stale.origin: stale}
         zones = net.zones_of(CHILD)
         zone = zones.zone_of(zones.find(name(f"web.{CHILD}"), name(CHILD)))
-        shown = f"{NS2[:-1]} ({net.addresses[NS2]})"
+        shown = net.shown(NS2)
     assert (zone.is_signed, zone.doubts) == (True, ())
     assert zone.notes == (
         f"{CHILD} does not validate at every server, others are asked: {shown}: the RRSIG over DNSKEY has expired",
