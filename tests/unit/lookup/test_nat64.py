@@ -13,7 +13,7 @@ from certbot_dns_delegate.lookup.sockets import has_route
 from certbot_dns_delegate.model import Server as ServerAddress
 from tests.e2e.lab import namespace, network
 from tests.servers import Server
-from tests.unit.internet import Internet, name
+from tests.unit.internet import PORT, Internet, name
 
 # RFC 6052 section 2.4: 192.0.2.33 behind prefixes of each length.
 EXAMPLES = [
@@ -60,7 +60,7 @@ def test_a_server_that_has_ipv4_alone() -> None:
         for zone in (net.zone("test."), net.zone("acme.test.")):
             zone.delete("ns.acme.test.", "A")
             zone.add("ns.acme.test.", 60, "A", UNROUTED)
-        with Server([zone], address=BEHIND, port=53):
+        with Server([zone], address=BEHIND, port=PORT):
             found = net.zones_of("acme.test.").find(name("shop.acme.test."), name("acme.test."))
     assert found.reply.ask.server.address == normal(BEHIND)
     assert txt_in(found.reply.message, name("shop.acme.test.")).values == {"here"}

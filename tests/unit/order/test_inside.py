@@ -19,7 +19,7 @@ from certbot_dns_delegate.order.router import Router
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings import reader
 from tests.servers import Behaviour, Refusing, Silent, fresh_address
-from tests.unit.internet import Internet, name, resolver
+from tests.unit.internet import PORT, Internet, name, resolver
 
 ZONE = "acme.example.test."
 WWW = Challenge("www.acme.example.test", name(f"_acme-challenge.www.{ZONE}"), "v" * 43)
@@ -43,6 +43,11 @@ def own(net: Internet) -> str:
     return net.addresses[f"own.{ZONE}"]
 
 
+def place(net: Internet) -> str:
+    """The same with its port, as the settings name it and the sentences show it."""
+    return f"{own(net)}@{PORT}"
+
+
 def planned(net: Internet, path: Path, text: str, *challenges: Challenge, authenticator: str = FLAT) -> Plan:
     """A plan with a settings file of this text, and the real provider."""
     path.touch(mode=0o600)
@@ -60,7 +65,7 @@ def planned(net: Internet, path: Path, text: str, *challenges: Challenge, authen
     }
     router = Router(settings, lambda delegate: made[delegate.title])
     recursive = Recursive([resolver(net.resolver)], patience_s=(0.2, 0.2))
-    zones = Zones(recursive, router.hidden_suffix, Budget(2000))
+    zones = Zones(recursive, router.hidden_suffix, Budget(2000), PORT)
     planner = Planner(settings, lambda delegate: made[delegate.title], recursive, zones, router, addresses)
     with ThreadPoolExecutor(4) as pool:
         return planner.plan(challenges, pool)
@@ -68,13 +73,13 @@ def planned(net: Internet, path: Path, text: str, *challenges: Challenge, authen
 
 def flat(net: Internet, more: str = "") -> str:
     """A file of one service."""
-    keys = [f"server = {own(net)}", *KEY.splitlines(), *more.splitlines()]
+    keys = [f"server = {place(net)}", *KEY.splitlines(), *more.splitlines()]
     return "".join(f"dns_delegate_rfc2136_{line}\n" for line in keys)
 
 
 def section(net: Internet, more: str = "", provider: str = "") -> str:
     """A file with a section."""
-    return f"[{ZONE}]\n{provider or f'provider = rfc2136{chr(10)}server = {own(net)}{chr(10)}{KEY}'}{more}"
+    return f"[{ZONE}]\n{provider or f'provider = rfc2136{chr(10)}server = {place(net)}{chr(10)}{KEY}'}{more}"
 
 
 def only_zone(plan: Plan) -> Zone:
@@ -111,7 +116,7 @@ def test_a_name_elsewhere_needs_a_resolver(tmp_path: Path) -> None:
 def test_the_zone_is_watched_at_all_its_servers(tmp_path: Path) -> None:
     """Where the world can be asked, parent's and child's servers count."""
     with internet() as net:
-        hidden = Server(own(net))
+        hidden = Server(own(net), PORT)
         zone = only_zone(planned(net, tmp_path / "flat.ini", flat(net), WWW, SHOP))
         net.assert_not_asked_inside(ZONE)
     assert zone.servers == (hidden,)
@@ -127,7 +132,7 @@ def test_published_servers_that_cannot_be_asked(tmp_path: Path) -> None:
             net.zone(apex).add(f"own.{ZONE}", 60, "A", nowhere)
         zone = only_zone(planned(net, tmp_path / "flat.ini", flat(net), WWW))
     assert (zone.servers, zone.askable) == ((), Askable.NOBODY)
-    assert f"own.{ZONE.rstrip('.')} ({nowhere}) said " in zone.why
+    assert f"own.{ZONE.rstrip('.')} ({nowhere}@{PORT}) said " in zone.why
 
 
 @pytest.mark.parametrize("watch", ["server", "none"])
@@ -173,7 +178,7 @@ def test_a_name_below_a_cut_of_the_servers_zone_is_not_its_own(tmp_path: Path) -
 def test_a_zone_and_its_watched_servers_are_enough(tmp_path: Path, provider: str) -> None:
     """No server of the world is asked, and the resolver for the chain alone."""
     with internet() as net:
-        text = section(net, f"zone = {ZONE}\nwatch_servers = {own(net)}\n", provider)
+        text = section(net, f"zone = {ZONE}\nwatch_servers = {place(net)}\n", provider)
         zone = only_zone(planned(net, tmp_path / "d.ini", text, SHOP, authenticator="dns-delegate"))
         assert net["above.example.test."].questions == []
         assert all(question.qname.is_subdomain(SHOP.owner) for question in net.resolver.questions)
@@ -183,7 +188,7 @@ def test_a_zone_and_its_watched_servers_are_enough(tmp_path: Path, provider: str
 def test_watched_servers_where_the_world_cannot_be_asked(tmp_path: Path) -> None:
     """The published servers are silent; those of the section say which zone it is."""
     with internet("", above=Silent()) as net:
-        text = section(net, f"watch_servers = {own(net)}\n")
+        text = section(net, f"watch_servers = {place(net)}\n")
         zone = only_zone(planned(net, tmp_path / "d.ini", text, SHOP, authenticator="dns-delegate"))
     assert (zone.apex, [server.address for server in zone.servers]) == (name(ZONE), [own(net)])
 
@@ -207,7 +212,7 @@ def test_a_zone_that_nobody_watches_is_taken_as_it_is_named(tmp_path: Path, watc
 def test_watched_servers_that_refuse(tmp_path: Path) -> None:
     """It is said what each of them said."""
     with internet(own=Refusing()) as net:
-        text = section(net, f"zone = {ZONE}\nwatch_servers = {own(net)}\n")
+        text = section(net, f"zone = {ZONE}\nwatch_servers = {place(net)}\n")
         plan = planned(net, tmp_path / "d.ini", text, SHOP, authenticator="dns-delegate")
     ((_, error),) = plan.problems
-    assert f"{own(net)} said REFUSED" in error.problem
+    assert f"{place(net)} said REFUSED" in error.problem
