@@ -8,18 +8,17 @@ from collections import deque
 from collections.abc import Iterator
 
 import dns.message
-from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.lookup import forms, sockets
+from certbot_dns_delegate.lookup.awaited import Awaited
+from certbot_dns_delegate.lookup.forgery import is_doubtful, read_reply
 from certbot_dns_delegate.lookup.forms import Form
-from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, cookie_in, habits_of
-from certbot_dns_delegate.lookup.message import Ask, Outcome, Reply, Silence
-from certbot_dns_delegate.lookup.reader import HEADER, TC, Echo, Unreadable, echo, parse
+from certbot_dns_delegate.lookup.habits import habits_of
+from certbot_dns_delegate.lookup.message import Outcome, Reply, Silence
+from certbot_dns_delegate.lookup.octets import HEADER, TC, Echo, echo
 from certbot_dns_delegate.lookup.transport import Port, Sent, Stream, Way
 from certbot_dns_delegate.model import Server
 
-ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
-"""Of an answer to these nothing but the answer section is read."""
 WINDOW = 20
 """Questions outstanding at one server: below the burst that response rate limiting tolerates in use."""
 SILENCE_S = 0.5
@@ -29,28 +28,6 @@ MOST_WRONG = 64
 PAUSE = 10
 """How many times as long as between two questions is waited before the first of those that go out at a pace."""
 MALFORMED = "malformed"
-
-
-class Awaited:
-    """A question on its way."""
-
-    def __init__(self, ask: Ask, patience_s: float) -> None:
-        self.ask = ask
-        self.patience_s = patience_s
-        self.started = 0.0
-        self.due = 0.0
-        """When something is to be done about it."""
-        self.is_waiting = True
-        """Nothing came of it yet."""
-        self.tried: list[Form] = []
-        self.ports: list[Port] = []
-        self.needs_tcp = ask.by_tcp
-        self.has_tcp = False
-        """TCP has been tried."""
-        self.is_truncated = False
-        self.is_malformed = False
-        self.doubtful: Reply | None = None
-        """What may be forged, since it is not as this server's answers are."""
 
 
 class Conversation:
@@ -218,23 +195,13 @@ class Conversation:
             if not pending.has_tcp:
                 self._by_tcp(pending, sent.form)
         else:
-            message = self._read(wire, sent)
+            message = read_reply(wire, sent, self._habits)
             if message is None:
                 self._unreadable(channel, sent)
-            elif not (isinstance(channel, Port) and self._may_be_forged(sent, message, same)):
+            elif isinstance(channel, Port) and is_doubtful(message, sent, same, self._habits):
+                self._doubt(pending, message, same, sent.form)
+            else:
                 yield from self._judge(channel, sent, message, same)
-
-    def _read(self, wire: bytes, sent: Sent) -> dns.message.Message | None:
-        """The reply, with the names in it in the letters in which they were asked for."""
-        question = sent.pending.ask.question
-        if wire[4:6] == b"\0\1":
-            wire = wire[:HEADER] + question.section + wire[sent.question_end :]
-        try:
-            message = parse(wire, question.rdtype in ANSWER_ENOUGH)
-        except Unreadable:
-            return None
-        cookie = cookie_in(message) if sent.form is Form.FULL else None
-        return None if cookie is not None and cookie[:CLIENT_COOKIE] != self._habits.client_cookie else message
 
     def _unreadable(self, channel: Way, sent: Sent) -> None:
         sent.pending.is_malformed = True
@@ -245,24 +212,12 @@ class Conversation:
             if sent.pending.needs_tcp:
                 sent.pending.patience_s = 0.0
 
-    def _may_be_forged(self, sent: Sent, message: dns.message.Message, same: Echo) -> bool:
-        """Whether a datagram lacks what this server's answers have; then TCP decides, which is not forged from afar."""
-        habits, is_doubtful = self._habits, False
-        if same is Echo.EXACT and sent.is_mixed:
-            habits.keeps_case = True
-        elif same is Echo.OTHER_CASE:
-            is_doubtful = habits.keeps_case is True
-            habits.keeps_case = is_doubtful
-        if sent.form is Form.FULL:
-            cookie = cookie_in(message)
-            is_doubtful = is_doubtful or (cookie is None and habits.server_cookie != b"")
-            habits.server_cookie = habits.server_cookie if cookie is None else cookie[CLIENT_COOKIE:]
-        if is_doubtful:
-            sent.pending.doubtful = Reply(sent.pending.ask, message, "udp", keeps_case=same is not Echo.OTHER_CASE)
-            sent.pending.needs_tcp = True
-            if not sent.pending.has_tcp:
-                self._by_tcp(sent.pending, sent.form)
-        return is_doubtful
+    def _doubt(self, pending: Awaited, message: dns.message.Message, same: Echo, form: Form) -> None:
+        """Let TCP decide, which is not forged from afar."""
+        pending.doubtful = Reply(pending.ask, message, "udp", keeps_case=same is not Echo.OTHER_CASE)
+        pending.needs_tcp = True
+        if not pending.has_tcp:
+            self._by_tcp(pending, form)
 
     def _judge(self, channel: Way, sent: Sent, message: dns.message.Message, same: Echo) -> Iterator[Outcome]:
         """Ask in another form, or hand it out."""

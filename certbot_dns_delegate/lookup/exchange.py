@@ -8,7 +8,8 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 
-from certbot_dns_delegate.lookup.conversation import WINDOW, Awaited, Conversation
+from certbot_dns_delegate.lookup.awaited import Awaited
+from certbot_dns_delegate.lookup.conversation import WINDOW, Conversation
 from certbot_dns_delegate.lookup.message import Ask, Outcome
 from certbot_dns_delegate.model import Server
 

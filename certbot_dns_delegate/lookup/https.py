@@ -22,7 +22,8 @@ import h2.exceptions
 
 from certbot_dns_delegate.lookup.conversation import MALFORMED, WINDOW
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, Silence
-from certbot_dns_delegate.lookup.reader import Echo, echo, question_end, read
+from certbot_dns_delegate.lookup.octets import Echo, echo, question_end
+from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.lookup.sockets import CLOSED
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import printable

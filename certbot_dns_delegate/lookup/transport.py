@@ -17,7 +17,8 @@ from certbot_dns_delegate.lookup.message import Outcome
 from certbot_dns_delegate.text import printable
 
 if TYPE_CHECKING:
-    from certbot_dns_delegate.lookup.conversation import Awaited, Conversation
+    from certbot_dns_delegate.lookup.awaited import Awaited
+    from certbot_dns_delegate.lookup.conversation import Conversation
 
 AT_ONCE = 16
 """Messages that are read before other servers have their turn."""

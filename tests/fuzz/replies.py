@@ -30,7 +30,8 @@ from certbot_dns_delegate.lookup.answer import (
     soa_in,
     txt_in,
 )
-from certbot_dns_delegate.lookup.conversation import Awaited, Conversation
+from certbot_dns_delegate.lookup.awaited import Awaited
+from certbot_dns_delegate.lookup.conversation import Conversation
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply
 from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.model import Server

@@ -16,7 +16,8 @@ from dns.name import Name
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused, WriteError
 from certbot_dns_delegate.lookup.answer import alias_in, soa_in, txt_in
 from certbot_dns_delegate.lookup.message import Question, dig
-from certbot_dns_delegate.lookup.reader import Echo, echo, question_end, read
+from certbot_dns_delegate.lookup.octets import Echo, echo, question_end
+from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.model import RRset, Server, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.providers.rfc2136.connection import Connection

@@ -13,6 +13,7 @@ from dns.rdatatype import AAAA, CNAME, NS, TXT, A
 from certbot_dns_delegate.lookup.answer import addresses_in
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply, Silence
+from tests.fuzz.replies import QUESTION, flood
 from tests.servers import Adding, Before, Behaviour, HeaderOnly, Oversized, Server, Silent, SlowBy, TcpDead, When
 from tests.servers.floods import bomb, other_id, record, undecodable_error, with_records
 from tests.unit.internet import name
@@ -112,6 +113,11 @@ def test_a_flood_is_not_read_to_its_end(how: str, tcp: bool) -> None:
     assert sent < FLOOD
     assert texts(outcomes[at(other)]) == ["one", "two"]
     assert isinstance(outcomes[at(server)], Silence)
+
+
+def test_other_servers_have_their_turn() -> None:
+    """Of what one server has sent no more is read at once than some messages."""
+    flood(QUESTION[:3] + b"\x05" + QUESTION[4:6] + b"\0\1" + QUESTION[8:])
 
 
 @pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN", "YXDOMAIN", "NOTAUTH"])

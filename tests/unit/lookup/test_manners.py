@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dns.rcode
 import pytest
-from dns.rdatatype import CNAME, TXT
+from dns.rdatatype import CNAME, NS, TXT
 
 from certbot_dns_delegate.lookup.answer import alias_in
 from certbot_dns_delegate.lookup.exchange import WINDOW, exchange
@@ -24,6 +24,7 @@ from tests.servers import (
     FormErring,
     Garbage,
     HangingUp,
+    HeaderOnly,
     Lowercasing,
     MixedCaseDropping,
     Refusing,
@@ -139,6 +140,28 @@ def test_other_letters_where_tcp_is_not_served() -> None:
         assert texts(ask(server)) == ["one", "two"]
         server.behaviour = Lowercasing()
         assert [texts(ask(server)) for _ in range(2)] == [["one", "two"]] * 2
+
+
+def test_a_bare_refusal_from_a_server_that_keeps_letters() -> None:
+    """It repeats no question, so whoever guesses id and port can send it: TCP decides."""
+    with Server(ZONE) as server:
+        assert texts(ask(server)) == ["one", "two"]
+        server.behaviour = When(lambda request: request.transport == "udp", HeaderOnly(dns.rcode.REFUSED))
+        outcome = ask(server)
+    assert texts(outcome) == ["one", "two"]
+    assert isinstance(outcome, Reply)
+    assert outcome.transport == "tcp"
+
+
+def test_a_name_without_letters_tells_nothing() -> None:
+    """A server that repeats it as it came may change the letters of others."""
+    with Server({".": "@ NS ns.", **ZONE}, behaviour=Lowercasing() | TcpDead()) as server:
+        [outcome] = exchange([Ask(at(server), Question(name("."), NS))], 2)
+        assert isinstance(outcome, Reply)
+        outcome = ask(server)
+    assert texts(outcome) == ["one", "two"]
+    assert isinstance(outcome, Reply)
+    assert outcome.doubtful is None
 
 
 def test_a_server_that_drops_capitals() -> None:

@@ -4,7 +4,8 @@ import dns.message
 import dns.rrset
 import pytest
 
-from certbot_dns_delegate.lookup.reader import MOST_RECORDS, TYPES, question_end, read
+from certbot_dns_delegate.lookup.octets import MOST_RECORDS, question_end
+from certbot_dns_delegate.lookup.reader import TYPES, read
 from tests.fuzz.replies import seeds
 from tests.servers.floods import bomb, record, with_records
 

@@ -1,0 +1,44 @@
+"""What tells a server's reply from a forged one, beside id, port and address: the letters of the question, and cookies.
+
+A forger who does not see the question can guess these at best (RFC 5452); who sees it needs no guess.
+"""
+
+import dns.message
+from dns.rdatatype import RdataType
+
+from certbot_dns_delegate.lookup.forms import Form
+from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, Habits, cookie_in
+from certbot_dns_delegate.lookup.octets import HEADER, Echo, Unreadable
+from certbot_dns_delegate.lookup.reader import parse
+from certbot_dns_delegate.lookup.transport import Sent
+
+ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
+"""Of an answer to these nothing but the answer section is read."""
+
+
+def read_reply(wire: bytes, sent: Sent, habits: Habits) -> dns.message.Message | None:
+    """The reply, with the names in it in the letters in which they were asked for; None where it is none to this."""
+    question = sent.pending.ask.question
+    if wire[4:6] == b"\0\1":
+        wire = wire[:HEADER] + question.section + wire[sent.question_end :]
+    try:
+        message = parse(wire, question.rdtype in ANSWER_ENOUGH)
+    except Unreadable:
+        return None
+    cookie = cookie_in(message) if sent.form is Form.FULL else None
+    return None if cookie is not None and cookie[:CLIENT_COOKIE] != habits.client_cookie else message
+
+
+def is_doubtful(message: dns.message.Message, sent: Sent, same: Echo, habits: Habits) -> bool:
+    """Whether a datagram lacks what this server's replies have; what they have is learned from it otherwise."""
+    letters = sent.wire[HEADER : sent.question_end]
+    lacks = same is not Echo.EXACT and habits.keeps_case is True
+    if same is Echo.OTHER_CASE:
+        habits.keeps_case = lacks
+    elif same is Echo.EXACT and sent.is_mixed and letters != letters.lower():
+        habits.keeps_case = True
+    if sent.form is Form.FULL:
+        cookie = cookie_in(message)
+        lacks = lacks or (cookie is None and habits.server_cookie != b"")
+        habits.server_cookie = habits.server_cookie if cookie is None else cookie[CLIENT_COOKIE:]
+    return lacks
