@@ -1,6 +1,7 @@
 """Follow the CNAMEs from the challenge's owner name to the target (RFC 1034 section 3.6.2)."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +29,9 @@ MOST_ALIASES = 8
 
 Inside = Callable[[Name, Name], Step[tuple[Found | Content, Alias | None]]]
 """What stands at a name inside the delegate with a suffix, and the CNAME there, if it is to be followed."""
+
+MOST_S = 30.0
+"""Seconds after which no further CNAME is followed: a slow resolver takes 8 s for a link, and few chains have three."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Follower:
         inside: Inside | None = None,
         is_shy: bool = False,
         asks_origins: bool = True,
+        most_s: float = MOST_S,
     ) -> None:
         """
         :param zones: asked inside the delegates; None: a chain ends where it enters one.
@@ -67,6 +72,7 @@ class Follower:
         :param is_shy: ask a resolver only about CNAMEs that the servers of their zone have, so that it remembers no
             "no such name".
         :param asks_origins: ask these servers too where a resolver says that there is none.
+        :param most_s: seconds after which no further CNAME of a chain is followed.
         """
         self._rounds = Rounds(Asker(), recursive) if zones is None else zones.rounds
         self._suffix_of = suffix_of
@@ -76,6 +82,7 @@ class Follower:
         self._zones = zones
         self._is_shy = is_shy
         self._asks_origins = asks_origins
+        self._most_s = most_s
 
     def follow(self, start: Name) -> Followed:
         """The whole chain from ``start``.
@@ -95,7 +102,7 @@ class Follower:
 
     def look(self, start: Name) -> Step[Followed]:
         """The look-up of one chain."""
-        chain = Chain(start)
+        chain, begin = Chain(start), time.monotonic()
         while True:
             suffix = yield from self._suffix(chain.target)
             if suffix is not None and self._inside is None:
@@ -112,6 +119,9 @@ class Follower:
             if alias is None:
                 return followed
             chain = extended(chain, alias)
+            if time.monotonic() - begin > self._most_s:
+                problem = f"gave up: the CNAMEs took more than {self._most_s:.0f} s so far: {chain}"
+                raise LookupFailed(problem, f"let {show(start)} lead to its target directly")
 
     def _suffix(self, name: Name) -> Step[Name | None]:
         if self._suffix_waits:

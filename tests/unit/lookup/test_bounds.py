@@ -176,3 +176,13 @@ def test_slow_names_hold_up_nobody() -> None:
         ended = list(follower.each([late, *starts]))
     assert [start for start, _ in ended][-1] == late
     assert all(isinstance(each, Followed) for _, each in ended[:-1])
+
+
+def test_chain_that_takes_too_long() -> None:
+    """A name whose servers take their time at every link is given up, with the chain so far."""
+    links = "\n".join(["_acme-challenge.slow CNAME l0.slow", *(f"l{n}.slow CNAME l{n + 1}.slow" for n in range(7))])
+    with Internet({"ns.customer.test.": {"customer.test.": links}}) as net:
+        net.resolver.behaviour = SlowLinks(0.2)
+        follower = Follower(net.recursive(), None, suffix_of(TITLE), most_s=0.3)
+        with pytest.raises(LookupFailed, match=r"^gave up: the CNAMEs took more than 0 s so far: .*l0\.slow"):
+            follower.follow(name("_acme-challenge.slow.customer.test."))
