@@ -1,26 +1,33 @@
 """GSS-TSIG with a real KDC and a real BIND: the agreement, what it allows, and each way in which it fails."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.rcode
 import dns.update
 import pytest
 from dns.name import from_text
 
-from certbot_dns_delegate.errors import Refused
+from certbot_dns_delegate.errors import Refused, SettingsError, Unreachable
+from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.providers.rfc2136 import gss
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
-from certbot_dns_delegate.providers.rfc2136.reply import Signature, read
+from certbot_dns_delegate.providers.rfc2136.reply import Response, Signature, read
+from certbot_dns_delegate.settings import reader
 from tests.contract.real import BIND, ZONE, in_the_lab, served, zone_text
 from tests.e2e.lab import kerberos
 from tests.e2e.lab.kerberos import Kdc
 from tests.e2e.lab.named import Named, Zone
+from tests.servers.samba import Samba
 
 HOST = "ns1.lab.test"
 OWNER = from_text("web1." + ZONE)
 ONE = "A" * 43
+BIND_SERVER = Server(BIND)
 
 pytestmark = [in_the_lab, pytest.mark.skipif(bool(kerberos.gssapi_missing()), reason=kerberos.gssapi_missing())]
 
@@ -65,16 +72,21 @@ def options(**given: object) -> dict[str, object]:
     return {"tsig_algorithm": gss.ALGORITHM, "gss_principal": None, "gss_keytab": None, "gss_host": None, **given}
 
 
-def update(given: dict[str, object], owner: str, host: str = HOST) -> int:
-    """The rcode of one UPDATE by a key that was agreed on."""
-    with Connection(Server(BIND)) as connection:
+def sent(given: dict[str, object], owner: str, host: str = HOST, server: Server = BIND_SERVER) -> Response:
+    """The reply to one UPDATE by a key that was agreed on."""
+    with Connection(server) as connection:
         key = gss.agree(connection, given, host)
         message = dns.update.UpdateMessage(ZONE)
         message.use_tsig(key)
         message.add(from_text(owner, from_text(ZONE)), 1, "TXT", ONE)
-        reply = read(connection.exchange(message), message)
-        assert reply.signature is Signature.VERIFIED
-        return int(reply.rcode)
+        return read(connection.exchange(message), message)
+
+
+def update(given: dict[str, object], owner: str, host: str = HOST) -> int:
+    """The rcode, which BIND has signed."""
+    reply = sent(given, owner, host)
+    assert reply.signature is Signature.VERIFIED
+    return int(reply.rcode)
 
 
 def test_an_update_is_signed_by_what_was_agreed(realm: Kdc, web1: Path) -> None:
@@ -122,3 +134,94 @@ def test_a_principal_that_the_keytab_does_not_hold(realm: Kdc, web1: Path) -> No
     with pytest.raises(Refused, match="no Kerberos ticket") as caught:
         update(options(gss_principal=f"web2@{kerberos.REALM}", gss_keytab=web1), "web1")
     assert str(web1) in caught.value.hint
+
+
+# Samba's quirks
+
+SAMBA = "dc1.lab.test"
+
+
+@pytest.fixture(scope="module")
+def samba_keytab(realm: Kdc) -> Path:
+    """The domain controller's."""
+    return realm.keytab(f"DNS/{SAMBA}")
+
+
+@pytest.mark.parametrize("leaves_length_out", [True, False], ids=["4.17", "4.22"])
+def test_sambas_signatures_verify(web1: Path, samba_keytab: Path, leaves_length_out: bool) -> None:
+    """Those of both releases; and no request has the compressed key name to which 4.17 says BADSIG."""
+    with Samba(samba_keytab, leaves_length_out=leaves_length_out) as samba:
+        reply = sent(options(gss_keytab=web1), "web1", SAMBA, Server("127.0.0.1", samba.port))
+    assert (reply.rcode, reply.signature) == (dns.rcode.NOERROR, Signature.VERIFIED)
+    assert samba.compressed == 0
+
+
+def test_a_refusal_with_our_own_signature_is_no_proof(web1: Path, samba_keytab: Path) -> None:
+    """Anybody on the way could have sent it."""
+    with Samba(samba_keytab, refuses=True) as samba:
+        reply = sent(options(gss_keytab=web1), "web1", SAMBA, Server("127.0.0.1", samba.port))
+    assert (reply.rcode, reply.signature) == (dns.rcode.REFUSED, Signature.ECHOED)
+
+
+# The provider
+
+
+def provider(directory: Path, **keys: object) -> Any:
+    """The provider of a section with these settings beside the server's."""
+    section = {"provider": "rfc2136", "server": BIND, "tsig_algorithm": gss.ALGORITHM, **keys}
+    file = directory / "gss.ini"
+    file.write_text("\n".join([f"[{ZONE.rstrip('.')}]", *(f"{key} = {value}" for key, value in section.items())]))
+    file.chmod(0o600)
+    loaded = reader.load(file, "dns-delegate", lambda _: None)
+    recursive = Recursive(system_resolvers())
+    return Writers(lambda: recursive, directory, lambda _: None, threading.Event()).of(loaded, loaded.delegates[0])
+
+
+def test_values_come_and_go(realm: Kdc, web1: Path, tmp_path: Path) -> None:
+    """As with any key: one value beside another, each taken away by itself, and what the server says is proof."""
+    writer = provider(tmp_path, gss_keytab=web1, gss_host=HOST)
+    zone, one, two = from_text(ZONE), "B" * 43, "C" * 43
+    before = served(BIND, OWNER).values
+    assert writer.limits.proves
+    assert writer.zone_of(OWNER) == zone
+    assert writer.probe_zone(zone) == f"{BIND} takes updates of {ZONE.rstrip('.')}."
+    sightings = writer.publish(zone, {OWNER: frozenset([one])}, 1)
+    assert [sighting.rrset.values for sighting in sightings] == [{one, *before}]
+    writer.publish(zone, {OWNER: frozenset([two])}, 1)
+    assert writer.serving(zone, [OWNER]) == {OWNER: {one, two, *before}}
+    writer.withdraw(zone, {OWNER: frozenset([one])})
+    assert served(BIND, OWNER).values == {two, *before}
+    writer.withdraw(zone, {OWNER: frozenset([two])})
+    assert served(BIND, OWNER).values == before
+    assert writer.other_type(zone, OWNER) is None
+
+
+def test_a_policy_that_says_no_is_certain(realm: Kdc, web1: Path, tmp_path: Path) -> None:
+    """The refusal is signed by the agreed key."""
+    writer = provider(tmp_path, gss_keytab=web1, gss_host=HOST)
+    with pytest.raises(Refused, match="said REFUSED"):
+        writer.publish(from_text(ZONE), {from_text("other." + ZONE): frozenset([ONE])}, 1)
+
+
+def test_no_agreement_writes_nothing(realm: Kdc, web1: Path, tmp_path: Path) -> None:
+    """An address is no name in Kerberos: the error says so, and what to set."""
+    writer, before = provider(tmp_path, gss_keytab=web1), served(BIND, OWNER).values
+    with pytest.raises(Unreachable, match=f"no Kerberos ticket for DNS/{BIND}") as caught:
+        writer.publish(from_text(ZONE), {OWNER: frozenset(["D" * 43])}, 1)
+    assert "gss_host" in caught.value.hint
+    assert served(BIND, OWNER).values == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"tsig_name": "web1", "tsig_secret": "QUFBQQ=="}, "makes its own keys: remove tsig_name, tsig_secret"),
+        ({"unsigned": "true"}, "exclude each other"),
+        ({"gss_keytab": "/nowhere/keytab"}, "gss_keytab /nowhere/keytab: No such file or directory"),
+        ({"tsig_algorithm": "hmac-sha256", "gss_host": HOST}, "gss_host: only with tsig_algorithm = gss-tsig"),
+    ],
+)
+def test_settings_that_cannot_be_meant(realm: Kdc, tmp_path: Path, keys: dict[str, str], problem: str) -> None:
+    """They are refused before anything is asked."""
+    with pytest.raises(SettingsError, match=problem):
+        provider(tmp_path, **keys)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 import dns.message
+import dns.tsig
 
 from certbot_dns_delegate.lookup.sockets import address_of
 from certbot_dns_delegate.model import Server
@@ -51,6 +52,8 @@ class Connection:
         :raises OSError: when that fails; nothing was sent then. ssl.SSLError is one.
         """
         self.server = server
+        self.key: dns.tsig.Key | None = None
+        """Signs what goes over it; whoever opens it sets it."""
         self.is_stream = transport != "udp"
         self._patience_s = patience_s
         self._source = source
@@ -95,6 +98,10 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the socket back."""
         self._socket.close()
 
     def exchange(self, message: dns.message.Message) -> bytes:

@@ -13,13 +13,13 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import dns.update
+import dns.tsig
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, Refused, Unreachable
 from certbot_dns_delegate.model import Content, Limits, RRset, Sighting, Values
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
-from certbot_dns_delegate.providers.rfc2136 import tsig
+from certbot_dns_delegate.providers.rfc2136 import gss, tsig
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.providers.rfc2136.content import content_of
 from certbot_dns_delegate.providers.rfc2136.diagnosis import explain
@@ -30,6 +30,8 @@ from certbot_dns_delegate.providers.rfc2136.updates import Updates
 from certbot_dns_delegate.providers.rfc2136.values import parts
 from certbot_dns_delegate.schema import ADDRESS, BOOLEAN, HOSTS, PATH, TEXT, Key, choice, split
 from certbot_dns_delegate.text import show
+
+NO_KEY = "no TSIG key: set tsig_name and tsig_secret, or tsig_key_file (or unsigned = true, if that is meant)"
 
 
 class RFC2136(Provider):
@@ -46,6 +48,7 @@ class RFC2136(Provider):
             is_required=True,
         ),
         *tsig.KEYS,
+        *gss.KEYS,
         Key("unsigned", BOOLEAN, "Send updates without TSIG, to a server that trusts this address.", default="false"),
         Key("transport", choice("tcp", "tls", "udp"), "How updates travel.", default="tcp"),
         Key("tls_hostname", TEXT, "The name that the server's certificate must show."),
@@ -65,12 +68,14 @@ class RFC2136(Provider):
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
-        yield from tsig.validate(options, warn)
-        has_key = any(options[name] for name in ("tsig_name", "tsig_secret", "tsig_key_file"))
-        if not has_key and not options["unsigned"]:
-            yield "no TSIG key: set tsig_name and tsig_secret, or tsig_key_file (or unsigned = true, if that is meant)"
-        if has_key and options["unsigned"]:
-            yield "unsigned = true and a TSIG key exclude each other"
+        yield from gss.validate(options, warn)
+        if options["tsig_algorithm"] != gss.ALGORITHM:
+            yield from tsig.validate(options, warn)
+            has_key = any(options[name] for name in ("tsig_name", "tsig_secret", "tsig_key_file"))
+            if not has_key and not options["unsigned"]:
+                yield NO_KEY
+            if has_key and options["unsigned"]:
+                yield "unsigned = true and a TSIG key exclude each other"
         if options["transport"] != "tls" and (options["tls_hostname"] or options["tls_ca"]):
             yield "tls_hostname and tls_ca need transport = tls"
 
@@ -96,27 +101,33 @@ class RFC2136(Provider):
     def __init__(self, options: Options, context: Context) -> None:
         self._options = options
         self._context = context
-        self._key = tsig.make_key(options, context.warn)
-        self._reader = Reader(context, self._key, signs=options["sign_query"])
-        self._servers = Servers(options, context)
-        self.limits = replace(RFC2136.limits, proves=self._key is not None)
-        self._updates = Updates(self._key, self._reader, self._servers.has_kept_silent)
+        self._is_gss = options["tsig_algorithm"] == gss.ALGORITHM
+        self._key = None if self._is_gss else tsig.make_key(options, context.warn)
+        self._reader = Reader(context, signs=options["sign_query"])
+        self._servers = Servers(options, context, self._key_for)
+        self.limits = replace(RFC2136.limits, proves=self._key is not None or self._is_gss)
+        self._updates = Updates(self._reader, self._servers.has_kept_silent)
         self._took: dict[tuple[Name, str], set[str]] = defaultdict(set)
         """Of several servers, the one that took a value."""
         self._doubted: dict[tuple[Name, str], set[str]] = defaultdict(set)
         """Those that may have taken it although they said no."""
 
+    def _key_for(self, connection: Connection) -> dns.tsig.Key | None:
+        if not self._is_gss:
+            return self._key
+        host = self._options["gss_host"] or connection.server.name or connection.server.address
+        return gss.agree(connection, self._options, host)
+
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 
     def content_of(self, owner: Name) -> Content | None:
-        keys = [self._key] if self._options["sign_query"] or self._key is None else [None, self._key]
         unreached: list[tuple[str, str]] = []
         error: DelegateError | None = None
         has_answered = False
         for connection in self._servers.connections(unreached):
             try:
-                content = content_of(connection, owner, keys)
+                content = content_of(connection, owner, self._reader.keys(connection))
             except Refused as silence:
                 error = silence
                 continue
@@ -150,7 +161,7 @@ class RFC2136(Provider):
             raise Refused(error.problem, error.hint) from None
 
     def _probe_update(self, connection: Connection, zone: Name) -> str:
-        self._updates.send(connection, self._updates.begin(zone), zone)
+        self._updates.send(connection, self._updates.begin(connection, zone), zone)
         return f"{connection.server} takes updates of {show(zone)}"
 
     def _probe_unknown(self, connection: Connection, suffix: Name) -> str:
@@ -165,7 +176,7 @@ class RFC2136(Provider):
     def _probe_key(self, connection: Connection) -> str:
         """A signed query where no zone is known: the server checks the key alone."""
         query = dns.message.make_query(dns.name.root, dns.rdatatype.SOA, flags=dns.flags.Flag(0))
-        query.use_tsig(self._key)
+        query.use_tsig(connection.key)
         with answered(connection):
             wire = connection.exchange(query)
         try:
@@ -238,10 +249,11 @@ class RFC2136(Provider):
         Tried by deleting an address that nobody has, which changes nothing (RFC 2136 section 3.4.2.4), so nothing can
         be left behind; that it is allowed is checked first (section 3.3: BIND 9.18, Knot 3.2, measured).
         """
-        update = self._updates.begin(zone)
-        update.delete(owner, "AAAA", ":".join(["2001:db8", *(secrets.token_hex(2) for _ in range(6))]))
+        address = ":".join(["2001:db8", *(secrets.token_hex(2) for _ in range(6))])
 
         def act(connection: Connection) -> str:
+            update = self._updates.begin(connection, zone)
+            update.delete(owner, "AAAA", address)
             self._updates.send(connection, update, zone)
             return "AAAA"
 

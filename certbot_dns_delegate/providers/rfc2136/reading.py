@@ -36,16 +36,18 @@ when its primary has notified it, which BIND does at most every 5 s (notify-dela
 class Reader:
     """Asks with authority, about many owners at once."""
 
-    def __init__(self, context: Context, key: dns.tsig.Key | None, *, signs: bool) -> None:
-        """:param key: signs the updates.
-
-        :param signs: sign every query with it too, for a server that chooses its view by key.
-        """
+    def __init__(self, context: Context, *, signs: bool) -> None:
+        """:param signs: sign every query with the connection's key, for a server that chooses its view by key."""
         self._context = context
-        self._write_key = key
-        self._key = key if signs else None
-        self._keys = [self._key] if self._key is key else [self._key, key]
+        self._signs = signs
+
+    def _key(self, connection: Connection) -> dns.tsig.Key | None:
+        return connection.key if self._signs else None
+
+    def keys(self, connection: Connection) -> list[dns.tsig.Key | None]:
         """What to ask with, one after the other."""
+        key = self._key(connection)
+        return [key] if key is connection.key else [key, connection.key]
 
     def _soa(self, connection: Connection, owner: Name, key: dns.tsig.Key | None) -> tuple[Name | None, int | None]:
         """The apex of the zone that the server shows to a key, and the rcode."""
@@ -66,7 +68,7 @@ class Reader:
 
     def views(self, connection: Connection, owner: Name) -> tuple[Name | None, Name | None]:
         """The zone that the server shows at an owner without a key, and the one that it shows to ours."""
-        return self._soa(connection, owner, None)[0], self._soa(connection, owner, self._write_key)[0]
+        return self._soa(connection, owner, None)[0], self._soa(connection, owner, connection.key)[0]
 
     def standing(
         self, connection: Connection, owners: Iterable[Name], present: Mapping[Name, RRset]
@@ -79,7 +81,7 @@ class Reader:
         asked = list(owners)
         messages: dict[Name, dns.message.Message] = {}
         silence: Refused | None = None
-        for key in self._keys:
+        for key in self.keys(connection):
             missing = [owner for owner in asked if owner not in messages]
             try:
                 with answered(connection):
@@ -114,7 +116,7 @@ class Reader:
         before: dns.rrset.RRset | None = None
         for pause_s in (*LOOK_AGAIN_S, None):
             try:
-                messages = self._ask_all(connection, values, self._key)
+                messages = self._ask_all(connection, values, self._key(connection))
             except (OSError, WriteError):
                 messages = {}
             sightings = [_sighting(connection.server, owner, message) for owner, message in messages.items()]
@@ -143,7 +145,7 @@ class Reader:
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
     def _apex(self, connection: Connection, zone: Name) -> dns.rrset.RRset | None:
-        query = query_for(zone, dns.rdatatype.SOA, self._key)
+        query = query_for(zone, dns.rdatatype.SOA, self._key(connection))
         message = read_answer(connection.exchange(query), query)
         return soa_in(message, zone) if message is not None else None
 
@@ -163,21 +165,21 @@ class Reader:
             addresses = {server.address for server in self._context.addresses(host, 53)}
         except (DelegateError, ValueError):
             return True
-        return connection.server.address in addresses
+        return not addresses or connection.server.address in addresses
 
     def _is_hidden(self, connection: Connection, values: Values) -> bool:
         """Whether the server shows the values to the key that wrote them, and to nobody else."""
-        if self._key is not None or self._write_key is None:
+        if self._key(connection) is not None or connection.key is None:
             return False
         try:
-            messages = self._ask_all(connection, values, self._write_key)
+            messages = self._ask_all(connection, values, connection.key)
         except OSError:
             return False
         return all(owner in messages and values[owner] <= txt_in(messages[owner], owner).values for owner in values)
 
     def _tell_views(self, connection: Connection, values: Values) -> None:
         """Say so where the server shows the values to the key alone: others, as a CA, see another view."""
-        if self._key is None:
+        if self._key(connection) is None:
             return
         try:
             messages = self._ask_all(connection, values, None)
@@ -198,7 +200,7 @@ class Reader:
         :raises Refused: when it does not answer with authority.
         """
         with answered(connection):
-            answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, self._write_key) for owner in owners])
+            answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, connection.key) for owner in owners])
             unknown = [owner for owner, (query, wire) in answers.items() if _knows_no_key(wire, query)]
             answers |= self._put(connection, [query_for(owner, dns.rdatatype.TXT, None) for owner in unknown])
         found = {}

@@ -4,6 +4,8 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+import dns.tsig
+
 from certbot_dns_delegate.errors import (
     DelegateError,
     Denied,
@@ -32,9 +34,13 @@ class NextServer(Exception):
 class Servers:
     """Connects to them."""
 
-    def __init__(self, options: Options, context: Context) -> None:
+    def __init__(
+        self, options: Options, context: Context, key_for: Callable[[Connection], dns.tsig.Key | None]
+    ) -> None:
+        """:param key_for: the key for what goes over a new connection; it may ask the server for one."""
         self._options = options
         self._context = context
+        self._key_for = key_for
         self._silent: set[Server] = set()
 
     @property
@@ -83,6 +89,9 @@ class Servers:
                 except OSError as error:
                     unreached.append((f"{server}: {_why(error)}", self._hint(server, error)))
                     continue
+                except Refused as error:  # of a key
+                    unreached.append((error.problem, error.hint))
+                    continue
                 with connection:
                     yield connection
 
@@ -112,6 +121,7 @@ class Servers:
         """A connection to a server.
 
         :raises OSError: when it takes none.
+        :raises Refused: when it does not agree on a key.
         """
         options = self._options
         tls = None
@@ -120,7 +130,7 @@ class Servers:
                 tls = ssl.create_default_context(cafile=options["tls_ca"])
             except OSError as error:
                 raise SettingsError(f"tls_ca {options['tls_ca']}: {_why(error)}") from None
-        return Connection(
+        connection = Connection(
             server,
             transport=options["transport"],
             source=options["source"],
@@ -128,6 +138,12 @@ class Servers:
             tls_hostname=options["tls_hostname"] or server.name or None,
             patience_s=AGAIN_S if server in self._silent else ANSWER_S,
         )
+        try:
+            connection.key = self._key_for(connection)
+        except (OSError, DelegateError):
+            connection.close()
+            raise
+        return connection
 
     def _known(self) -> Iterator[Server]:
         """The servers of the settings, whose certificates show their names."""

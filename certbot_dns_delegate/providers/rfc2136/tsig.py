@@ -11,6 +11,7 @@ import dns.tsig
 
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.interface import Options
+from certbot_dns_delegate.providers.rfc2136 import gss
 from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import cited, parse_name, printable
@@ -26,7 +27,12 @@ ALGORITHMS = {
 
 KEYS = (
     Key("tsig_name", TEXT, "The TSIG key's name, as the server knows it."),
-    Key("tsig_algorithm", choice(*ALGORITHMS), "The TSIG key's algorithm.", default="hmac-sha256"),
+    Key(
+        "tsig_algorithm",
+        choice(*ALGORITHMS, gss.ALGORITHM),
+        "The TSIG key's algorithm; gss-tsig: a key by Kerberos.",
+        default="hmac-sha256",
+    ),
     Key("tsig_secret", SECRET, "The TSIG key's secret in base64."),
     Key("tsig_key_file", PATH, "A file with the whole key, as tsig-keygen prints it."),
 )

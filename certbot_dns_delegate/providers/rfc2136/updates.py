@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dns.rcode
 import dns.rdatatype
-import dns.tsig
 import dns.update
 from dns.name import Name
 
@@ -27,11 +26,10 @@ class Broken(OutcomeUnknown):
 
 
 class Updates:
-    """Sends them, signed with one key."""
+    """Sends them, signed with the connection's key."""
 
-    def __init__(self, key: dns.tsig.Key | None, reader: Reader, has_kept_silent: Callable[[Server], None]) -> None:
+    def __init__(self, reader: Reader, has_kept_silent: Callable[[Server], None]) -> None:
         """:param has_kept_silent: called with a server that did not answer in time."""
-        self._key = key
         self._reader = reader
         self._has_kept_silent = has_kept_silent
         self.present: dict[Name, RRset] = {}
@@ -57,11 +55,11 @@ class Updates:
     def _publish_once(self, connection: Connection, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         # First it is assumed that nothing stands there, as it nearly always is, and the server checks that; only when
         # it says no are the owners read, for the TTL to keep.
-        reply = self.send(connection, self._addition(zone, values, ttl), zone, may_exist=True)
+        reply = self.send(connection, self._addition(connection, zone, values, ttl), zone, may_exist=True)
         if reply.rcode != dns.rcode.NOERROR:
             try:
                 standing = self._reader.standing(connection, values, self.present)
-                self.send(connection, self._addition(zone, values, ttl, standing), zone)
+                self.send(connection, self._addition(connection, zone, values, ttl, standing), zone)
             except (NextServer, Refused) as failure:
                 error = failure.error if isinstance(failure, NextServer) else failure
                 if isinstance(error, Refused) and reply.signature is not Signature.VERIFIED:
@@ -71,17 +69,22 @@ class Updates:
         return self._reader.read_back(connection, zone, values)
 
     def withdraw(self, connection: Connection, zone: Name, values: Values) -> None:
-        update = self.begin(zone)
+        update = self.begin(connection, zone)
         for owner, texts in values.items():
             for text in sorted(texts):
                 update.delete(owner, txt(text))
         self.send(connection, update, zone)
 
     def _addition(
-        self, zone: Name, values: Values, ttl: int, standing: Mapping[Name, RRset] | None = None
+        self,
+        connection: Connection,
+        zone: Name,
+        values: Values,
+        ttl: int,
+        standing: Mapping[Name, RRset] | None = None,
     ) -> dns.update.UpdateMessage:
         """:param standing: what stands at the owners; None: nothing may, or YXDOMAIN (RFC 2136 section 2.4.5)."""
-        update = self.begin(zone)
+        update = self.begin(connection, zone)
         for owner, texts in values.items():
             update.absent(owner, *(() if standing is None else (dns.rdatatype.CNAME,)))
             present = standing[owner] if standing is not None else RRset()
@@ -91,10 +94,11 @@ class Updates:
 
     # Messages
 
-    def begin(self, zone: Name) -> dns.update.UpdateMessage:
+    @staticmethod
+    def begin(connection: Connection, zone: Name) -> dns.update.UpdateMessage:
         update = dns.update.UpdateMessage(zone)
-        if self._key is not None:
-            update.use_tsig(self._key)
+        if connection.key is not None:
+            update.use_tsig(connection.key)
         return update
 
     def send(
@@ -127,12 +131,12 @@ class Updates:
             reply = read(wire, update)
         except Malformed:
             raise OutcomeUnknown(f"{what}: {server} sent an answer that cannot be read") from None
-        is_certain = reply.signature is Signature.VERIFIED or self._key is None
+        is_certain = reply.signature is Signature.VERIFIED or connection.key is None
         if reply.rcode == dns.rcode.NOERROR and is_certain and not reply.error:
             return reply
         if may_exist and reply.rcode in {dns.rcode.YXDOMAIN, dns.rcode.YXRRSET}:
             return reply
-        failure = explain(reply, what, server, has_key=self._key is not None)
+        failure = explain(reply, what, server, has_key=connection.key is not None)
         if reply.rcode == dns.rcode.NOTAUTH and not reply.error:
             failure.hint = self._other_zone(connection, zone, update) or failure.hint
         raise NextServer(failure) if reply.rcode in GOES_ON else failure
