@@ -323,7 +323,9 @@ def provider(directory: Path, server: Example) -> RFC2136:
         f'tsig_secret = "{SECRET}"\n'
     )
     delegate = reader.load(file, "dns-delegate", print).delegates[0]
-    context = Context(delegate.title, lambda host, port: [Address(host, port)], directory, wait=NoTime().wait)
+    context = Context(
+        delegate.title, lambda _host, port: [Address(server.address, port)], directory, wait=NoTime().wait
+    )
     return RFC2136(delegate.options, context)
 
 
