@@ -118,7 +118,16 @@ class Advisor:
         if all(_is_above(delegate, challenge) for delegate in allowed):
             return f"title a section with the zone that a CNAME at {owner} can lead into, as [acme.example.net]"
         what = f"add a CNAME at {owner} that leads" if verb == ADD else f"change the CNAME at {owner} so that it leads"
-        return f"{what} to a name your service serves"
+        return f"{what} to a name your service serves{self._or_ask()}"
+
+    def _or_ask(self) -> str:
+        """What helps where the server of a flat file has the zone, and does not say so to this host."""
+        reads_dns = all(self._provider_of(delegate).reads_dns for delegate in self._settings.delegates)
+        if not (self._settings.is_flat and reads_dns):
+            return ""
+        prefix = self._settings.authenticator.replace("-", "_")
+        keys = f"{prefix}_sign_query = true, or {prefix}_zone = the zone's name"
+        return f"; or, if its server has the zone and refuses to say so: {keys}"
 
     def _allowed(self, challenge: Challenge) -> list[Delegate]:
         return [delegate for delegate in self._settings.delegates if delegate.serves(challenge.identifier)]

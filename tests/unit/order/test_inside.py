@@ -171,6 +171,19 @@ def test_a_name_below_a_cut_of_the_servers_zone_is_not_its_own(tmp_path: Path) -
     assert "is not inside one of your delegates" in error.problem or "no resolver" in error.problem
 
 
+def test_a_server_that_does_not_say_which_zones_it_has(tmp_path: Path) -> None:
+    """A missing CNAME may not be the reason: how the server can be asked is said too."""
+    with internet(own=Refusing()) as net:
+        other = Challenge("none.customer.test", name("_acme-challenge.none.customer.test."), "v" * 43)
+        plan = planned(net, tmp_path / "flat.ini", flat(net), other)
+    ((_, error),) = plan.problems
+    assert error.hint.startswith("add a CNAME at _acme-challenge.none.customer.test. that leads to a name your service")
+    assert error.hint.endswith(
+        "; or, if its server has the zone and refuses to say so: dns_delegate_rfc2136_sign_query = true, or"
+        " dns_delegate_rfc2136_zone = the zone's name"
+    )
+
+
 # Servers that a section names
 
 
