@@ -13,7 +13,8 @@ from dns.rdatatype import SOA
 
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.chain import Followed, Follower
-from tests.servers import Behaviour, Lagging, Silent
+from certbot_dns_delegate.model import Server as Address
+from tests.servers import Behaviour, Lagging, Server, Silent
 from tests.unit.internet import Internet, name, suffix_of
 
 TITLE = "acme.example.test."
@@ -54,6 +55,11 @@ def internet(text: str = CNAME, **behaviours: Behaviour) -> Internet:
     return Internet(hosts, **behaviours)
 
 
+def at(server: Server) -> str:
+    """A server as messages show it."""
+    return str(Address(server.address, server.port))
+
+
 def follow(net: Internet, **options: bool) -> Followed:
     """The chain as a plan follows it."""
     return Follower(net.recursive(), net.zones_of(TITLE, budget=1000), suffix_of(TITLE), **options).follow(name(START))
@@ -66,7 +72,7 @@ def test_remembered(ttl_s: int) -> None:
         followed = follow(net)
     (alias,) = followed.chain.aliases
     assert (alias.target, followed.found is not None) == (name(TARGET), True)
-    assert alias.remark.startswith(f"{net.resolver.address} still remembers that {START} has no CNAME, for ")
+    assert alias.remark.startswith(f"{at(net.resolver)} still remembers that {START} has no CNAME, for ")
     assert f"CNAME {TARGET}" in alias.remark
 
 
@@ -74,8 +80,8 @@ def test_two_views() -> None:
     """A "no" that does not grow older is another view of the DNS."""
     with internet(resolver=Remembering(60, grows_old=False)) as net, pytest.raises(LookupFailed) as caught:
         follow(net)
-    assert caught.value.problem.startswith(f"{START} has two views: {net.resolver.address} says that it has no CNAME; ")
-    assert f"ns1.customer.test ({net.addresses['ns1.customer.test.']})" in caught.value.problem
+    assert caught.value.problem.startswith(f"{START} has two views: {at(net.resolver)} says that it has no CNAME; ")
+    assert f"ns1.customer.test ({at(net['ns1.customer.test.'])})" in caught.value.problem
     assert caught.value.hint.startswith("name resolvers that see the public view")
 
 
@@ -86,10 +92,10 @@ def test_servers_that_do_not_agree() -> None:
         net.zone("customer.test.").add("_acme-challenge.shop", 60, "CNAME", TARGET)
         with pytest.raises(LookupFailed) as caught:
             follow(net)
-    told = {host: f"{host} ({net.addresses[f'{host}.']})" for host in ("ns1.customer.test", "ns2.customer.test")}
+    told = {host: f"{host} ({at(net[f'{host}.'])})" for host in ("ns1.customer.test", "ns2.customer.test")}
     assert caught.value.problem == (
         f"the servers of customer.test. do not agree about {START}: {told['ns1.customer.test']}: CNAME {TARGET};"
-        f" {told['ns2.customer.test']}: no CNAME; {net.resolver.address} remembers for 20 s more that there is none"
+        f" {told['ns2.customer.test']}: no CNAME; {at(net.resolver)} remembers for 20 s more that there is none"
     )
 
 
