@@ -1,4 +1,4 @@
-"""Certificates through acme-dns: the double always, the real one where it could be built."""
+"""Certificates through a double of acme-dns, with its DNS side where the lab delegates to."""
 
 import json
 import re
@@ -7,7 +7,6 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dns.flags
@@ -24,36 +23,20 @@ from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings.reader import load
 from certbot_dns_delegate.state.journal import Entry
 from certbot_dns_delegate.state.pending import Pending
-from tests.e2e.lab import Lab, network, programs
-from tests.e2e.lab.acme_dns import AcmeDns
+from tests.e2e.lab import Lab, network
 from tests.e2e.runs import Certbot
 from tests.servers import acme_dns as doubles
 
 DOMAIN = "auth.acmedns.test"
 AUTHENTICATOR = "dns-delegate-acme-dns"
-KINDS = ["double", *(["real"] if programs.find("acme-dns") else [])]
 
 
-@contextmanager
-def double(_: Path) -> Iterator[str]:
-    """The double, with its DNS side where the lab delegates to."""
-    with doubles.AcmeDNS(DOMAIN) as server, doubles.DNS(server, 53, network.ACME_DNS):
-        yield server.url
-
-
-@contextmanager
-def real(directory: Path) -> Iterator[str]:
-    """acme-dns itself."""
-    with AcmeDns(directory, network.ACME_DNS, DOMAIN) as server:
-        yield server.url
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture
+def url(lab: Lab) -> Iterator[str]:
     """Where the service's API is; rule 5 holds for its zone."""
     lab.used_titles.add(DOMAIN)
-    with {"double": double, "real": real}[request.param](tmp_path) as url:
-        yield url
+    with doubles.AcmeDNS(DOMAIN) as server, doubles.DNS(server, 53, network.ACME_DNS):
+        yield server.url
 
 
 @pytest.fixture

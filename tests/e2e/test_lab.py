@@ -153,6 +153,19 @@ def test_narrow_keys(lab: Lab, zone: str, refusal: str) -> None:
     assert lab.values(f"web2.{zone}", server) == []
 
 
+def test_no_server_of_before_answers_for_the_customer(lab: Lab) -> None:
+    """The process that served the zone as it was is gone once the change is made."""
+    records = dict(lab.customer_records)
+    for number in range(5):
+        before = lab.customer.processes()
+        lab.set_customer({"changing.customer.test.": f"A 192.0.2.{number}"})
+        after = lab.customer.processes()
+        assert len(after) == len(before)
+        assert before - after
+    lab.customer_records.clear()
+    lab.set_customer(records)
+
+
 def test_quota(lab: Lab) -> None:
     """BIND's TXT(2) drops a third value with NOERROR."""
     owner, zone = "quota.narrow.bind.test", "narrow.bind.test"

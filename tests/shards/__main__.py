@@ -1,7 +1,8 @@
 """``python -m tests.shards [--shards N] [--seed S] [PYTEST'S ARGUMENTS]``: the tests, side by side.
 
-It fails when a shard fails, and when not every test that was collected has ended. With one shard pytest runs as it
-would alone, on this terminal.
+It fails when a shard fails, and when not every test that was collected has ended. A unit test that is
+skipped in the lab's namespaces, in which there is one user alone, is tried once more outside. With one shard pytest
+runs as it would alone, on this terminal.
 """
 
 import argparse
@@ -30,12 +31,17 @@ INTERVAL_S = 0.1
 TELL_S = 30
 """Seconds between two lines of progress, where there is no terminal."""
 SLOWEST = 20
+SKIPPED = "skipped"
+PLAIN = ("tests/unit/", "tests/properties/")
+"""Tests that need no lab."""
 
 
 class Process:
     """One shard at work."""
 
-    def __init__(self, shard: packing.Shard, options: Sequence[str], folder: Path, limit_s: float) -> None:
+    def __init__(
+        self, shard: packing.Shard, options: Sequence[str], folder: Path, limit_s: float, *, in_lab: bool = True
+    ) -> None:
         self.shard = shard
         self.limit_s = limit_s
         self.folder = folder / str(shard.number)
@@ -44,7 +50,8 @@ class Process:
         self.begun = self.last = time.monotonic()
         self.took_s = 0.0
         self.is_hung = False
-        command = [sys.executable, "-m", "tests.e2e.lab", "run", "--", *pytest(options, shard.paths)]
+        lab = [sys.executable, "-m", "tests.e2e.lab", "run", "--"] if in_lab else []
+        command = [*lab, *pytest(options, shard.paths)]
         # Pytest shows the stacks of a test that goes on, before the shard is ended.
         command += ["-o", f"faulthandler_timeout={limit_s / 2}", "--continue-on-collection-errors"]
         command += [f"--basetemp={self.folder / 't'}", "-o", f"cache_dir={self.folder / 'cache'}"]
@@ -100,6 +107,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--shards", type=int, default=SHARDS_PER_CPU * (os.cpu_count() or 1), help="at most so many")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="the order of an earlier run")
     parser.add_argument("--limit", type=float, default=LIMIT_S, metavar="SECONDS", help="for a test that goes on")
+    parser.add_argument("--no-skips", action="store_true", help="fail when any test was skipped")
     parser.add_argument("--keep-durations", action="store_true", help="write the committed table")
     own, others = parser.parse_known_args(words)
     options, paths = packing.split(others)
@@ -109,18 +117,23 @@ def main(words: Sequence[str]) -> int:
     shards = packing.pack(found, count, random.Random(own.seed))
     print(f"{len(shards)} shards, --seed {own.seed}", flush=True)
     if own.shards == 1 or len(found) == 1:
-        return namespace.run(pytest(options, shards[0].paths))
+        return namespace.run(pytest([*options, *(["--no-skips"] if own.no_skips else [])], shards[0].paths))
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="shards-"))
     processes = [Process(shard, options, folder, own.limit) for shard in shards]
     try:
         watch(processes)
+        tests = [test for process in processes for test in process.reader.tests]
+        if skipped := [test.node for test in tests if test.outcome == SKIPPED and test.node.startswith(PLAIN)]:
+            again = packing.Shard(len(processes) + 1, paths=skipped)
+            processes.append(Process(again, options, folder, own.limit, in_lab=False))
+            watch(processes[-1:])
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     finally:
         for process in processes:
             process.end()
-    is_well = tell(processes)
+    is_well = tell(processes, no_skips=own.no_skips)
     measured: Counter[str] = Counter()
     for process in processes:
         for test in process.reader.tests:
@@ -154,9 +167,11 @@ def watch(processes: Sequence[Process]) -> None:
         print("\r\x1b[K", end="")
 
 
-def tell(processes: Sequence[Process]) -> bool:
+def tell(processes: Sequence[Process], *, no_skips: bool) -> bool:
     """Show the output of what failed, the slowest tests, what was skipped and the counts; whether all is well."""
-    tests = [test for process in processes for test in process.reader.tests]
+    # The last outcome of each counts, which may be that outside the lab.
+    tests = list({test.node: test for process in processes for test in process.reader.tests}.values())
+    skipped = [test for test in tests if test.outcome == SKIPPED]
     problems = [(process, problem) for process in processes if (problem := process.problem())]
     for process, problem in problems:
         print(
@@ -165,14 +180,16 @@ def tell(processes: Sequence[Process]) -> bool:
     print(f"\nslowest {SLOWEST}:")
     for test in sorted(tests, key=lambda test: -test.seconds)[:SLOWEST]:
         print(f"{test.seconds:7.1f} s  {test.node}")
-    for reason, count in Counter(test.reason for test in tests if test.outcome == "skipped").items():
+    for reason, count in Counter(test.reason for test in skipped).items():
         print(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
     print("seconds by shard:", ", ".join(f"{process.took_s:.0f}" for process in processes))
     for process, problem in problems:
         print(f"shard {process.shard.number}: {problem}")
     counts = Counter(test.outcome for test in tests)
     print(", ".join(f"{counts[outcome]} {outcome}" for outcome in ("failed", "skipped", "passed") if counts[outcome]))
-    return not problems and bool(tests)
+    if skipped and no_skips:
+        print("--no-skips: " + ", ".join(test.node for test in skipped))
+    return not problems and bool(tests) and not (skipped and no_skips)
 
 
 if __name__ == "__main__":

@@ -59,15 +59,21 @@ remote-control:
         return all(is_authoritative(self.address, zone) for zone in self.zones)
 
     def reload(self, zone: str, text: str, serial: int) -> None:
-        """Serve a new version of a static zone; returns when the server answers with its serial."""
+        """Serve a new version of a static zone; returns when it is served, and nobody serves the old.
+
+        NSD serves with a process that is replaced, and for a moment both are there.
+        """
         self.write(f"{zone.strip('.')}.zone", text)
         assert self.process is not None
+        before = self.processes()
         self.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + PATIENCE_S
         while True:
             reply = ask(self.address, zone)
             if reply is not None and reply.answer and reply.answer[0][0].serial == serial:
-                return
+                now = self.processes()
+                if now != before and len(now) == len(before):
+                    return
             if time.monotonic() > deadline:
                 raise ServerError(f"{self.name} does not serve serial {serial} of {zone}: {self.last_words()}")
             time.sleep(INTERVAL_S)

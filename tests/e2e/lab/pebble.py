@@ -68,7 +68,7 @@ class Pebble(Server):
 
     def version(self) -> str:
         """Its version; Debian's 2.4.0 has no -version, and one built with Go says "dev"."""
-        if Path(self.command[0]) == programs.GO / "pebble":
+        if Path(self.command[0]) == programs.GO["pebble"]:
             return programs.GO_PROGRAMS["pebble"].partition("@v")[2]
         done = subprocess.run([self.command[0], "-version"], capture_output=True, text=True, check=False)
         words = (done.stdout + done.stderr).splitlines()
@@ -76,9 +76,9 @@ class Pebble(Server):
 
     def surely_asks_by_tcp(self) -> bool:
         """Whether it is known to do so where UDP truncates, as Let's Encrypt does: 2.4 takes what is there for all."""
-        return Path(self.command[0]) == programs.GO / "pebble"
+        return Path(self.command[0]) == programs.GO["pebble"]
 
     @property
     def offers_new_challenges(self) -> bool:
         """Whether it has dns-account-01 and dns-persist-01: Debian's 2.4 has neither."""
-        return Path(self.command[0]) == programs.GO / "pebble"
+        return Path(self.command[0]) == programs.GO["pebble"]

@@ -148,6 +148,18 @@ class Server:
             self.start()
             self.wait()
 
+    def processes(self) -> set[int]:
+        """The program and what it has started, in our numbers: /proc may have another namespace's (proc(5), NSpid)."""
+        assert self.process is not None
+        ours, found = Path("/proc/self/ns/pid").readlink(), set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended, or is another user's
+                if (folder / "ns/pid").readlink() == ours:
+                    status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+                    if int(status["NSpgid"].split()[-1]) == self.process.pid:
+                        found.add(int(status["NSpid"].split()[-1]))
+        return found
+
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to the program and its children (NSD has several)."""
         assert self.process is not None

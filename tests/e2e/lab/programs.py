@@ -13,7 +13,6 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[3]
 HOME = CHECKOUT / ".lab"
 DEBIAN = HOME / "debian"  # Debian's packages, unpacked
-GO = HOME / "go" / "bin"
 
 # Program -> the Debian package that brings it (Debian 12 and later).
 PACKAGES = {
@@ -45,11 +44,9 @@ FAKETIME = "libfaketime.so.1"
 # Library -> the Debian package that brings it, and where: neither is on a library path.
 LIBRARIES = {PDNS_MODULE: ("pdns-backend-sqlite3", "pdns"), FAKETIME: ("libfaketime", "faketime")}
 
-# Newer or further programs, built where Go is there; what fails is reported, never fatal.
-GO_PROGRAMS = {
-    "pebble": "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.3",
-    "acme-dns": "github.com/joohoi/acme-dns@latest",
-}
+# Newer than Debian's, built where Go is there; what fails is reported, never fatal.
+GO_PROGRAMS = {"pebble": "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.3"}
+GO = {program: HOME / "go" / module.rpartition("@")[2] / program for program, module in GO_PROGRAMS.items()}
 UNCONFINED = HOME / "unconfined"
 APPARMOR = Path("/etc/apparmor.d")
 FOLDERS = ("usr/bin", "usr/sbin", "bin", "sbin")
@@ -62,9 +59,9 @@ class ProgramsMissingError(Exception):
 
 def find(program: str) -> Path | None:
     """Where PROGRAM is: built with Go, else the system's, else the unpacked Debian package's."""
-    for own in (GO, UNCONFINED):
-        if (own / program).is_file():
-            return own / program
+    for own in (GO.get(program), UNCONFINED / program):
+        if own is not None and own.is_file():
+            return own
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
     if found := shutil.which(program, path=path):
         return Path(found)
@@ -142,19 +139,14 @@ def missing() -> list[str]:
 
 def described() -> list[str]:
     """Lines for a person: the programs that are here, which Pebble, and what is not here with the reason."""
-    here = [program for program in (*PACKAGES, *GO_PROGRAMS) if find(program)]
-    lines = [f"lab: {', '.join(dict.fromkeys(here)) or 'no programs'}"]
+    here = [program for program in PACKAGES if find(program)]
+    lines = [f"lab: {', '.join(here) or 'no programs'}"]
     for program, module in GO_PROGRAMS.items():
-        if find(program) == GO / program:
+        if find(program) == GO[program]:
             lines.append(f"lab: {program} is {module.rpartition('/')[2]}, built with Go")
         elif found := find(program):
             lines.append(f"lab: {program} is {found}, in the version that the system's packages have")
     lines += [f"lab: {program} is missing: python -m tests.e2e.lab setup" for program in missing()]
-    for program in GO_PROGRAMS:
-        if find(program) is None:
-            failure = HOME / f"{program}.failure"
-            reason = failure.read_text() if failure.exists() else "never built: python -m tests.e2e.lab setup"
-            lines.append(f"lab: optional {program} is missing, its tests use the double alone: {reason}")
     return lines
 
 
@@ -192,8 +184,9 @@ def locked(file: Path) -> Iterator[None]:
 
 def build(program: str, module: str) -> str | None:
     """Install a Go program once; the reason, in one line, where it cannot be had. A failure is remembered."""
-    failure = HOME / f"{program}.failure"
-    if find(program) == GO / program:
+    place = GO[program]
+    failure = HOME / f"{program}-{place.parent.name}.failure"
+    if place.is_file():
         return None
     if failure.exists():
         return failure.read_text()
@@ -203,7 +196,7 @@ def build(program: str, module: str) -> str | None:
     print(f"building {module}", flush=True)
     built = subprocess.run(
         [go, "install", module],
-        env={**os.environ, "GOBIN": str(GO)},
+        env={**os.environ, "GOBIN": str(place.parent)},
         capture_output=True,
         text=True,
         check=False,
