@@ -45,6 +45,9 @@ class Followed:
     """Whether the target's name exists; only known for certain outside every delegate."""
     denied_by: Name | None = None
     """The zone whose SOA came with "no such name" (RFC 2308 section 2.1)."""
+    has_texts: bool = False
+    """Whether the target has TXT records of its own where a CNAME is missing; only known where its servers were asked.
+    """
 
 
 class Follower:
@@ -133,7 +136,7 @@ class Follower:
         if self._is_shy and self._zones is not None:
             origin = yield from origin_of(owner, self._zones)
             if origin is not None and origin.is_without:
-                return Followed(chain, None, origin.exists, origin.denied_by), None
+                return Followed(chain, None, origin.exists, origin.denied_by, origin.has_texts), None
             if origin is not None and origin.only is None:
                 raise disagreement(origin, None)
         key = (owner, RdataType.CNAME)
@@ -148,7 +151,8 @@ class Follower:
                     return Followed(chain, None), (yield from self._remembered(origin, reply))
             is_denied = reply.message.rcode() == dns.rcode.NXDOMAIN
             soa = soa_in(reply.message, owner) if is_denied else None
-            return Followed(chain, None, not is_denied, soa.name if soa is not None else None), None
+            has_texts = origin is not None and origin.has_texts
+            return Followed(chain, None, not is_denied, soa.name if soa is not None else None, has_texts), None
         target, is_dname = link
         may_be_wildcard = not (chain.aliases or is_dname or self._is_own(owner, target))
         is_wildcard = may_be_wildcard and (yield from self._is_below_too(owner, link))

@@ -1,6 +1,6 @@
 """What the servers of a name's own zone say of its alias, beside what a resolver says or still remembers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import dns.rcode
@@ -8,7 +8,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
-from certbot_dns_delegate.lookup.answer import alias_in, negative_ttl, soa_in
+from certbot_dns_delegate.lookup.answer import alias_in, negative_ttl, soa_in, txt_in
 from certbot_dns_delegate.lookup.cut import Allowance, Cut, Inquiry
 from certbot_dns_delegate.lookup.message import Question, Reply
 from certbot_dns_delegate.lookup.step import Step, call, hear, resolve
@@ -32,6 +32,8 @@ class Origin:
     zone: Zone
     replies: tuple[Reply, ...]
     """Those with authority."""
+    has_texts: bool = False
+    """Whether it has TXT records of its own and no CNAME, so that none can be added (RFC 1034 section 3.6.2)."""
 
     @property
     def links(self) -> dict[Server, Link | None]:
@@ -76,13 +78,19 @@ def origin_of(owner: Name, zones: Zones) -> Step[Origin | None]:
     No resolver is asked about the owner, so none remembers that there is nothing.
     """
     try:
-        zone = yield from zones.determine((yield from zones.look(owner, owner)))
+        found = yield from zones.look(owner, owner)
+        zone = yield from zones.determine(found)
     except LookupFailed:
         return None
     cut, allowance = Cut(zone.apex, zone.servers), Allowance(zones.budget)
     (answers,) = yield from hear(Inquiry(cut, Question(owner, RdataType.CNAME), allowance, of_all=True))
     replies = tuple(reply for reply in answers.replies if reply.is_authoritative)
-    return Origin(owner, zone, replies) if replies else None
+    if not replies:
+        return None
+    origin = Origin(owner, zone, replies)
+    if not (origin.is_without and txt_in(found.reply.message, owner).values):
+        return origin
+    return replace(origin, has_texts=(yield from zones.types_behind(found)) is None)
 
 
 def remembered(origin: Origin, said: Reply) -> Step[str]:

@@ -49,6 +49,13 @@ class Advisor:
             return NoSuchDomain(problem, f"check the spelling of {challenge.identifier}, or ask other resolvers")
         if not chain.aliases:
             target = self._target(challenge)
+            if followed.has_texts:
+                start = show(chain.start)
+                return NotDelegated(
+                    f"{start} has TXT records and no CNAME, and it is not inside one of your delegates{ours}",
+                    f"remove the TXT records at {start} first, since a name with a CNAME can have no others; then"
+                    f" {self._record_for(challenge, ADD)}",
+                )
             return NotDelegated(
                 f"{show(chain.start)} has no CNAME, and it is not inside one of your delegates{ours}",
                 self._record_for(challenge, ADD),

@@ -276,9 +276,16 @@ OUTSIDE = [
     pytest.param(
         "_acme-challenge.shop TXT value",
         NotDelegated,
+        f"{START} has TXT records and no CNAME, and it is not inside one of your delegates ({TITLE})",
+        f"remove the TXT records at {START} first, since a name with a CNAME can have no others; then {ADD}",
+        id="other records",
+    ),
+    pytest.param(
+        "* TXT v=spf1",
+        NotDelegated,
         f"{START} has no CNAME, and it is not inside one of your delegates ({TITLE})",
         ADD,
-        id="other records",
+        id="a wildcard's records, which end with the CNAME",
     ),
     pytest.param(
         shop("end.links.test."),
