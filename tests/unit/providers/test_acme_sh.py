@@ -77,8 +77,10 @@ def test_one_account_serves_every_name_of_its_certificate() -> None:
 
 def test_a_file_that_points_to_a_storage_says_which() -> None:
     """Since 2026 acme.sh can read lego's form of file."""
-    with pytest.raises(ValueError, match=r"acme\.sh's accounts are in /root/\.acme-dns\.json"):
-        parse("Le_Domain='a.example'\nACMEDNS_BASE_URL='https://x.example'\nACMEDNS_STORAGE='/root/.acme-dns.json'\n")
+    with pytest.raises(ValueError, match=r"acme\.sh's accounts are in /srv/acme/\.acme-dns\.json"):
+        parse(
+            "Le_Domain='a.example'\nACMEDNS_BASE_URL='https://x.example'\nACMEDNS_STORAGE='/srv/acme/.acme-dns.json'\n"
+        )
 
 
 def test_a_certificate_of_the_first_releases_says_where_the_account_is() -> None:
