@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from certbot_dns_delegate.order.planning import AROUND, PACKETS
 from tests.e2e.between import Between
 from tests.e2e.gate import Gate
 from tests.e2e.lab import Lab, network
@@ -194,8 +195,8 @@ def test_referral_flood(lab: Lab, certbot: Certbot) -> None:
         option = f"--dns-delegate-resolvers={resolver.address}@{resolver.port}"
         file = lab.credentials(extra={"flood.test": settings(lab)})
         output = certbot.run(*certbot.certonly(file, *names), option, code=1)
-        assert 20 < len(flood.questions) < 500
-    assert "the delegations take more questions than any real ones" in output
+        assert len(names) < len(flood.questions) < len(names) * PACKETS + AROUND
+    assert output.count("gave up") == len(names)
     assert output.count("hint: ") >= len(names)
     assert certbot.journals() == []
 
@@ -264,7 +265,7 @@ def test_primary_dies_during_the_write(lab: Lab, certbot: Certbot) -> None:
         finally:
             lab.bind.restart()
         assert f"UPDATE of {TITLE}.: {between.server} broke the connection before it answered\nhint: " in output
-        assert "values at single.single.bind.test. were not withdrawn" in output
+        assert "the values are withdrawn as soon as the server answers, in case it was carried out" in output
         (journal,) = certbot.journals()
         assert "doubtful" not in journal
         certbot.issue(lab.credentials("acme.knot.test", name="other.ini"), "knot")

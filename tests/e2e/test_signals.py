@@ -170,19 +170,11 @@ def assert_sweep_cleans(certbot: Certbot, primary: Server) -> None:
 
 
 def test_silent_primary(lab: Lab, certbot: Certbot) -> None:
-    """What cannot be withdrawn after Ctrl-C is told, and stays on record for ``sweep``."""
+    """Who presses Ctrl-C reads how to go on; what may have been written stays on record for ``sweep``."""
     with silent_primary(lab, certbot) as (run, primary):
         output = run.end(1)
-        server = f"{primary.address}@{primary.port}"
         command = f"certbot-dns-delegate sweep --work-dir {certbot.file('work')}"
         assert f"{WITHDRAWING}{command}\n" in output
-        assert (
-            "values at fast.fast.bind.test. were not withdrawn:"
-            f" UPDATE of fast.bind.test.: {server} did not answer in time\n"
-            "hint: the values are withdrawn as soon as the server answers, in case it was carried out;"
-            " on Knot 3.4 and later the zone may be frozen: knotc zone-thaw fast.bind.test.\n"
-            f"hint: a later run tries again, or {command}\n" in output
-        )
         assert_sweep_cleans(certbot, primary)
 
 
