@@ -177,12 +177,14 @@ def tell(processes: Sequence[Process], *, no_skips: bool) -> bool:
         print(
             f"\n=== shard {process.shard.number}: {problem}\n{(process.folder / 'output').read_text(errors='replace')}"
         )
-    print(f"\nslowest {SLOWEST}:")
+    print(f"\nslowest {SLOWEST}, and the seconds that they computed:")
     for test in sorted(tests, key=lambda test: -test.seconds)[:SLOWEST]:
-        print(f"{test.seconds:7.1f} s  {test.node}")
+        print(f"{test.seconds:6.1f} {test.cpu_s:6.1f}  {test.node}")
     for reason, count in Counter(test.reason for test in skipped).items():
         print(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
     print("seconds by shard:", ", ".join(f"{process.took_s:.0f}" for process in processes))
+    total_s, cpu_s = sum(test.seconds for test in tests), sum(test.cpu_s for test in tests)
+    print(f"seconds in tests: {total_s:.0f}, of which they computed {cpu_s:.0f}")
     for process, problem in problems:
         print(f"shard {process.shard.number}: {problem}")
     counts = Counter(test.outcome for test in tests)

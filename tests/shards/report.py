@@ -1,6 +1,7 @@
 """What happens in one shard, line by line as it happens: a plugin for pytest, and who reads it in another process."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ class Test:
     outcome: str
     """As pytest has it: passed, failed, skipped."""
     seconds: float
+    cpu_s: float
+    """Of these, what this process and its children computed; those of the lab's servers are not among them."""
     reason: str = ""
     """Why it was skipped."""
 
@@ -30,12 +33,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--report", type=Path, help="write what happens into this file")
 
 
+def cpu_s() -> float:
+    """What this process and the children that it has waited for have computed."""
+    return sum(os.times()[:4])
+
+
 class Writer:
     """The plugin's part that writes."""
 
     def __init__(self, file: Path) -> None:
         self.file = file.open("w", buffering=1)
         self.reports: list[pytest.TestReport] = []
+        self.cpu_s = 0.0
 
     def write(self, **record: Any) -> None:
         """One line."""
@@ -45,7 +54,7 @@ class Writer:
         self.write(collected=len(session.items))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.reports = []
+        self.reports, self.cpu_s = [], cpu_s()
         self.write(begun=nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -59,6 +68,7 @@ class Writer:
             node=nodeid,
             outcome=worst,
             seconds=sum(report.duration for report in self.reports),
+            cpu_s=cpu_s() - self.cpu_s,
             reason=why[2] if worst == "skipped" and isinstance(why, tuple) else "",
         )
 
