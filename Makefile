@@ -48,11 +48,19 @@ fuzz: $(VENV)/fuzzing
 	$(BIN)/python -m tests.fuzz.replies 1000000
 	for target in reply settings journal store; do $(BIN)/python -m tests.fuzz.guided $$target $(SECONDS) || exit 1; done
 
-# What goes wrong around the command, many times over.
+# Servers with faults, runs that die, many writers, nonsense: more than an hour, not part of `test`, which has a short form
+# (tests/faults/test_short.py). It goes on where it was stopped; CELLS="bind/lag knot" runs these again. PAGE=1 writes
+# docs/explanation/reliability.rst from what was measured.
 faults: $(VENV)/ready
 	$(LAB) setup
+	$(LAB) run -- $(BIN)/python -m tests.faults $(if $(CELLS),--again $(CELLS)) $(if $(PAGE),--page)
+ifeq ($(CELLS)$(PAGE),)
+	$(LAB) run -- $(BIN)/python -m tests.faults.writers
+	$(LAB) run -- $(BIN)/python -m tests.faults.killing
+	$(BIN)/python -m tests.faults.malformed
 	$(BIN)/python -m tests.faults.endings
 	$(LAB) run -- $(BIN)/python -m pytest --kills 600 tests/e2e/test_kills.py
+endif
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist
