@@ -113,7 +113,7 @@ def ini(block: Block, here: Path) -> None:
     text = block.text
     if "gss-tsig" in text and kerberos.gssapi_missing():
         text = text.replace("gss-tsig", "hmac-sha256").replace("gss_keytab", "tsig_key_file")
-        text = re.sub(r"^gss_.*\n", "", text, flags=re.MULTILINE)  # what this Python cannot read further
+        text = re.sub(r"^gss_.*$", "", text, flags=re.MULTILINE)  # what this Python cannot read further
     for path in re.findall(r"^\w*(?:_file|accounts|credentials|program|_keytab) = (\S+)", text, re.MULTILINE):
         own = here / Path(path).name
         text = text.replace(f"= {path}", f"= {own}")

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.e2e.runs import Certbot, until
 from tests.e2e.test_kills import sweep
 
 MS_RDONLY = 1  # linux/mount.h
+TTL_S = 1
+"""Of an RRset that holds values of ours alone."""
 TWIN = "twin.single.bind.test."
 
 
@@ -209,6 +212,9 @@ def test_after_the_other(lab: Lab, certbot: Certbot) -> None:
     first = certbot.start(*certbot.certonly(credentials, "one"))
     until(lambda: lab.values(TWIN, network.BIND), "the value")
     until(lambda: not lab.values(TWIN, network.BIND), "its withdrawal")
+    # The second has another --work-dir, so it cannot know that the CA's resolver remembers the first one's value.
+    gone = time.monotonic()
+    until(lambda: time.monotonic() - gone > 2 * TTL_S, "the end of the value's time in caches")
     second = certbot.start(*certbot.certonly(credentials, "two"), home=f"{certbot.home}-second")
     first.end()
     second.end()

@@ -15,7 +15,6 @@ from tests.e2e.lab.process import Server, ServerError
 
 REALM = "LAB.TEST"
 PORT = 88
-PACKAGES = Path("usr/lib/python3/dist-packages")
 
 
 class Kdc(Server):
@@ -105,9 +104,8 @@ class Kdc(Server):
 def gssapi_missing() -> str:
     """Why this interpreter cannot use gssapi, Debian's unpacked one included; empty when it can."""
     if importlib.util.find_spec("gssapi") is None:
-        folder = programs.DEBIAN / PACKAGES
-        built = list(folder.glob(f"gssapi/raw/misc{sysconfig.get_config_var('EXT_SUFFIX')}"))
-        if not built:
+        folder = programs.module("gssapi")
+        if folder is None or not list(folder.glob(f"gssapi/raw/misc{sysconfig.get_config_var('EXT_SUFFIX')}")):
             return f"no gssapi for this Python ({sys.version_info[0]}.{sys.version_info[1]}) here"
         sys.path.append(str(folder))
     try:

@@ -44,6 +44,10 @@ FAKETIME = "libfaketime.so.1"
 # Library -> the Debian package that brings it, and where: neither is on a library path.
 LIBRARIES = {PDNS_MODULE: ("pdns-backend-sqlite3", "pdns"), FAKETIME: ("libfaketime", "faketime")}
 
+# Python module -> the Debian package that brings it, for Debian's own Python of that release.
+MODULES = {"gssapi": "python3-gssapi"}
+DIST_PACKAGES = Path("usr/lib/python3/dist-packages")
+
 # Newer than Debian's, built where Go is there; what fails is reported, never fatal.
 GO_PROGRAMS = {"pebble": "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.3"}
 GO = {program: HOME / "go" / module.rpartition("@")[2] / program for program, module in GO_PROGRAMS.items()}
@@ -85,6 +89,12 @@ def library(name: str) -> Path | None:
         for found in sorted(root.glob(f"usr/lib/*/{LIBRARIES[name][1]}/{name}")):
             return found
     return None
+
+
+def module(name: str) -> Path | None:
+    """The folder that holds a module of MODULES."""
+    folders = [root / DIST_PACKAGES for root in (Path("/"), DEBIAN)]
+    return next((folder for folder in folders if (folder / name).is_dir()), None)
 
 
 def pdns_modules() -> Path | None:
@@ -134,6 +144,7 @@ def version(program: str, option: str) -> tuple[int, int]:
 def missing() -> list[str]:
     """The programs that the lab needs and neither the system nor the checkout has."""
     absent = [program for program in PACKAGES if find(program) is None]
+    absent += [name for name in MODULES if module(name) is None]
     return absent + [name for name in LIBRARIES if library(name) is None]
 
 
@@ -218,7 +229,7 @@ def fetch(absent: Sequence[str]) -> None:
             f"hint: install BIND, Knot DNS, NSD, PowerDNS with SQLite, Unbound, Pebble, nginx, dnsperf, lego, ss,"
             " zsh, fish and libfaketime"
         )
-    packages = sorted({PACKAGES.get(name) or LIBRARIES[name][0] for name in absent})
+    packages = sorted({PACKAGES.get(name) or MODULES.get(name) or LIBRARIES[name][0] for name in absent})
     print(f"fetching Debian's packages for {names}", flush=True)
     state = HOME / "apt"
     for folder in ("state/lists/partial", "cache/archives/partial", "etc"):
