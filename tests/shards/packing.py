@@ -17,6 +17,8 @@ IMPORT_S = 0.1
 """Seconds to find the tests of a file."""
 TOGETHER = ("tests/docs/",)
 """Folders whose files share something that is dear to make."""
+ALONE = ("tests/faults/test_short.py",)
+"""Files that start servers at the lab's own addresses: each has a shard for itself."""
 WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "--deselect", "--ignore", "--durations", "--maxfail", "--tb"}
 """Options of pytest whose value may stand apart."""
 
@@ -72,7 +74,8 @@ def pack(found: Mapping[str, Iterable[str]], count: int, chance: random.Random) 
     """At most COUNT shards of about the same length; which files meet, and in which order, is left to chance."""
     known = durations()
     groups: dict[str, list[str]] = {}
-    for file in found:
+    alone = [file for file in found if file in ALONE and count > 1]
+    for file in sorted(set(found) - set(alone)):
         groups.setdefault(next((folder for folder in TOGETHER if file.startswith(folder)), file), []).append(file)
     # A tenth more or less costs little, and has other files meet each time. Importing a file takes time too.
     length = {
@@ -87,4 +90,6 @@ def pack(found: Mapping[str, Iterable[str]], count: int, chance: random.Random) 
     for shard in shards:
         chance.shuffle(shard.paths)
         shard.paths = [path for file in shard.paths for path in (list(found[file]) or [file])]
+    for file in alone:
+        shards.append(Shard(len(shards) + 1, known.get(file, UNKNOWN_S), list(found[file]) or [file]))
     return shards
