@@ -12,8 +12,6 @@ from certbot import achallenges, errors, interfaces
 from certbot.plugins import common
 
 if TYPE_CHECKING:
-    from dns.name import Name
-
     from certbot_dns_delegate.lookup.recursive import Resolver
     from certbot_dns_delegate.model import Challenge
     from certbot_dns_delegate.order.account import AcmeAccount
@@ -123,13 +121,15 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def _perform(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:
         from datetime import timedelta
 
+        from certbot_dns_delegate.order.asked import in_order
+
         seconds = self.conf("propagation-seconds")
         if seconds is not None and seconds < 0:
             raise errors.PluginError(f"--{self.option_name('propagation-seconds')} must not be negative: {seconds}")
         if self._choice == PERSIST:
             self._verify(achalls)
             return
-        wanted = _in_order((self._challenge(achall) for achall in achalls), self.config.domains)
+        wanted = in_order((self._challenge(achall) for achall in achalls), self.config.domains)
         self._engine = self._start()
         try:
             self._engine.perform(
@@ -155,10 +155,11 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def _verify(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:
         """See that each name's standing record is served everywhere; nothing is written."""
         from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
+        from certbot_dns_delegate.order.asked import identifier
         from certbot_dns_delegate.order.standing import Asked, verify
 
         wild = {str(name).lower().removeprefix("*.") for name in self.config.domains if str(name).startswith("*.")}
-        names = [(_identifier(achall), achall.chall.to_partial_json()) for achall in achalls]
+        names = [(identifier(achall), achall.chall.to_partial_json()) for achall in achalls]
         asked = {name: Asked(name, members, name in wild) for name, members in names}
         recursive = Recursive(self._resolvers() or system_resolvers())
         verify(
@@ -186,18 +187,14 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         return self._chosen[identifier]
 
     def _challenge(self, achall: achallenges.AnnotatedChallenge) -> "Challenge":
-        """What is to be published for a challenge of Certbot's."""
-        from certbot_dns_delegate.model import Challenge
-        from certbot_dns_delegate.order.challenges import owner_of
+        from certbot_dns_delegate.order import asked
 
-        identifier = _identifier(achall)
         if achall.chall.typ != ACCOUNT:
-            return Challenge(identifier, _owner(achall, identifier), achall.validation(achall.account_key))
+            return asked.challenge(achall)
         try:
-            owner = owner_of(ACCOUNT, identifier, self._account().url)
+            return asked.challenge(achall, self._account().url)
         except ValueError as error:
             raise errors.PluginError(f"{error}\nhint: --{self.option_name('challenge')} {DNS01}") from None
-        return Challenge(identifier, owner, achall.validation(achall.account_key))
 
     def _account(self) -> "AcmeAccount":
         from certbot_dns_delegate.order.account import AcmeAccount
@@ -232,11 +229,12 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             )
 
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
+        from certbot_dns_delegate.order.asked import identifier
         from certbot_dns_delegate.order.report import hint_for_failures
 
         if self._engine is None:  # nothing was published that a CA could refuse
             return hint_for_failures([], None, (), lambda *words: " ".join(words))
-        failures = [(_identifier(each), each.error) for each in failed_achalls]
+        failures = [(identifier(each), each.error) for each in failed_achalls]
         self._engine.note_refusals(failures)
         return hint_for_failures(
             failures, self._engine.report, self._engine.left_out, self._engine.settings.command, self._engine.withdrawn
@@ -260,31 +258,26 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         return parse_resolvers(self.conf("resolvers")) if self.conf("resolvers") else ()
 
     def _terminal(self) -> "Terminal | None":
-        if self.config.noninteractive_mode or not _is_typed():
-            return None
-        from certbot.display import util as display_util
+        from certbot_dns_delegate.order import typed
 
-        from certbot_dns_delegate.order.registration import Terminal
+        return typed.terminal(self._show_progress) if self._is_typed() else None
 
-        def ask(question: str) -> bool:
-            return display_util.yesno(question, force_interactive=True)
-
-        return Terminal(ask, display_util.notify, self._show_progress)
+    def _is_typed(self) -> bool:
+        # Standard input may be closed.
+        is_open = sys.stdin is not None and not sys.stdin.closed
+        return is_open and sys.stdin.isatty() and not self.config.noninteractive_mode
 
     def _ask_for_credentials(self) -> None:
         if self.conf("credentials"):
             return
-        from certbot.display import ops
-        from certbot.display import util as display_util
+        from certbot_dns_delegate.order import typed
 
         flag = f"--{self.option_name('credentials')}"
-        if self.config.noninteractive_mode or not _is_typed():
+        if not self._is_typed():
             in_file = f"in a renewal file: {self.dest('credentials')} = FILE"
             raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE; {in_file}")
-        code, path = ops.validated_directory(
-            _check_file, f"Input the path to the {self.name} credentials file", force_interactive=True
-        )
-        if code != display_util.OK:
+        path = typed.credentials(self.name)
+        if path is None:
             raise errors.PluginError(f"{self.name} has no credentials file\nhint: {flag} FILE")
         setattr(self.config, self.dest("credentials"), _absolute(path))
 
@@ -349,44 +342,6 @@ class Standalone(Delegate):
     description = "No DNS server: answer for the delegated zone on port 53 while the challenge runs, following CNAMEs."
 
 
-def _owner(achall: Any, identifier: str) -> "Name":
-    """Where the CA looks for a challenge, as Certbot says it.
-
-    :raises PluginError: when there can be no such name.
-    """
-    import dns.exception
-    import dns.name
-
-    where = achall.validation_domain_name(identifier)
-    try:
-        return dns.name.from_text(where)
-    except dns.exception.DNSException as error:
-        raise errors.PluginError(
-            f"{where} is no name that DNS can hold: {error}\nhint: use an http-01 authenticator for {identifier}"
-        ) from None
-
-
-def _identifier(achall: Any) -> str:
-    """What the certificate names; Certbot before 5.3 calls it ``domain``."""
-    identifier = getattr(achall, "identifier", None)
-    return str(identifier.value if identifier is not None else achall.domain)
-
-
-def _in_order(wanted: "Iterable[Challenge]", domains: "Iterable[object]") -> "list[Challenge]":
-    """In the order of the command line: the CA's is by chance, and so a list of a hundred errors would be.
-
-    :param domains: Certbot's names, as text or as its objects.
-    """
-    names = [str(domain).removeprefix("*.") for domain in domains or ()]
-    place = {name: number for number, name in reversed(list(enumerate(names)))}
-    return sorted(wanted, key=lambda challenge: place.get(challenge.identifier, len(names)))
-
-
-def _is_typed() -> bool:
-    """Whether somebody types standard input, which may be closed."""
-    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
-
-
 def _is_address(identifier: str) -> bool:
     return ":" in identifier or identifier.replace(".", "").isdigit()
 
@@ -394,8 +349,3 @@ def _is_address(identifier: str) -> bool:
 def _absolute(path: str) -> str:
     # Not resolve(): a symbolic link that is turned at each key change must stay one in the renewal file.
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  Path.absolute keeps "..", Path.expanduser raises
-
-
-def _check_file(path: str) -> None:
-    if not Path(_absolute(path)).is_file():
-        raise errors.PluginError(f"{path} is no file")

@@ -11,7 +11,7 @@ from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import count
 from certbot_dns_delegate.errors import StateError
-from certbot_dns_delegate.state.journal import DAY_S, Entry
+from certbot_dns_delegate.state.entry import DAY_S, Entry
 from certbot_dns_delegate.text import printable, show_all
 
 SHOWN = 3

@@ -12,7 +12,7 @@ from certbot_dns_delegate.model import Limits
 from certbot_dns_delegate.order.evidence import wildcards_behind
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.proof import LONG_S, SHORTER
-from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.state.entry import Entry
 from certbot_dns_delegate.text import listed, printable, show
 from certbot_dns_delegate.timing import STALE_AT_MOST
 

@@ -17,9 +17,10 @@ from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.model import Chain, Challenge, RRset, Target
 from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.engine import Engine
+from certbot_dns_delegate.order.leftover import Leftover, leftovers
 from certbot_dns_delegate.order.plan import Plan, Planned, publications_of
 from certbot_dns_delegate.order.publishing import Publishing
-from certbot_dns_delegate.order.withdrawal import Leftover, Withdrawal, batches, leftovers
+from certbot_dns_delegate.order.withdrawal import Withdrawal, batches
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.history import Selection
 from certbot_dns_delegate.state.notes import Diary

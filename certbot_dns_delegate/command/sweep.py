@@ -13,9 +13,11 @@ from dns.name import from_text
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output, count, error_record
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.order.withdrawal import Fate, Withdrawal, batches
+from certbot_dns_delegate.state.entry import Entry, Noted, State
 from certbot_dns_delegate.state.history import Event, new_run
-from certbot_dns_delegate.state.journal import Entry, Journal, Noted, State
+from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.pending import Pending
 from certbot_dns_delegate.text import character_string, command_line, printable, record
 from certbot_dns_delegate.threads import Pool
@@ -42,13 +44,29 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         output.text("nothing else was left behind" if unread else "nothing was left behind")
         return not unread
     if arguments.dry_run:
-        for entry in found:
-            output.record(_record("would withdraw", entry), f"would withdraw  {_describe(entry)}")
-        return not unread
+        if host.credentials is not None:
+            host.writers.know(host.settings)
+        return all([_foretell(entry, host, output) for entry in found]) and not unread
     left = _withdraw(pending, before, unread, host, output)
     if left and arguments.forget:
         left = _forget(left, pending, output, is_sure=arguments.yes)
     return not any(each.error is not None for each in left) and not unread
+
+
+def _foretell(entry: Entry, host: Host, output: Output) -> bool:
+    """Say what sweep would do with an entry; whether it would be over with it."""
+    described = _describe(entry)
+    try:
+        provider = host.writers.written_with(entry.authenticator, Path(entry.credentials), entry.delegate)
+    except DelegateError as error:
+        shown = str(error).replace("\n", "\n  ")
+        output.record(_record("would be left", entry) | error_record(error), f"would be left   {described}\n  {shown}")
+        return False
+    if provider.limits.deletes_one_value:
+        output.record(_record("would withdraw", entry), f"would withdraw  {described}")
+    else:
+        output.record(_record("would stay", entry), f"would stay      {described}, which cannot delete")
+    return True
 
 
 def _is_older(record: Noted, before: float | None) -> bool:

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from dns.name import from_text
 
 from certbot_dns_delegate.errors import DelegateError, SettingsError
-from certbot_dns_delegate.order.withdrawal import Fate, Leftover, ProviderFor, Withdrawal, batches, leftovers
-from certbot_dns_delegate.state.journal import DAY_S, Entry, Journal, Noted, State
+from certbot_dns_delegate.order.leftover import Leftover, leftovers
+from certbot_dns_delegate.order.withdrawal import Fate, ProviderFor, Withdrawal, batches
+from certbot_dns_delegate.state.entry import DAY_S, Entry, Noted, State
+from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
 

@@ -16,6 +16,7 @@ from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.choice import Chosen, choose
 from certbot_dns_delegate.order.cleanup import Cleanup
 from certbot_dns_delegate.order.console import Tell, once
+from certbot_dns_delegate.order.leftover import Leftover
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.planning import Planning, Surroundings
 from certbot_dns_delegate.order.proof import Proof
@@ -23,7 +24,6 @@ from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.order.publishing import Publishing, written
 from certbot_dns_delegate.order.report import done_line
 from certbot_dns_delegate.order.watch import WatchReport
-from certbot_dns_delegate.order.withdrawal import Leftover
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History

@@ -16,7 +16,8 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, DAY_S, Entry, Journal, State
+from certbot_dns_delegate.state.entry import AGAIN_AFTER_S, DAY_S, Entry, State
+from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
 from certbot_dns_delegate.text import printable, show, show_all

@@ -15,16 +15,14 @@ from certbot_dns_delegate.errors import DelegateError, Denied, OutcomeUnknown, U
 from certbot_dns_delegate.model import Server, Values
 from certbot_dns_delegate.order.absence import BETWEEN_S, doubts
 from certbot_dns_delegate.providers.interface import Provider
-from certbot_dns_delegate.state.journal import DAY_S, Entry, Journal, Noted, State
-from certbot_dns_delegate.text import printable, show_all
+from certbot_dns_delegate.state.entry import Entry, Noted, State
+from certbot_dns_delegate.state.journal import Journal
+from certbot_dns_delegate.text import printable
 from certbot_dns_delegate.threads import settle
 
 SINGLY_S = 30.0
 """Seconds after which no further owner of a refused request is tried alone: at a dead server each would cost seconds;
 the others stay on record for a later run."""
-
-SHOWN = 10
-"""Owners that a message names; the rest are counted."""
 
 ProviderFor = Callable[[str, Path, str], Provider]
 """The provider that ``(authenticator, credentials path, delegate's title)`` wrote with."""
@@ -270,34 +268,3 @@ def _failure(error: BaseException) -> DelegateError:
 def _says_all(error: DelegateError) -> bool:
     """Whether a request for one owner alone would fare no better: nobody answered, or nobody could be asked."""
     return isinstance(error, Unreachable) or (isinstance(error, OutcomeUnknown) and not isinstance(error, Denied))
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """What could not be taken away, for one reason."""
-
-    owners: str
-    error: DelegateError
-    since: float
-    """When the oldest of it was written, seconds since the epoch."""
-
-    @property
-    def is_old(self) -> bool:
-        """Whether it was tried for longer than a server is usually away."""
-        return time.time() - self.since >= DAY_S
-
-
-def leftovers(ended: Iterable[Fate]) -> list[Leftover]:
-    """What stays on record, each reason once: a server that cannot be reached is one reason for all its owners."""
-    grouped: dict[str, list[Fate]] = defaultdict(list)
-    for each in ended:
-        if each.error is not None:
-            grouped[str(each.error)].append(each)
-    found = []
-    for group in grouped.values():
-        owners = sorted({from_text(each.entry.owner) for each in group})
-        more = f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else ""
-        error, since = group[0].error, min(each.entry.written for each in group)
-        assert error is not None
-        found.append(Leftover(show_all(owners[:SHOWN]) + more, error, since))
-    return found

@@ -1,7 +1,5 @@
 """Answer for the delegate's zone from this very process, while the order runs: no DNS server, no API."""
 
-import errno
-import logging
 import secrets
 import socket
 import threading
@@ -21,23 +19,10 @@ from certbot_dns_delegate.authority.listener import PORT, Listener
 from certbot_dns_delegate.authority.zone import VALUE_TTL, ServedZone, ServedZones
 from certbot_dns_delegate.errors import PlanError, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Server, Sighting, Values, Zone
+from certbot_dns_delegate.providers import turn
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.schema import HOSTS, NAME, Key
-from certbot_dns_delegate.text import command_line, listed, parse_name, printable, record, show
-
-log = logging.getLogger(__name__)
-
-TURN = "\0certbot-dns-delegate-standalone"
-"""A name in the abstract namespace of Unix sockets (unix(7)), which a network namespace has to itself as it has its
-ports; the kernel frees it with the process. Nothing is ever sent to it or read from it: it is only a lock, where a file
-would have to lie in a directory that all users of the host share."""
-TURN_S = 0.2
-"""Seconds between looks whether another order on this host has ended."""
-MOST_TURNS = 3000
-"""Looks until this order tries all the same: ten minutes, more than a CA at its slowest takes. A stranger who holds the
-name can cause this delay, and nothing more."""
-LONG = 50
-"""Looks after which the wait is worth a warning: ten seconds, more than most orders take."""
+from certbot_dns_delegate.text import listed, parse_name, printable, record, show
 
 HOSTS_FILE = Path("/etc/hosts")
 PRIVATE = (".localdomain", ".local", ".internal", ".arpa")
@@ -69,7 +54,8 @@ class Desk:
         with self._lock:
             if self._listener is None:
                 with ExitStack() as held:  # a signal too must leave neither turn nor port taken
-                    held.enter_context(_take_turn(context))
+                    # The CA's resolver may hold the last order's values for their TTL.
+                    held.enter_context(turn.take(context, VALUE_TTL))
                     hosts = [host for host, _ in listen] if listen else None
                     try:
                         listener = Listener(ServedZones(), hosts, listen[0][1] if listen else PORT)
@@ -101,36 +87,6 @@ class Desk:
             if self._users == 0:
                 self._listener, self._zones = None, {}
                 self._held.close()
-
-
-def _take_turn(context: Context) -> ExitStack:
-    """Wait until no other order on this host listens; what is returned holds the turn until it is closed."""
-    with ExitStack() as held:
-        try:
-            turn = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        except OSError as error:  # forbidden, or no file left: then the port itself says whether it is taken
-            log.info("orders on this host do not take turns: %s", error.strerror)
-            return held.pop_all()
-        for turns in range(MOST_TURNS):
-            try:
-                turn.bind(TURN)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    log.info("orders on this host do not take turns: %s", error.strerror)
-                    break
-                if turns == 0:
-                    log.info("another order on this host is being answered; waiting for its end")
-                if turns == LONG:
-                    context.warn(
-                        "another order on this host is still being answered; waiting for its end, ten minutes at most;"
-                        f" hint: ss -xap | {command_line('grep', TURN[1:])}  shows its process"
-                    )
-                context.wait(TURN_S)
-            else:
-                if turns:
-                    context.wait(VALUE_TTL)  # the CA's resolver may hold the last order's values for that long
-                break
-        return held.pop_all()
 
 
 def _other_addresses(title: str, wanted: Listen, held: Listen) -> Refused:

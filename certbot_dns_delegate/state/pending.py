@@ -15,8 +15,9 @@ from io import FileIO
 from pathlib import Path
 
 from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.state.entry import Entry, Noted
 from certbot_dns_delegate.state.files import MOST, Directory, check_trusted
-from certbot_dns_delegate.state.journal import Entry, Journal, Noted
+from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.text import command_line, printable
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from certbot_dns_delegate.errors import DelegateError, PlanError, Refused, Setti
 from certbot_dns_delegate.model import RRset, Server, Zone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.interface import Context
-from certbot_dns_delegate.providers.standalone import MOST_TURNS, TURN, Standalone, own_name
+from certbot_dns_delegate.providers.standalone import Standalone, own_name
+from certbot_dns_delegate.providers.turn import MOST_TURNS, TURN
 from tests.e2e.lab import programs
 
 ADDRESS, PORT = "127.0.61.1", 5361

@@ -23,7 +23,7 @@ from certbot_dns_delegate.authenticators import Delegate
 from certbot_dns_delegate.check.finding import Verdict
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.monitor import STATES
-from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.state.entry import Entry
 from certbot_dns_delegate.timing import OUR_TTL, PROFILES
 from tests.architecture.test_imports import BELOW
 from tests.docs.pages import CHECKOUT, DOCS, Built, named

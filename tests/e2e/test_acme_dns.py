@@ -21,7 +21,7 @@ from certbot_dns_delegate.providers.acme_dns.provider import AcmeDNS
 from certbot_dns_delegate.providers.conformance import value
 from certbot_dns_delegate.providers.interface import Context
 from certbot_dns_delegate.settings.reader import load
-from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.state.entry import Entry
 from certbot_dns_delegate.state.pending import Pending
 from tests.e2e.lab import Lab, network
 from tests.e2e.runs import Certbot
@@ -134,7 +134,9 @@ def test_sweep_says_that_nothing_can_be_deleted(lab: Lab, certbot: Certbot, cred
     where = (AUTHENTICATOR, str(credentials), AUTHENTICATOR, f"{DOMAIN}.", target.to_text())
     journal.intend([Entry(*where, (value("one"), value("two")))])
     journal.close()
+    foretold = command(certbot, "sweep", "--dry-run")
     swept, again = command(certbot, "sweep"), command(certbot, "sweep")
+    assert foretold.startswith(f"would stay      {target}  2 values written ")
     assert swept.startswith(f"stays      {target}  2 values written ")
     assert swept.endswith(", which cannot delete: served until newer values push them out\n")
     assert again == "nothing was left behind\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certbot_dns_delegate.state.journal import AGAIN_AFTER_S
+from certbot_dns_delegate.state.entry import AGAIN_AFTER_S
 from tests.e2e.lab import Lab
 from tests.e2e.runs import Certbot
 

@@ -17,7 +17,7 @@ from certbot_dns_delegate.lookup.recursive import parse_resolvers
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.engine import Engine
-from certbot_dns_delegate.providers.standalone import TURN
+from certbot_dns_delegate.providers.turn import TURN
 from certbot_dns_delegate.settings import reader
 from certbot_dns_delegate.text import parse_name
 from tests.e2e.lab import network

@@ -7,6 +7,7 @@ updates; then the next run, and a look at what is left.
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import secrets
@@ -99,7 +100,7 @@ def main() -> None:
         for cell in cells:
             with Rig(made, cell, seed) as rig:
                 killer, killed, number = Killer(rig), 0, 0
-                while killed < kills // len(cells):
+                while killed < math.ceil(kills / len(cells)):
                     was_killed = killer.kill(number)
                     killed, number = killed + was_killed, number + 1
                     sums["killed" if was_killed else "ended"] += 1

@@ -196,7 +196,7 @@ def _beside(data: Result) -> Iterable[str]:
         kills = data["kills"]
         yield (
             f"* {kills['killed']:,} runs killed by SIGKILL, half of them at a call of the journal or the network:"
-            f" {kills['left']} values left after the next run (``python -m tests.faults.kills``)."
+            f" {kills['left']} values left after the next run (``python -m tests.faults.killing``)."
         )
     if data["fuzz"]:
         yield (

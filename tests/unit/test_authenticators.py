@@ -17,9 +17,10 @@ from certbot.plugins import dns_test_common
 from certbot.tests import acme_util
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certbot_dns_delegate.authenticators import RFC2136, Delegate, _in_order
+from certbot_dns_delegate.authenticators import RFC2136, Delegate
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order.asked import in_order
 
 
 class TestDelegate(dns_test_common.BaseAuthenticatorTest, unittest.TestCase):
@@ -113,9 +114,9 @@ def test_the_order_of_the_command_line(kind: type) -> None:
         Challenge(each, dns.name.from_text(f"_acme-challenge.{each}."), "v")
         for each in ("x.test", "a.test", "b.test", "c.test")
     ]
-    ordered = _in_order(made, [kind(each) for each in names])
+    ordered = in_order(made, [kind(each) for each in names])
     assert [each.identifier for each in ordered] == ["c.test", "a.test", "b.test", "x.test"]
-    assert _in_order(made, []) == made
+    assert in_order(made, []) == made
 
 
 def test_negative_seconds(tmp_path: Path) -> None:

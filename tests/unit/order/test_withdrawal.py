@@ -17,10 +17,12 @@ from certbot_dns_delegate.model import Limits, Values
 from certbot_dns_delegate.order.absence import BETWEEN_S
 from certbot_dns_delegate.order.cleanup import Cleanup, _given_up
 from certbot_dns_delegate.order.engine import Engine
-from certbot_dns_delegate.order.withdrawal import Fate, Leftover, ProviderFor, Withdrawal, batches, leftovers
+from certbot_dns_delegate.order.leftover import Leftover, leftovers
+from certbot_dns_delegate.order.withdrawal import Fate, ProviderFor, Withdrawal, batches
 from certbot_dns_delegate.settings.delegates import Settings
+from certbot_dns_delegate.state.entry import AGAIN_AFTER_S, BACK_OFF_S, DAY_S, Entry, Noted, State
 from certbot_dns_delegate.state.history import History, Selection
-from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, BACK_OFF_S, DAY_S, Entry, Journal, Noted, State
+from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
 from certbot_dns_delegate.threads import Pool

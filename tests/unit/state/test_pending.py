@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from certbot_dns_delegate.errors import StateError
+from certbot_dns_delegate.state.entry import AGAIN_AFTER_S, DAY_S, Entry, State
 from certbot_dns_delegate.state.files import MOST
-from certbot_dns_delegate.state.journal import AGAIN_AFTER_S, DAY_S, Entry, Journal, State
+from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.pending import Pending
 from tests.unit.state.test_files import IS_MAPPED
 
@@ -221,7 +222,7 @@ def test_a_living_run_keeps_its_journal_and_a_dead_one_loses_it(pending: Pending
 
 WRITER = """
 import sys, pathlib
-from certbot_dns_delegate.state.journal import Entry
+from certbot_dns_delegate.state.entry import Entry
 from certbot_dns_delegate.state.pending import Pending
 journal = Pending(pathlib.Path(sys.argv[1])).start()
 journal.intend([Entry("dns-delegate", "/x", "acme.test", "acme.test.", "a.acme.test.", ("v",))])
@@ -247,7 +248,7 @@ def test_a_process_is_alive_until_it_is_killed(pending: Pending) -> None:
 
 RACER = """
 import sys, pathlib
-from certbot_dns_delegate.state.journal import Entry, State
+from certbot_dns_delegate.state.entry import Entry, State
 from certbot_dns_delegate.state.pending import Pending
 pending = Pending(pathlib.Path(sys.argv[1]))
 for turn in range(40):
