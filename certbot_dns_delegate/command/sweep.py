@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     if arguments.dry_run:
         if host.credentials is not None:
             host.writers.know(host.settings)
-        return all([_foretell(entry, host, output) for entry in found]) and not unread
+        would_end = [_foretell(entry, host, output) for entry in found]
+        return all(would_end) and not unread
     left = _withdraw(pending, before, unread, host, output)
     if left and arguments.forget:
         left = _forget(left, pending, output, is_sure=arguments.yes)

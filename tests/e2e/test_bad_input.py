@@ -184,7 +184,7 @@ def test_bad_resolvers(lab: Lab, certbot: Certbot) -> None:
 
 def test_referral_flood(lab: Lab, certbot: Certbot) -> None:
     """A name server that refers on and on, to servers that it must be asked about, ends the run within bounds."""
-    names = [f"n{number}.name.test" for number in range(20)]
+    names = [f"n{number}.name.test" for number in range(4)]
     chains = "\n".join(f"_acme-challenge.{each}. CNAME {each}.flood.test." for each in names)
     parent = "@ NS ns\nns A 127.0.62.2\nflood NS ns.flood\nns.flood A 127.0.62.1"
     with (

@@ -69,10 +69,13 @@ class Process:
     def look(self) -> bool:
         """Read what was reported; whether the shard still runs. One that hangs is ended."""
         code = self.process.poll()
+        before = self.reader.running
         for test in self.reader.read():
             self.last = time.monotonic()
             if test.outcome == "failed":
                 print(f"failed: {test.node}", flush=True)
+        if self.reader.running != before:  # the limit is for a test, not for the lab's start before it
+            self.last = time.monotonic()
         if code is not None:
             self.took_s = self.took_s or time.monotonic() - self.begun
             return False
