@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults containers plugins docs dist sbom pins snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins docs dist sbom pins snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -61,6 +61,13 @@ ifeq ($(CELLS)$(PAGE),)
 	$(BIN)/python -m tests.faults.endings
 	$(LAB) run -- $(BIN)/python -m pytest --kills 600 tests/e2e/test_kills.py
 endif
+
+# The same orders by us, by other tools and by a hook: half an hour, mostly of sleep. PAGE=1 writes the tables of README
+# and of docs/explanation/peers.rst from what was measured.
+peers: $(VENV)/ready
+	$(LAB) setup
+	$(BIN)/python -m tests.peers setup
+	$(LAB) run -- $(BIN)/python -m tests.peers $(if $(PAGE),--page)
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from certbot_dns_delegate.text import cited, parse_name, plain
+from certbot_dns_delegate.text import cited, normal, parse_name, plain
 
 HOST = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*", re.ASCII)
 """A host name; one whose last label is a number is a mistyped address (RFC 1123 section 2.1)."""
@@ -37,7 +38,7 @@ class Secret:
         return hash(self._value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one kind is one object: a hash of its fields took a tenth of reading a large file
 class Kind:
     """How the text of a setting becomes a value.
 
@@ -117,11 +118,11 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
         host, port = port, str(default_port)
     number = _port(port)
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        ip_address(bare)
-        return bare, number
-    except ValueError:
-        name = plain(parse_name(bare))
+    if ":" in bare or bare[-1:].isdigit():  # nothing else is an address, and to find that out takes as long as a name
+        with suppress(ValueError):
+            ip_address(bare)
+            return bare, number
+    name = normal(bare)
     if not HOST.fullmatch(name):
         hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""
         raise ValueError(f"{cited(text, 60)} is not a host name or address{hint}")

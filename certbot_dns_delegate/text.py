@@ -28,6 +28,8 @@ SHOWN = 3
 
 ORDINARY = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?", re.ASCII)
 """A domain name of letters, digits, ``-`` and ``_`` alone."""
+LONGEST_LABEL = 63
+"""Octets (RFC 1035 section 2.3.4)."""
 
 
 def parse_name(text: str) -> dns.name.Name:
@@ -48,6 +50,16 @@ def parse_name(text: str) -> dns.name.Name:
     return name
 
 
+def normal(text: str) -> str:
+    """The domain name a person wrote, as :func:`plain` has it.
+
+    :raises ValueError: as :func:`parse_name`.
+    """
+    if len(text) <= LONGEST_LABEL and ORDINARY.fullmatch(text):  # no label can be too long; most names are so
+        return text.lower().removesuffix(".")
+    return plain(parse_name(text))
+
+
 def show(name: dns.name.Name) -> str:
     """An absolute name as text: safe on a terminal, in a log, in a zone file and in a shell.
 
@@ -60,7 +72,7 @@ def show(name: dns.name.Name) -> str:
 
 def plain(name: dns.name.Name) -> str:
     """An absolute name as certificates, settings and APIs have it: lower case, without the final dot."""
-    return show(name.canonicalize()).removesuffix(".") or "."
+    return show(name).lower().removesuffix(".") or "."
 
 
 def _label(label: bytes) -> str:

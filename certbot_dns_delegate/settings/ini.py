@@ -11,6 +11,8 @@ from typing import NamedTuple
 LINE_END = re.compile(r"\r\n|\n|\r")
 KEY = re.compile(r"[^\s:\"']+")
 """A key, or in [overrides] a name; ``tsig_secret: c2Vj=`` is neither."""
+COMMENT = re.compile(r"(?<!\S)#")
+"""A "#" starts a comment only behind white space: abc#def is one word."""
 ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -96,11 +98,8 @@ def _value(text: str) -> str:
         if not _is_comment(rest):
             raise ValueError("something follows the quoted value")
         return value
-    # A "#" starts a comment only behind white space: abc#def is one word.
-    for position, character in enumerate(text):
-        if character == "#" and (position == 0 or text[position - 1].isspace()):
-            return text[:position].rstrip()
-    return text
+    comment = COMMENT.search(text) if "#" in text else None
+    return text if comment is None else text[: comment.start()].rstrip()
 
 
 def _is_comment(rest: str) -> bool:

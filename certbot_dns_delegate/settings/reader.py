@@ -1,9 +1,12 @@
 """Read the INI file: sections for ``dns-delegate``, flat for one service; every problem is reported at once."""
 
+import gc
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from dns.name import Name
@@ -12,7 +15,7 @@ from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.schema import parse_pattern, parse_template
 from certbot_dns_delegate.settings import ini
-from certbot_dns_delegate.settings.delegates import Delegate, Settings
+from certbot_dns_delegate.settings.delegates import Delegate, Settings, folded
 from certbot_dns_delegate.settings.flat import FlatFile, prefix_of
 from certbot_dns_delegate.settings.section import Problems, SectionReader, Spelling
 from certbot_dns_delegate.state.files import read_trusted
@@ -36,7 +39,8 @@ def load(path: Path, authenticator: str, warn: Callable[[str], None]) -> Setting
     if (kept := _kept.get(key)) is not None and kept.versions == _versions(kept.versions):
         return kept.settings
     problems = Problems()
-    delegates, overrides = _read(path, authenticator, problems, warn)
+    with _uncollected():
+        delegates, overrides = _read(path, authenticator, problems, warn)
     if problems.found:
         shown = printable(str(path))
         told = [problem.replace("\n", "\n  ") for problem in problems.found]
@@ -48,6 +52,19 @@ def load(path: Path, authenticator: str, warn: Callable[[str], None]) -> Setting
     if all(version is not None and version.is_old for version in versions.values()):
         _kept[key] = Kept(settings, versions)
     return settings
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: all that is read stays, and the collector would look through ten thousand sections
+    again and again, for a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -119,16 +136,16 @@ class SectionedFile:
         self._judge_the_top(top)
         delegates: list[Delegate] = []
         overrides: tuple[tuple[str, str], ...] = ()
-        seen: set[Name] = set()
+        seen: set[tuple[bytes, ...]] = set()
         for section in rest:
             try:
                 suffix = self._suffix(section.title)
             except ValueError as error:
                 self.problems.add(str(error), section.line, section.title)
                 continue
-            if suffix in seen:
+            if (key := folded(suffix)) in seen:
                 self.problems.add("a second section for this name", section.line, section.title)
-            seen.add(suffix)
+            seen.add(key)
             if section.title.lower() == OVERRIDES:
                 overrides += self._overrides(section)
             else:
@@ -137,6 +154,10 @@ class SectionedFile:
         if not rest and not self.problems.found:
             self.problems.add("no [section]: each delegate needs one, as in [acme.example.net]")
         return tuple(delegates), overrides
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self.path.parent
 
     def _judge_the_top(self, top: ini.Section) -> None:
         """Nothing may stand above the first section; a flat file's keys show which authenticator it was made for."""
@@ -173,7 +194,7 @@ class SectionedFile:
             told = f"{error.problem}{spelling.nearest(entry.value, providers.names())}"
             self.problems.add(told, entry.line, section.title)
             return None
-        reader = SectionReader(section, self.path.parent, self.problems, self.warn, section.title)
+        reader = SectionReader(section, self._folder, self.problems, self.warn, section.title)
         return reader.delegate(provider, suffix)
 
     def _overrides(self, section: ini.Section) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -124,7 +124,7 @@ class SectionReader:
             provider=self.section.entries["provider"].value,
             suffix=suffix or zone,
             # A provider may have a word to say in what is common to all, as in a time.
-            options={key: value for key, value in options.items() if key in words.own or key not in COMMON_NAMES},
+            options={key: options[key] for key in words.options if key in options},
             zone=zone,
             names=(options["for"] or ()) + listed,
             targets=options["targets"],
@@ -253,8 +253,8 @@ class Vocabulary:
     """``x_file`` to ``x``."""
     defaults: Mapping[str, Any]
     required: tuple[str, ...]
-    own: Set[str]
-    """The provider's."""
+    options: tuple[str, ...]
+    """Those that the provider gets: its own, and REST."""
 
 
 COMMON_NAMES = frozenset(key.name for key in COMMON)
@@ -263,10 +263,11 @@ COMMON_NAMES = frozenset(key.name for key in COMMON)
 @lru_cache
 def _vocabulary(provider: type[Provider]) -> Vocabulary:
     keys = {key.name: key for key in (*COMMON, *provider.KEYS)}
+    own = {key.name for key in provider.KEYS}
     return Vocabulary(
         keys,
         {f"{name}_file": name for name, key in keys.items() if key.is_secret},
         {name: None if key.default is None else key.kind.parse(key.default) for name, key in keys.items()},
         tuple(name for name, key in keys.items() if key.is_required and key.default is None),
-        frozenset(key.name for key in provider.KEYS),
+        tuple(name for name in (*keys, *filter(None, [provider.REST])) if name in own or name not in COMMON_NAMES),
     )

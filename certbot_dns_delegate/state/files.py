@@ -43,7 +43,10 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         if is_secret and status.st_mode & stat.S_IROTH:
             warn(f"{shown} holds secrets and anyone can read it; hint: {command_line('chmod', '600', path)}")
         with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(most + 1)
+            # As much as it should have first: room for all that it may have costs more than reading it.
+            content = file.read(min(status.st_size, most) + 1)
+            if len(content) > status.st_size:
+                content += file.read(most + 1 - len(content))
     except OSError as error:
         raise SettingsError(f"{shown}: {error.strerror}", f"{command_line('cat', path)} > /dev/null") from None
     finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import cases, command, http, loading
+from tests.bench import cases, command, http, lineages, loading
 from tests.bench.table import Row, lines
 from tests.e2e.lab import Lab
 from tests.e2e.lab.programs import HOME
@@ -70,6 +70,7 @@ CASES: dict[str, Callable[[], Iterator[Row]]] = {
     "thousand": lambda: near(cases.thousand),
     "behind": lambda: near(cases.behind),
     "http": lambda: iter([http.measure()]),
+    "lineages": lambda: near(lineages.measure),
     "loading": lambda: iter([loading.measure()]),
     "monitor": lambda: near(command.monitor),
     "check": lambda: near(command.check),

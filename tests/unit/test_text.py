@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import dns.name
 import pytest
 
-from certbot_dns_delegate.text import VALUE, command_line, listed, parse_name, plain, printable, record, show, show_all
+from certbot_dns_delegate.text import (
+    VALUE,
+    command_line,
+    listed,
+    normal,
+    parse_name,
+    plain,
+    printable,
+    record,
+    show,
+    show_all,
+)
 from tests.unit.internet import name
 
 NAMES = [
@@ -17,6 +29,8 @@ NAMES = [
     ("faß.example", "xn--fa-hia.example."),
     ("_acme-challenge.example.com", "_acme-challenge.example.com."),
     (r"a\.b.example", r"a\.b.example."),
+    ("A" * 63, "A" * 63 + "."),
+    (f"{'a' * 60}.Example.com.", f"{'a' * 60}.Example.com."),
 ]
 
 
@@ -24,6 +38,7 @@ NAMES = [
 def test_names(text: str, shown: str) -> None:
     """With or without the final dot; U-labels become A-labels."""
     assert parse_name(text).to_text() == shown
+    assert normal(text) == plain(parse_name(text))
 
 
 NO_NAMES = [
@@ -41,6 +56,8 @@ def test_no_names(text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  the whole text is compared
         parse_name(text)
     assert str(caught.value) == sentence.replace("\\\\\\\\", "\\\\")
+    with pytest.raises(ValueError, match=re.escape(str(caught.value))):
+        normal(text)
 
 
 def test_names_in_stable_order() -> None:

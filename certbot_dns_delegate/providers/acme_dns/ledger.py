@@ -1,8 +1,8 @@
 """The accounts of one file by target: an order for fifty names does not read fifty thousand accounts.
 
-The targets are found in the text, which takes 1 ms for 1000 accounts where reading all of them takes 25; then only the
-accounts that are asked for are read. Whatever is unusual in a file (escapes, an account without its target) makes it be
-read as a whole.
+The targets are found in the text, which takes half a millisecond for 1000 accounts where reading all of them takes 25;
+then only the accounts that are asked for are read. Whatever is unusual in a file (escapes, an account without its target)
+makes it be read as a whole.
 """
 
 import json
@@ -15,6 +15,9 @@ from dns.name import Name
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, account_of, normalise, parse
 from certbot_dns_delegate.text import plain, printable
 
+BEGIN = re.compile(r'"fulldomain"\s*:\s*"')
+LABEL = 36
+"""Characters of a label that acme-dns makes: a UUID."""
 FULLDOMAIN = re.compile(r'"fulldomain"\s*:\s*"([^"\\]+)"')
 KEY = re.compile(r'"([^"\\]*)"\s*:\s*$')
 LONGEST_KEY = 300
@@ -38,6 +41,8 @@ class Ledger:
 
     def at(self, target: Name) -> list[Account]:
         """The accounts whose file says that they write at ``target``: one, under each name that it is for."""
+        if (found := self._at_label(target)) is not None:
+            return [found]
         if self._places is None:
             return self._by_target.get(target, [])
         text = plain(target)
@@ -48,6 +53,12 @@ class Ledger:
         accounts = [self._read(place) for place in places]
         usual = [account for account in accounts if account is not None]
         return usual if len(usual) == len(places) else self._by_target.get(target, [])
+
+    def _at_label(self, target: Name) -> Account | None:
+        """The only account at ``target``, found by the random label alone; None: look by the whole target."""
+        place = self._labels.get(target.labels[0].decode("ascii", "replace").lower())
+        account = None if place is None else self._read(place)
+        return account if account is not None and account.fulldomain == target else None
 
     def labelled(self, target: Name) -> list[Account]:
         """Those whose random label ``target`` begins with, whatever domain their file says, if any."""
@@ -84,9 +95,22 @@ class Ledger:
         return self._text.lower()  # Go reads keys in any case
 
     @cached_property
+    def _is_plain(self) -> bool:
+        """Whether the text is a whole object in which every character stands for itself."""
+        return self._text.isascii() and "\\" not in self._text and self._text[-LONGEST_KEY:].rstrip().endswith("}")
+
+    @cached_property
+    def _labels(self) -> Mapping[str, int]:
+        """Where in the text targets begin, by as many characters as a random label has; none where not every account
+        has a target of its own in the usual spelling. A quarter of the work of :attr:`_places`."""
+        begins = [match.end() for match in BEGIN.finditer(self._text)] if self._is_plain else []
+        labels = dict(zip([self._text[begin : begin + LABEL] for begin in begins], begins, strict=True))
+        return labels if len(labels) == len(begins) == self._text.count("{") - 1 else {}
+
+    @cached_property
     def _places(self) -> Mapping[str, int | tuple[int, ...]] | None:
         """Where in the text each target stands, by its lower-case spelling; None: the file is unusual."""
-        if not self._text.isascii() or "\\" in self._text or not self._text.rstrip().endswith("}"):
+        if not self._is_plain:
             return None
         # Plain numbers as long as no target stands twice: of tuples the garbage collector would count every one.
         places: dict[str, int | tuple[int, ...]] = {

@@ -14,7 +14,7 @@ from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.providers.rfc2136 import gss
 from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Secret, choice
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import cited, parse_name, printable
+from certbot_dns_delegate.text import cited, normal, parse_name, printable
 
 ALGORITHMS = {
     "hmac-sha256": dns.tsig.HMAC_SHA256,
@@ -85,7 +85,7 @@ def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
             yield f"{missing} is missing"
         if options["tsig_name"] is not None:
             try:
-                parse_name(options["tsig_name"])
+                normal(options["tsig_name"])
             except ValueError as error:
                 yield f"tsig_name: {error}"
         if options["tsig_secret"] is not None and not _is_base64(options["tsig_secret"].reveal()):

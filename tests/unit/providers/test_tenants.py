@@ -187,6 +187,14 @@ UNUSUAL = {
     "nested": {**MANY, "x.test": {"note": {"fulldomain": "y.auth.test"}, **account(A)}},
     "braces": {**MANY, "x.test": {"username": "{", **account(A), "z": "}{"}},
     "twice": {**MANY, "x.test": account(A), "y.test": account(A)},
+    "twice in two spellings": {
+        **MANY,
+        "x.test": account(A),
+        "X.Test": {key.title(): value for key, value in account(A).items()},
+    },
+    "a label in capitals": {**MANY, "x.test": account(A.upper())},
+    "a label at two servers": {**MANY, "x.test": account(A), "y.test": account(A, "other.test")},
+    "a label in a longer one": {**MANY, "x.test": account(f"{A}-2"), "y.test": account(A)},
 }
 
 

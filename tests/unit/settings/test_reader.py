@@ -1,5 +1,7 @@
 """The INI file: what it may say, and what each mistake is told."""
 
+import contextlib
+import gc
 import os
 import re
 import subprocess
@@ -660,6 +662,21 @@ def test_a_key_in_capitals(tmp_path: Path) -> None:
     told = problems(tmp_path, "[acme.example.net]\nProvider = rfc2136\n")
     assert "provider is missing: " in told
     assert told.endswith("; line 2 has it with capitals, and keys are lower case")
+
+
+@pytest.mark.parametrize("text", ["[a.test]\nprovider = rfc2136\nserver = ns.test\nunsigned = yes\n", "[a.test]\n"])
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was(tmp_path: Path, text: str, is_enabled: bool) -> None:
+    """It rests while a file is read, also one with problems."""
+    file = written(tmp_path, text, "collected")
+    try:
+        if not is_enabled:
+            gc.disable()
+        with contextlib.suppress(SettingsError):
+            reader.load(file, "dns-delegate", print)
+        assert gc.isenabled() == is_enabled
+    finally:
+        gc.enable()
 
 
 def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path) -> None:

@@ -321,3 +321,10 @@ def test_text_of_windows(tmp_path: Path, encoding: str, written: str, named: str
     )
     done = subprocess.run(told.partition("hint: ")[2].split(), capture_output=True, check=True, timeout=60)
     assert done.stdout.decode().removeprefix("\ufeff") == text
+
+
+def test_a_file_that_does_not_know_its_size_is_read_whole() -> None:
+    """As the kernel's are: their size is 0."""
+    kernels = Path("/proc/version")
+    assert kernels.stat().st_size == 0
+    assert read_trusted(kernels, pytest.fail, is_secret=False) == kernels.read_text()
