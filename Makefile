@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins docs dist sbom pins snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins docs dashboard dist sbom pins snap packages matrix changelog clean
 
 test: lint types unit
 
@@ -110,6 +110,10 @@ plugins: $(VENV)/ready
 docs: $(VENV)/ready
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+# The alarms and the dashboard's queries in a real Prometheus, over what the command writes.
+dashboard: $(VENV)/packaging
+	$(BIN)/python -m pytest -o python_files='check_*.py' tests/monitoring $(PYTEST)
 
 changelog: $(VENV)/packaging
 	$(BIN)/towncrier build --draft

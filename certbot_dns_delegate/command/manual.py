@@ -4,9 +4,12 @@
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+from certbot_dns_delegate import __version__
 from certbot_dns_delegate.command.arguments import DESCRIPTION, PROGRAM, add_common
 from certbot_dns_delegate.command.verbs import VERBS
 
@@ -16,7 +19,7 @@ def page() -> str:
     common = argparse.ArgumentParser(add_help=False)
     add_common(common, is_default=True)
     lines = [
-        f'.TH {PROGRAM.upper()} 8 "" "" "System Administration"',
+        f'.TH {PROGRAM.upper()} 8 "{_day()}" "{PROGRAM} {__version__}" "System Administration"',
         ".SH NAME",
         f"{_roff(PROGRAM)} \\- look after delegated _acme\\-challenge names",
         ".SH SYNOPSIS",
@@ -34,6 +37,12 @@ def page() -> str:
         lines += [f".SH {_roff(verb.name.upper())}", _roff(verb.description), *_options(own)]
         lines += [".PP", "Example:", ".nf", ".RS", *map(_roff, verb.example.splitlines()), ".RE", ".fi"]
     return "\n".join(lines) + "\n"
+
+
+def _day() -> str:
+    """The date of the source where a build says it (SOURCE_DATE_EPOCH), so that two builds are the same; else today."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return f"{datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC):%Y-%m-%d}"
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -39,7 +39,7 @@ RECIPES = {"sample-bind", "recipe-bind", "recipe-knot", "recipe-pdns", "recipe-p
 PICTURES = {"picture", "rooms", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
-    *("chmod", "chown", "curl", "dig", "docker", "echo", "firewall-cmd", "jq", "keymgr", "knotc", "ln"),
+    *("apt", "chmod", "chown", "cp", "curl", "dig", "docker", "echo", "firewall-cmd", "jq", "keymgr", "knotc", "ln"),
     *(
         "named-checkconf",
         "openssl",
@@ -47,7 +47,10 @@ TOOLS = {
         "pip",
         "python3",
         "rndc",
+        "rm",
         "samba-tool",
+        "sed",
+        "sh",
         "snap",
         "source",
         "ss",
@@ -87,7 +90,7 @@ def handler(block: Block) -> Handler:
     """What reads a block of this kind."""
     if block.name in RECIPES or PICTURES & set(block.classes):
         return elsewhere
-    for kind, known in (("imports", elsewhere), ("cron", cron), ("accounts", accounts), ("foreign", foreign)):
+    for kind, known in KINDS.items():
         if kind in block.classes:
             return known
     if block.page == "README.md" and block.language == "none":
@@ -101,7 +104,7 @@ def unknown(block: Block, here: Path) -> None:
 
 
 def elsewhere(block: Block, here: Path) -> None:
-    """Another test runs it (the recipes, the list of imports), or it is a drawing."""
+    """Another test runs it (the recipes, the list of imports, the units' variables), or it is a drawing."""
     assert block.text
 
 
@@ -201,11 +204,11 @@ def nginx(block: Block, here: Path) -> None:
 
 
 def systemd(block: Block, here: Path) -> None:
-    """A unit has sections, and its command is one of Certbot's."""
+    """A unit, or what is added to one, has sections, and its command is one of Certbot's."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way
     parser.read_string(block.text.replace("\\\n", " "))
-    assert "Unit" in parser
+    assert {"Unit", "Service"} & set(parser)
     if parser.has_option("Service", "ExecStart"):
         command(shlex.split(parser["Service"]["ExecStart"]))
 
@@ -289,6 +292,13 @@ def certbot_flags() -> set[str]:
     return set(re.findall(r"--[a-z][a-z0-9-]*", done.stdout)) | {"--register-unsafely-without-email"}  # which it hides
 
 
+KINDS: dict[str, Handler] = {
+    "imports": elsewhere,
+    "cron": cron,
+    "accounts": accounts,
+    "foreign": foreign,
+    "environment": elsewhere,
+}
 HANDLERS: dict[str, Handler] = {
     "ini": ini,
     "json": as_json,

@@ -1,4 +1,4 @@
-"""Certbot from the distribution's own packages, unpacked, with the wheel beside it as pip would put it."""
+"""The distribution's own packages, unpacked: its Certbot, with the wheel beside it as pip would put it."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def prepare(place: Path, wheel: Path) -> None:
         return
     unpacked = place.with_name(f"{place.name}-packages")
     if not unpacked.exists():
-        unpack(unpacked)
+        unpack(unpacked, "certbot")
     shutil.rmtree(place, ignore_errors=True)
     # What the system has already was not downloaded. Debian's python3 may lack ensurepip: another pip installs for it.
     subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", str(place)], check=True)
@@ -32,17 +32,18 @@ def prepare(place: Path, wheel: Path) -> None:
     script.chmod(0o755)
 
 
-def unpack(directory: Path) -> None:
-    """Download Certbot and what it needs, and unpack it at DIRECTORY."""
+def unpack(directory: Path, *packages: str) -> None:
+    """Download PACKAGES and what they need and the system lacks, and unpack it at DIRECTORY."""
+    names = ", ".join(packages)
     state = directory.with_name(f"{directory.name}-apt")
     for folder in ("state/lists/partial", "cache/archives/partial", "etc"):
         tools.ready(state / folder)
     variables = {**os.environ, "APT_CONFIG": str(programs.configure_apt(state)), "LC_ALL": "C"}
-    programs.run(["apt-get", "-qq", "update"], variables, "certbot")
-    install = ["apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "install", "certbot"]
-    programs.run(install, variables, "certbot")
+    programs.run(["apt-get", "-qq", "update"], variables, names)
+    install = ["apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "install", *packages]
+    programs.run(install, variables, names)
     part = directory.with_name(f"{directory.name}.part")
     for archive in sorted((state / "cache/archives").glob("*.deb")):
-        programs.run(["dpkg-deb", "-x", str(archive), str(part)], variables, "certbot")
+        programs.run(["dpkg-deb", "-x", str(archive), str(part)], variables, names)
     part.rename(directory)
     shutil.rmtree(state)

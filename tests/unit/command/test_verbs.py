@@ -8,6 +8,7 @@ from importlib import import_module
 
 import pytest
 
+from certbot_dns_delegate import __version__
 from certbot_dns_delegate.command import completion, main, manual
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.output import Output
@@ -47,6 +48,14 @@ def test_the_manual_names_every_option() -> None:
             assert flag.replace("-", "\\-") in page or flag in {"-h", "--help", "--version"}
     known = (".TH", ".SH", ".B", ".I", ".TP", ".PP", ".nf", ".fi", ".RS", ".RE")
     assert all(line.startswith(known) for line in page.splitlines() if line.startswith((".", "'")))
+
+
+def test_the_manual_has_a_date_and_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The date is that of the source, where a build says it: so that two builds make the same bytes."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1795381200")
+    head = manual.page().splitlines()[0]
+    title = f'"2026-11-22" "certbot-dns-delegate {__version__}" "System Administration"'
+    assert head == f".TH CERTBOT-DNS-DELEGATE 8 {title}"
 
 
 class Terminal(io.StringIO):
