@@ -28,6 +28,7 @@ from certbot_dns_delegate.schema import Key
 from certbot_dns_delegate.settings import section
 from certbot_dns_delegate.state import fleet, history, journal
 
+README = Path(__file__).parents[2] / "README.md"
 PICTURE = Path(__file__).parents[2] / "tests" / "architecture" / "test_imports.py"
 
 
@@ -180,6 +181,22 @@ def imports() -> Iterator[str]:
     yield ""
 
 
+def readme_table(heading: str) -> Iterator[str]:
+    """The first table of README's part whose heading begins with HEADING, so that it is written once."""
+    (part,) = [part for part in README.read_text().split("\n## ") if part.startswith(heading)]
+    rows = [line.strip()[1:-1].split("|") for line in part.splitlines() if line.startswith("|")]
+    yield from [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows[:1] + rows[2:]:  # the second says how columns are aligned
+        yield from table_row(from_markdown(cell.strip()) for cell in row)
+
+
+def from_markdown(text: str) -> str:
+    """A cell of a Markdown table as reStructuredText; a link into the manual leads to the page."""
+    text = text.replace("`", "``")
+    text = re.sub(r"\[([^]]+)\]\(docs/([\w/-]+)\.rst[^)]*\)", r":doc:`\1 </\2>`", text)
+    return re.sub(r"\[([^]]+)\]\((https://[^)]+)\)", r"`\1 <\2>`__", text)
+
+
 def entry(term: str, *lines: str) -> Iterator[str]:
     """One item of a definition list."""
     yield term
@@ -265,6 +282,7 @@ THINGS = {
     "verbs": verbs,
     "modules": modules,
     "imports": imports,
+    "readme-table": readme_table,
 }
 
 
@@ -288,6 +306,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     # Pages change with the code, which Sphinx does not watch.
     app.connect(
         "env-get-outdated",
-        lambda _, env, *__: [name for name in env.found_docs if name.startswith(("ref", "providers/plugins"))],
+        lambda _, env, *__: [name for name in env.found_docs if name.startswith(("index", "ref", "providers/plugins"))],
     )
     return {"parallel_read_safe": True}

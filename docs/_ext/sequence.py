@@ -62,8 +62,8 @@ def draw(title: str, lines: list[str]) -> str:
         y = HEAD + ROW * number + 22
         parts += note(step, width, y) if isinstance(step, str) else arrow(step, at, y)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}" width="{width}"'
-        f' height="{height}">{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}"'
+        f' viewBox="0 0 {width} {height}" width="{width}" height="{height}">{"".join(parts)}</svg>'
     )
 
 

@@ -104,7 +104,7 @@ def unknown(block: Block, here: Path) -> None:
 
 
 def elsewhere(block: Block, here: Path) -> None:
-    """Another test runs it (the recipes, the list of imports, the units' variables), or it is a drawing."""
+    """Another test runs it (the recipes, the list of imports, the units' variables, what is printed), or it is a drawing."""
     assert block.text
 
 
@@ -298,6 +298,7 @@ KINDS: dict[str, Handler] = {
     "accounts": accounts,
     "foreign": foreign,
     "environment": elsewhere,
+    "output": elsewhere,
 }
 HANDLERS: dict[str, Handler] = {
     "ini": ini,

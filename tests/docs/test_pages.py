@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ from tests.docs.pages import CHECKOUT, DOCS, Built, named
 
 PACKAGE = CHECKOUT / "certbot_dns_delegate"
 SCHEMA = json.loads((DOCS / "reference" / "json.schema.json").read_text())
+
+
+STRAIGHT = str.maketrans(
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}", '""\''
+)
+"""The quotes of a page, as they are typed."""
 
 
 class Links(HTMLParser):
@@ -116,6 +123,19 @@ def test_waits_of_a_provider(name: str) -> None:
     else:
         assert re.search(rf"(?:``timeout`` is|Up to) {PROFILES[name].timeout.total_seconds():.0f} s", source)
         assert not PROFILES[name].settle
+
+
+def test_first_page(built: Built) -> None:
+    """It has a description for search engines, a picture with a name, README's comparison, and no list of pages."""
+    page = (built.html / "index.html").read_text()
+    assert '<meta content="Certbot authenticators' in page
+    assert re.search(r'<svg [^>]*role="img" aria-label="[^"]+"', page)
+    (table,) = [part for part in (CHECKOUT / "README.md").read_text().split("\n## ") if part.startswith("Compared")]
+    (ours,) = [row for row in table.splitlines() if row.startswith("| **certbot-dns-delegate**")]
+    (article,) = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    shown = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", article))).translate(STRAIGHT)
+    assert [cell for cell in re.split(r" *\| *", ours.replace("`", "").replace("*", "")) if cell not in shown] == []
+    assert "toctree-l1" not in article
 
 
 def test_no_profile_without_a_source(built: Built) -> None:

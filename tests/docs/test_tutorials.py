@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dns.message
 import dns.query
+import dns.rdatatype
 import dns.rrset
 import dns.zonefile
 import pytest
@@ -158,6 +159,27 @@ def test_readme(lab: Lab, certbot: Certbot, number: int, title: str, host: str) 
     assert certbot.names(HOST) == {HOST, f"*.{HOST}"}
     (checked,) = page.run()
     assert "fail" not in checked
+    assert page.is_over()
+
+
+FIRST_PAGE = {"bind": ("single.bind.test", "ns1.bind.test"), "standalone": ("stand.test", "host.links.test")}
+"""The quick starts of the first page that write to a server of the lab: the title and the host in the lab."""
+
+
+@pytest.mark.parametrize("number", range(len(FIRST_PAGE)), ids=FIRST_PAGE)
+def test_first_page(lab: Lab, certbot: Certbot, number: int) -> None:
+    """A quick start of the first page: its file, its records, and a dry run that succeeds."""
+    title, host = list(FIRST_PAGE.values())[number]
+    key = lab.delegates["single.bind.test"].key
+    words = {"acme.example.net": title, "web1.example.net": host, "ns1.example.net": host}
+    words |= {"192.0.2.7": network.STANDALONE, "= web1": f"= {key.name}", SECRET: key.secret}
+    blocks = list(source_blocks("index"))[1 + 3 * number :][:3]
+    page = Tutorial(blocks, lab, certbot, words)
+    page.file("ini", "/etc/letsencrypt/delegate.ini")
+    (alias,) = [rrset for rrset in page.records() if rrset.rdtype == dns.rdatatype.CNAME]
+    lab.set_customer({alias.name.to_text(): f"CNAME {alias[0].target}"})
+    (dry,) = page.run()
+    assert "The dry run was successful" in dry
     assert page.is_over()
 
 
