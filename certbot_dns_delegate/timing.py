@@ -38,6 +38,8 @@ and unlike 0 it is accepted everywhere."""
 WHOLE_SECONDS = timedelta(seconds=1)
 """What a resolver may add to a TTL because it counts whole seconds: Unbound 1.17 held an answer with TTL 1 for 1.1 to
 1.96 s (measured; the longer, the earlier in a second it was taken)."""
+WITNESS_PATIENCE = timedelta(seconds=5)
+"""How long a resolver at another place may stay silent: what resolv.conf(5) gives one, which may have to ask on."""
 STALE_AT_MOST = timedelta(seconds=60)
 """Let's Encrypt's resolvers are said to keep no answer longer (https://community.letsencrypt.org/t/126670)."""
 

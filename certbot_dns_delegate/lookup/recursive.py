@@ -19,7 +19,7 @@ from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, S
 from certbot_dns_delegate.lookup.poll import Poll, key_of, problem_of
 from certbot_dns_delegate.lookup.resolvconf import nameservers
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.schema import parse_host, split
+from certbot_dns_delegate.schema import bare, parse_host, split
 from certbot_dns_delegate.text import printable
 
 Key = tuple[Name, RdataType]
@@ -53,7 +53,12 @@ class Resolver:
     url: str = ""
 
     def __str__(self) -> str:
-        return self.url or (f"tls://{self.server}" if self.scheme == "tls" else str(self.server))
+        return bare(self.url) or (f"tls://{self.server}" if self.scheme == "tls" else str(self.server))
+
+    def command(self, question: Question) -> str:
+        """The command that puts the same question to it, for hints."""
+        options = {"udp": (), "tls": ("+tls",), "https": ("+https",)}[self.scheme]
+        return dig(question, *options, server=self.server)
 
     def put(self, questions: Sequence[Question], patience_s: float, pace_s: float = 0.0) -> Iterable[Outcome]:
         """The outcome of each question, in any order.
@@ -195,15 +200,10 @@ class Recursive:
     def _failure(self, key: Key, seen: Mapping[int, str], is_bogus: bool) -> LookupFailed:
         question = Question(*key, recursion_desired=True)
         told = "; ".join(f"{self.resolvers[index]} said {problem}" for index, problem in sorted(seen.items()))
-        hint = f"{self._command(question)}, or ask others with {self._option}"
+        hint = f"{self.resolvers[0].command(question)}, or ask others with {self._option}"
         if is_bogus:
             hint = f"DNSSEC does not validate here, and CAs must check it: {dig(question, program='delv')}"
         return LookupFailed(f"{question}: no resolver has an answer: {told}", hint)
-
-    def _command(self, question: Question) -> str:
-        resolver = self.resolvers[0]
-        options = {"udp": (), "tls": ("+tls",), "https": ("+https",)}[resolver.scheme]
-        return dig(question, *options, server=resolver.server)
 
 
 def _put(resolver: Resolver, questions: Sequence[Question], patience_s: float, pace_s: float) -> Iterator[Outcome]:

@@ -27,6 +27,7 @@ from certbot_dns_delegate.order.capacity import within_capacity
 from certbot_dns_delegate.order.inside import Addresses, Inside
 from certbot_dns_delegate.order.remedy import Advisor
 from certbot_dns_delegate.order.router import ProviderOf, Router
+from certbot_dns_delegate.order.witness import check_zone
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.text import listed, record, show
 from certbot_dns_delegate.timing import Watch
@@ -130,6 +131,7 @@ class Planner:
         self._provider_of(delegate).admit(followed.chain.target, by_customer)
         zone, present = yield from self._zone(delegate, followed)
         zone = self._accepted(delegate, zone)
+        check_zone(delegate, zone)
         self._provider_of(delegate).recognise(zone)
         hides: tuple[str, ...] = ()
         if override is None:

@@ -22,6 +22,7 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served
 from certbot_dns_delegate.order.watch import WatchReport, watch
 from certbot_dns_delegate.order.watcher import Watcher
+from certbot_dns_delegate.order.witness import confirm
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
@@ -85,6 +86,9 @@ class Proof:
         withdrawn, now = self._history.last_withdrawn(show(o) for p in plan.publications for o in p.values), time.time()
         before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin)
         waited_s = self._wait_out(plan, before, settle_s)
+        witnessed = time.monotonic()
+        confirm(plan.publications, self._settings, timeout, pool, self._tell.warn, self._tell.say, self._diary)
+        waited_s += time.monotonic() - witnessed
         if watchers and waited_s >= RECENT.total_seconds():
             self._watch(watchers, pool, begin)
         recent = {owner: at for owner, (at, _) in withdrawn.items() if 0 <= now - at < STALE_AT_MOST.total_seconds()}
@@ -195,7 +199,7 @@ def _profile(delegate: Delegate, timeout: timedelta | None) -> Profile:
     profile = profile_of(delegate.provider)
     return replace(
         profile,
-        timeout=timeout or delegate.timeout or profile.timeout,
+        timeout=timeout or delegate.longest_wait,
         settle=profile.settle if delegate.settle is None else delegate.settle,
     )
 

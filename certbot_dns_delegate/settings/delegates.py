@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 from dns.name import Name
 
 from certbot_dns_delegate.errors import PlanError
+from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable
-from certbot_dns_delegate.timing import Watch
+from certbot_dns_delegate.timing import Watch, profile_of
 
 
 class Dnssec(StrEnum):
@@ -42,6 +43,10 @@ class Delegate:
     settle: timedelta | None = None
     watch: Watch = Watch.AUTHORITATIVE
     watch_servers: tuple[tuple[str, int], ...] = ()
+    witnesses: tuple[Resolver, ...] = ()
+    """Recursive resolvers at other places, asked when the servers that can be seen from here agree."""
+    witnesses_required: bool = False
+    """They are waited for."""
     dnssec: Dnssec = Dnssec.CHECK
     serving: tuple[IPv4Network | IPv6Network, ...] = ()
     """Our own networks: a name that leads elsewhere is no customer's any more."""
@@ -52,6 +57,11 @@ class Delegate:
     def is_self_contained(self) -> bool:
         """Whether the settings say which zone it is and who is watched, so that nobody else need be asked."""
         return self.zone is not None and (bool(self.watch_servers) or self.watch in {Watch.SERVER, Watch.NONE})
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """For servers, and for witnesses, to serve a value."""
+        return self.timeout or profile_of(self.provider).timeout
 
     def serves(self, identifier: str) -> bool:
         """Whether a certificate name may use this delegate (``for``)."""

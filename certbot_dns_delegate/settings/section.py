@@ -12,8 +12,10 @@ from dns.name import Name
 
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import DelegateError, SettingsError
+from certbot_dns_delegate.lookup.recursive import Resolver, parse_resolvers
 from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.schema import (
+    BOOLEAN,
     DURATION,
     HOSTS,
     NAME,
@@ -33,6 +35,15 @@ from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
 
+
+def _resolvers(text: str) -> tuple[Resolver, ...]:
+    try:
+        return parse_resolvers(text)
+    except SettingsError as error:
+        raise ValueError(f"is {error.problem}; {error.hint}") from None
+
+
+RESOLVERS = Kind("resolvers", _resolvers)
 COMMON = (
     Key("provider", TEXT, "The kind of service that holds the zone.", is_required=True),
     Key("zone", NAME, "The zone to write in, if it cannot be found through DNS."),
@@ -43,6 +54,8 @@ COMMON = (
     Key("settle", DURATION, "Time to wait after they agree."),
     Key("watch", choice(*Watch), "Who is asked whether the values are there.", default=Watch.AUTHORITATIVE),
     Key("watch_servers", HOSTS, "Servers to ask instead of the zone's NS set."),
+    Key("witnesses", RESOLVERS, "Recursive resolvers at other places, asked once when all servers serve the values."),
+    Key("witnesses_required", BOOLEAN, "Whether they are waited for, up to the timeout.", default="no"),
     Key(
         "dnssec",
         choice(*Dnssec),
@@ -132,6 +145,8 @@ class SectionReader:
             settle=options["settle"],
             watch=Watch(options["watch"]),
             watch_servers=options["watch_servers"] or (),
+            witnesses=options["witnesses"] or (),
+            witnesses_required=options["witnesses_required"],
             dnssec=Dnssec(options["dnssec"]),
             serving=options["serving"] or (),
             serving_grace=options["serving_grace"],
@@ -213,6 +228,8 @@ class SectionReader:
             yield f"targets = {targets} lies outside this delegate"
         if timeout is not None and not timeout:
             yield "timeout must be more than 0s; watch = none does not look at all"
+        if options["witnesses_required"] and not options["witnesses"]:
+            yield "witnesses_required = yes needs witnesses = https://..., tls://..."
         try:
             with providers.speaking(f"provider {provider.name}"):
                 yield from provider.validate(options, lambda text: self.warn(self._placed(text, options)[0]))

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,           -- seconds since the epoch
     run TEXT NOT NULL,
-    phase TEXT NOT NULL,        -- plan, publish, watch, validate, withdraw
+    phase TEXT NOT NULL,        -- plan, publish, watch, witness, validate, withdraw
     outcome TEXT NOT NULL,      -- ok, or what happened instead
     identifier TEXT NOT NULL DEFAULT '',
     owner TEXT NOT NULL DEFAULT '',

@@ -23,7 +23,7 @@ BELOW: dict[str, set[str]] = {
     "monitor": {"command", "settings", "lookup", "state"},
     "command": {"monitor", "order", "settings", "providers", "lookup", "state"},
     "order": {"settings", "providers", "lookup", "state"},
-    "settings": {"providers", "state"},
+    "settings": {"providers", "lookup", "state"},
     "providers": {"lookup", "authority", "state"},
     "lookup": set(),
     "state": set(),

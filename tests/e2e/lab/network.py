@@ -22,6 +22,10 @@ DROPIN = {
     name: f"127.0.53.{number}" for number, name in enumerate(("root", "prim", "sec", "third", "resolver", "ca"), 70)
 }
 RESOLVER = "127.0.53.53"
+WITNESS, FAR = (
+    "127.0.53.54",
+    "127.0.53.55",
+)  # a resolver at another place, and the site that it meets
 CA = "127.0.53.80"
 DEAD = "127.0.53.99"  # nothing listens here
 
@@ -38,7 +42,7 @@ LINK_LOCAL = "fe80::53"  # for a resolver on this link, as routers announce thei
 
 ADDRESSES = (
     *(ROOT, CUSTOMER, LINKS, BIND, LAGGING, NSD, KNOT, POWERDNS, POWERDNS_LUA),
-    *(ACME_DNS, STANDALONE, RECIPES, OWN_BIND, OWN_POWERDNS, RESOLVER, CA),
+    *(ACME_DNS, STANDALONE, RECIPES, OWN_BIND, OWN_POWERDNS, RESOLVER, FAR, CA),
     *DROPIN.values(),
 )
 

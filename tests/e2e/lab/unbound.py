@@ -37,7 +37,9 @@ class Unbound(Server):
         authority: Authority,
         anchor: str,
         extra_names: tuple[str, ...] = (),
+        more: str = "",
     ) -> None:
+        """MORE goes to the end of its configuration."""
         super().__init__("unbound", directory, address)
         self.v6 = network.IPV6.get(address) if network.has_ipv6() else None
         self.offset = 0
@@ -75,7 +77,7 @@ remote-control:
   control-interface: {address}
   control-port: {CONTROL_PORT}
   control-use-cert: no
-""",
+{more}""",
         )
         self.command = [programs.path("unbound"), "-d", "-c", str(configuration)]
 

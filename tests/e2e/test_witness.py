@@ -1,0 +1,102 @@
+"""Resolvers at other places, real ones that meet a site of the zone's service that lags."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.lab import Lab, network, unbound
+from tests.e2e.lab.named import Named, Zone
+from tests.e2e.lab.unbound import Unbound
+from tests.e2e.runs import Certbot, until
+
+ZONE = "single.bind.test"
+TARGET = f"single.{ZONE}."
+KEPT_S = 3
+FORMS = {
+    "tls": f"tls://{network.WITNESS}#{unbound.NAME}",
+    "https": f"https://{network.WITNESS}/dns-query",
+}
+
+
+@pytest.fixture
+def far(lab: Lab, tmp_path: Path) -> Iterator[Named]:
+    """Another site of the zone's service, which hears of no change until it is told."""
+    zone = Zone(f"{ZONE}.", lab.internet.text(f"{ZONE}."), "allow-notify { none; };", network.BIND)
+    with Named("far", tmp_path, network.FAR, [zone]) as server:
+        server.rndc("retransfer", ZONE)
+        until(lambda: lab.serial(ZONE, network.FAR) == lab.serial(ZONE), "the zone as it is now at the other site")
+        yield server
+
+
+@pytest.fixture
+def witness(lab: Lab, far: Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unbound]:
+    """A resolver that meets that site alone, and keeps for a moment that there is no value."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(lab.authority.file))
+    more = f'server:\n  cache-max-negative-ttl: {KEPT_S}\nstub-zone:\n  name: "{ZONE}."\n  stub-addr: {far.address}\n'
+    anchor = f"signed.bind.test. DS {lab.internet.ds['signed.bind.test.']}"
+    made = Unbound(tmp_path, network.WITNESS, network.ROOT, lab.authority, anchor, more=more)
+    with made as server:
+        yield server
+
+
+def settings(lab: Lab, *witnesses: str, required: str = "no") -> Path:
+    """The delegate's section with them."""
+    more = {"witnesses": ", ".join(witnesses), "witnesses_required": required}
+    return lab.credentials(ZONE, extra={ZONE: more})
+
+
+def asked(witness: Unbound) -> int:
+    """How often it was asked for the value."""
+    return sum(question.owner == TARGET and question.rdtype == "TXT" for question in witness.questions())
+
+
+@pytest.mark.parametrize("scheme", FORMS)
+def test_a_site_that_lags_is_reported(lab: Lab, certbot: Certbot, witness: Unbound, scheme: str) -> None:
+    """With the seconds for which the resolver keeps that; the certificate is issued all the same."""
+    if scheme == "https" and not witness.https:
+        pytest.skip("this Unbound has no DNS over HTTPS")
+    said = certbot.issue(settings(lab, FORMS[scheme]), "single")
+    found = re.search(rf"the witness {scheme}://\S+ said NXDOMAIN to {TARGET} TXT, and keeps that for (\d+) s", said)
+    assert found, said
+    assert "hint: set  witnesses_required = yes  in [single.bind.test]" in said
+    assert int(found[1]) <= KEPT_S
+    assert asked(witness) == 1
+
+
+def test_a_site_that_lags_is_waited_for(lab: Lab, certbot: Certbot, witness: Unbound, far: Named) -> None:
+    """The resolver is asked again when its answer has ended, and the CA looks after that."""
+    run = certbot.start(*certbot.certonly(settings(lab, FORMS["tls"], required="yes"), "single"))
+    until(lambda: asked(witness), "a question to the witness")
+    assert not [owner for owner, _ in lab.resolver_queries(by_ca=True) if owner == TARGET]
+    far.rndc("retransfer", ZONE)
+    said = run.end(0)
+    assert "waiting" in said
+    assert asked(witness) >= 2
+
+
+def test_a_site_that_lags_for_ever_ends_the_order(lab: Lab, certbot: Certbot, witness: Unbound) -> None:
+    """Before the CA looks, which costs no failed validation."""
+    more = {"witnesses": FORMS["tls"], "witnesses_required": "yes", "timeout": f"{10 * KEPT_S}s"}
+    ini = lab.credentials(ZONE, extra={ZONE: more})
+    said = certbot.issue(ini, "single", options=("--dns-delegate-propagation-seconds", "4"), code=1)
+    assert "not every witness has the values, so the CA was not asked" in said
+    assert not [owner for owner, _ in lab.resolver_queries(by_ca=True) if owner == TARGET]
+
+
+def test_a_zone_whose_answers_last_too_long_is_a_problem_of_the_plan(lab: Lab, certbot: Certbot) -> None:
+    """Where a witness is waited for."""
+    more = {"witnesses": FORMS["tls"], "witnesses_required": "yes", "timeout": "20s"}
+    before = lab.serial(ZONE)
+    said = certbot.issue(lab.credentials(ZONE, extra={ZONE: more}), "single", code=1)
+    assert f"a witness may keep for 30 s that {ZONE}. has no value" in said
+    assert lab.serial(ZONE) == before
+
+
+def test_a_witness_that_is_away_is_reported(lab: Lab, certbot: Certbot, witness: Unbound) -> None:
+    """And keeps nobody from a certificate."""
+    with witness.stopped():
+        said = certbot.issue(settings(lab, FORMS["tls"]), "single")
+    assert f"the witness tls://{network.WITNESS}@853 gave no answer: " in said
+    assert f"hint: dig +tls @{network.WITNESS} -p 853 . NS" in said
