@@ -46,6 +46,7 @@ fuzz: $(VENV)/fuzzing
 	$(LAB) setup
 	$(BIN)/python -m tests.fuzz.authority
 	$(BIN)/python -m tests.fuzz.replies 1000000
+	$(BIN)/python -m tests.fuzz.quick 1000000
 	for target in reply settings journal store; do $(BIN)/python -m tests.fuzz.guided $$target $(SECONDS) || exit 1; done
 
 # Servers with faults, runs that die, many writers, nonsense: more than an hour, not part of `test`, which has a short form

@@ -13,7 +13,7 @@ from certbot_dns_delegate.lookup import forms, sockets
 from certbot_dns_delegate.lookup.awaited import Awaited
 from certbot_dns_delegate.lookup.forgery import is_doubtful, read_reply
 from certbot_dns_delegate.lookup.forms import Form
-from certbot_dns_delegate.lookup.habits import habits_of
+from certbot_dns_delegate.lookup.habits import cookie_in, habits_of
 from certbot_dns_delegate.lookup.message import Outcome, Reply, Silence
 from certbot_dns_delegate.lookup.octets import HEADER, TC, Echo, echo
 from certbot_dns_delegate.lookup.transport import Port, Sent, Stream, Way
@@ -198,7 +198,7 @@ class Conversation:
             message = read_reply(wire, sent, self._habits)
             if message is None:
                 self._unreadable(channel, sent)
-            elif isinstance(channel, Port) and is_doubtful(message, sent, same, self._habits):
+            elif isinstance(channel, Port) and is_doubtful(cookie_in(message), sent, same, self._habits):
                 self._doubt(pending, message, same, sent.form)
             else:
                 yield from self._judge(channel, sent, message, same)

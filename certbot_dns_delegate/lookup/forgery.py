@@ -3,6 +3,8 @@
 A forger who does not see the question can guess these at best (RFC 5452); who sees it needs no guess.
 """
 
+from typing import Protocol
+
 import dns.message
 from dns.rdatatype import RdataType
 
@@ -11,6 +13,20 @@ from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, Habits, cookie_in
 from certbot_dns_delegate.lookup.octets import HEADER, Echo, Unreadable
 from certbot_dns_delegate.lookup.reader import parse
 from certbot_dns_delegate.lookup.transport import Sent
+
+
+class Put(Protocol):
+    """A question, as it was sent once."""
+
+    @property
+    def wire(self) -> bytes: ...
+    @property
+    def question_end(self) -> int: ...
+    @property
+    def form(self) -> Form: ...
+    @property
+    def is_mixed(self) -> bool: ...
+
 
 ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
 """Of an answer to these nothing but the answer section is read."""
@@ -29,8 +45,11 @@ def read_reply(wire: bytes, sent: Sent, habits: Habits) -> dns.message.Message |
     return None if cookie is not None and cookie[:CLIENT_COOKIE] != habits.client_cookie else message
 
 
-def is_doubtful(message: dns.message.Message, sent: Sent, same: Echo, habits: Habits) -> bool:
-    """Whether a datagram lacks what this server's replies have; what they have is learned from it otherwise."""
+def is_doubtful(cookie: bytes | None, sent: Put, same: Echo, habits: Habits) -> bool:
+    """Whether a datagram lacks what this server's replies have; what they have is learned from it otherwise.
+
+    :param cookie: client's and server's, in the datagram; None where there is no whole one.
+    """
     letters = sent.wire[HEADER : sent.question_end]
     lacks = same is not Echo.EXACT and habits.keeps_case is True
     if same is Echo.OTHER_CASE:
@@ -38,7 +57,6 @@ def is_doubtful(message: dns.message.Message, sent: Sent, same: Echo, habits: Ha
     elif same is Echo.EXACT and sent.is_mixed and letters != letters.lower():
         habits.keeps_case = True
     if sent.form is Form.FULL:
-        cookie = cookie_in(message)
         lacks = lacks or (cookie is None and habits.server_cookie != b"")
         habits.server_cookie = habits.server_cookie if cookie is None else cookie[CLIENT_COOKIE:]
     return lacks

@@ -15,6 +15,7 @@ import dns.rdatatype
 from dns.name import Name
 from dns.rdatatype import RdataType
 
+from certbot_dns_delegate.lookup.octets import PAIR
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import command_line, printable, show
 
@@ -55,15 +56,9 @@ class Question:
         :param cookie: sent along with EDNS, where it is not empty (RFC 7873 section 4).
         """
         rendered = _rendered(self)
-        name = rendered.name
-        if mixed:
-            flips = int.from_bytes(os.urandom(len(name)), "big") & rendered.letters
-            name = (int.from_bytes(name, "big") ^ flips).to_bytes(len(name), "big")
+        name = mixed_case(rendered.name) if mixed else rendered.name
         wire = identifier + rendered.header + (b"\0\1" if edns else b"\0\0") + name + rendered.kind
-        if not edns:
-            return wire
-        option = struct.pack("!HH", dns.edns.OptionType.COOKIE, len(cookie)) + cookie if cookie else b""
-        return wire + rendered.opt + struct.pack("!H", len(option)) + option
+        return wire + opt(self.payload, cookie, dnssec_ok=self.dnssec_ok) if edns else wire
 
     @property
     def section(self) -> bytes:
@@ -81,31 +76,39 @@ class _Rendered(NamedTuple):
     header: bytes
     """From the flags to the count of the authority section."""
     name: bytes
-    letters: int
-    """The name's octets as a number, with the bit set that is the letter case's, in each octet that is a letter."""
     kind: bytes
     """Type and class."""
-    opt: bytes
-    """The OPT record up to the length of its options."""
 
 
 @lru_cache(maxsize=4096)
 def _rendered(question: Question) -> _Rendered:
-    """As :meth:`Question.message` has it, at a fifth of the cost: ``monitor`` puts 200,000 of them."""
+    """As :meth:`Question.message` has it, at a fifth of the cost."""
     flags = (dns.flags.RD if question.recursion_desired else 0) | (dns.flags.CD if question.checking_disabled else 0)
     name = question.name.to_wire()
     assert name is not None
-    # The octets of a label's length are below those of letters.
-    letters = bytes(0x20 if octet | 0x20 in range(ord("a"), ord("z") + 1) else 0 for octet in name)
-    # RFC 6891 section 6.1.2: the root, OPT, the payload for a class, flags for a TTL.
-    do = dns.flags.DO if question.dnssec_ok else 0
-    return _Rendered(
-        struct.pack("!HHHH", flags, 1, 0, 0),
-        name,
-        int.from_bytes(letters, "big"),
-        struct.pack("!HH", question.rdtype, dns.rdataclass.IN),
-        struct.pack("!BHHI", 0, RdataType.OPT, question.payload, do),
-    )
+    kind = PAIR.pack(question.rdtype, dns.rdataclass.IN)
+    return _Rendered(struct.pack("!HHHH", flags, 1, 0, 0), name, kind)
+
+
+def mixed_case(name: bytes) -> bytes:
+    """The octets of a name, with each letter in upper or lower case by chance."""
+    flips = int.from_bytes(os.urandom(len(name)), "big") & int.from_bytes(name.translate(_CASE), "big")
+    return (int.from_bytes(name, "big") ^ flips).to_bytes(len(name), "big")
+
+
+_CASE = bytes(0x20 if octet | 0x20 in range(ord("a"), ord("z") + 1) else 0 for octet in range(256))
+"""For each octet the bit that is the letter case's; the octets of a label's length are below those of letters."""
+
+
+@lru_cache(maxsize=64)
+def opt(payload: int, cookie: bytes = b"", *, dnssec_ok: bool = False) -> bytes:
+    """An OPT record: the root, its type, the payload for a class, flags for a TTL (RFC 6891 section 6.1.2).
+
+    :param cookie: sent along where it is not empty (RFC 7873 section 4).
+    """
+    option = PAIR.pack(dns.edns.OptionType.COOKIE, len(cookie)) + cookie if cookie else b""
+    do = dns.flags.DO if dnssec_ok else 0
+    return struct.pack("!BHHIH", 0, RdataType.OPT, payload, do, len(option)) + option
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,6 @@ class Reply:
     @property
     def is_authoritative(self) -> bool:
         return bool(self.message.flags & dns.flags.AA)
-
-    @property
-    def is_recursive(self) -> bool:
-        """A resolver's answer, not an authoritative server's. Where one was asked, it does not serve the zone; where
-        every one of them answers so, something on the way answers for them (an intercepted port 53)."""
-        return bool(self.message.flags & dns.flags.RA) and not self.is_authoritative
 
 
 @dataclass(frozen=True)

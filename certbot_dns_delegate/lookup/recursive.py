@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -11,7 +11,6 @@ from dns.name import Name, root
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed, SettingsError
-from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
 from certbot_dns_delegate.lookup.conversation import WINDOW
 from certbot_dns_delegate.lookup.encrypted import over_https, over_tls
 from certbot_dns_delegate.lookup.exchange import exchange
@@ -136,6 +135,11 @@ class Recursive:
         self._option = option
         self._first = 0
 
+    @property
+    def first(self) -> Resolver:
+        """The one that is asked before others: the last one that had an answer."""
+        return self.resolvers[self._first]
+
     def ask(self, name: Name, rdtype: RdataType) -> Reply:
         """The first NOERROR or NXDOMAIN; anything else asks the next resolver (never "no such record").
 
@@ -216,42 +220,3 @@ def _put(resolver: Resolver, questions: Sequence[Question], patience_s: float, p
         may_be_dead = silent > 0 and silent % WINDOW == 0
         if may_be_dead and all(isinstance(it, Silence) for it in resolver.put([ROOT], patience_s)):
             return
-
-
-Addresses = tuple[str, ...]
-MOST_ADDRESSES = 8
-"""Addresses of one name that are kept; a name may have thousands."""
-
-
-def addresses_of_all(
-    recursive: Recursive, names: Sequence[Name], is_enough: Callable[[Name, Addresses], bool]
-) -> dict[Name, Addresses]:
-    """A and AAAA of each name, at the end of its aliases; a name that could not be asked is not there.
-
-    Of more than :data:`MOST_ADDRESSES` those are kept that are enough, before others.
-
-    :param is_enough: whether these addresses tell enough of a name: AAAA is not asked then.
-    """
-    found: dict[Name, Addresses] = {}
-    asked = list(names)
-    for rdtype in (RdataType.A, RdataType.AAAA):
-        replies = recursive.ask_all([(name, rdtype) for name in asked]) if asked else {}
-        for (name, _), reply in replies.items():
-            try:
-                more = _addresses(reply, name)
-            except LookupFailed:
-                found.pop(name, None)
-                continue
-            all_of_it = (*found.get(name, ()), *more)
-            if len(all_of_it) > MOST_ADDRESSES:
-                all_of_it = tuple(sorted(all_of_it, key=lambda each: not is_enough(name, (each,))))
-            found[name] = all_of_it[:MOST_ADDRESSES]
-        asked = [name for name in found if not is_enough(name, found[name])]
-    return found
-
-
-def _addresses(reply: Reply | LookupFailed, name: Name) -> list[str]:
-    """:raises LookupFailed: when there is no answer, or none that a correct server gives."""
-    if isinstance(reply, LookupFailed):
-        raise reply
-    return addresses_in(reply.message.answer, end_of_alias(reply.message, name))

@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -16,20 +15,20 @@ from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.monitor import standing as delegation
+from certbot_dns_delegate.monitor.judge import Judge
 from certbot_dns_delegate.monitor.page import Overview, as_page
-from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, line, row, summary
+from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, line, summary
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
-from certbot_dns_delegate.monitor.workers import UNUSABLE, Batch, crew
+from certbot_dns_delegate.monitor.worker import UNUSABLE, Batch
+from certbot_dns_delegate.monitor.workers import crew
+from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.files import replace_file
 from certbot_dns_delegate.state.fleet import UNDELEGATED, Fleet, Known, Networks
 from certbot_dns_delegate.text import command_line, printable
 
-TOGETHER = 500
-"""Names in one batch: so many that the slowest of them costs little."""
+TOGETHER = 100
+"""Names in one batch."""
 
-DELEGATED = {OK, WILDCARD}
-UNCERTAIN = {BROKEN, delegation.LOOP, delegation.LONG, UNUSABLE}
-"""States that do not show where the name leads now."""
 STATES = (
     OK,
     delegation.MISSING,
@@ -49,117 +48,137 @@ STATES = (
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Print the rows; whether every one of them is ok."""
-    begin = time.monotonic()
     settings = host.settings
-    unknown = [delegate.title for delegate in settings.delegates if delegate.suffix is None]
-    if unknown:
-        raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
-    if arguments.prometheus is not None and not arguments.prometheus.absolute().parent.is_dir():
-        raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
-    is_table = output.is_terminal and not output.is_json
+    _check(arguments, settings)
     serving = {each.title: tuple(arguments.serving or each.serving) for each in settings.delegates}
-    tally: Counter[str] = Counter()
-    overview = Overview()
-    is_well = True
-    fleet = host.fleet
-    with fleet.open() as database, crew(settings, host.resolvers, serving) as look:
-        started = fleet.begin(database, resume=arguments.resume)
+    with host.fleet.open() as database, crew(settings, host.resolvers, serving) as look:
+        started = host.fleet.begin(database, resume=arguments.resume)
+        looking = Pass(arguments, host, output, database, serving)
         try:
-            for standings in look(_batches(arguments, output, database, started, tally)):
-                records, learnt = _judged(standings, arguments, host, database, serving)
-                output.progress("")
-                for record in records:
-                    tally[str(record["state"])] += 1
-                    overview.add(record)
-                    if not arguments.since_last or record["was"] != record["state"]:
-                        is_well &= record["state"] == OK
-                        if arguments.only is None or record["state"] != OK:
-                            output.write(line(record, output) if is_table else json.dumps(record) + "\n")
-                output.flush()
-                # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
-                fleet.record(database, learnt)
-                output.progress(_progress(tally, time.monotonic() - begin))
+            for standings in look(looking.batches(started)):
+                looking.show(standings)
         except LookupFailed as error:
-            done = count(tally.total(), "name")
+            done = count(looking.tally.total(), "name")
             raise LookupFailed(
                 f"{error.problem}; {done} done", "fix this, then run the same command with --resume"
             ) from None
         finally:
             output.progress("")
-        fleet.finish(database)
-    if is_table:
-        output.text(summary(tally, STATES))
-    if arguments.prometheus is not None:
-        _write_metrics(arguments.prometheus, tally, time.monotonic() - begin)
-    if arguments.html is not None:
-        _write_page(arguments.html, overview)
-    return is_well
+        host.fleet.finish(database)
+    looking.end()
+    return looking.is_well
 
 
-# The names
+def _check(arguments: argparse.Namespace, settings: Settings) -> None:
+    """:raises UsageError: when the pass cannot be made, or its results not be written."""
+    unknown = [delegate.title for delegate in settings.delegates if delegate.suffix is None]
+    if unknown:
+        raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
+    if arguments.prometheus is not None and not arguments.prometheus.absolute().parent.is_dir():
+        raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
 
 
-def _batches(
-    arguments: argparse.Namespace, output: Output, database: Connection, started: float, tally: Counter[str]
-) -> Iterator[Batch]:
-    """The names to check; those that a resumed run has checked already are only counted."""
-    lines = names.lines(arguments.names, arguments.file, output)
-    while batch := list(itertools.islice(lines, TOGETHER)):
-        if arguments.resume:
-            known = Fleet.known(database, [_key(text) for _, text in batch])
-            states = [(each, known.get(_key(each[1]), Known())) for each in batch]
-            tally.update(at.state for _, at in states if at.looked >= started)
-            batch = [each for each, at in states if at.looked < started]
-        if batch:
-            yield batch
+class Pass:
+    """One pass over the names."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        host: Host,
+        output: Output,
+        database: Connection,
+        serving: Mapping[str, Networks],
+    ) -> None:
+        self.tally: Counter[str] = Counter()
+        self.is_well = True
+        self._begin = time.monotonic()
+        self._arguments = arguments
+        self._host = host
+        self._output = output
+        self._database = database
+        self._stale_s = None if arguments.stale is None else arguments.stale.total_seconds()
+        self._judge = Judge(serving, self._stale_s)
+        self._overview = None if arguments.html is None else Overview()
+        self._is_table = output.is_terminal and not output.is_json
+
+    def batches(self, started: float) -> Iterator[Batch]:
+        """The names to check; those that a resumed run has checked already are only counted.
+
+        :param started: when the pass began, seconds since the epoch.
+        """
+        lines = names.lines(self._arguments.names, self._arguments.file, self._output)
+        while batch := list(itertools.islice(lines, TOGETHER)):
+            if self._arguments.resume:
+                known = Fleet.known(self._database, [_key(text) for _, text in batch])
+                states = [(each, known.get(_key(each[1]), Known())) for each in batch]
+                self.tally.update(at.state for _, at in states if at.looked >= started)
+                batch = [each for each, at in states if at.looked < started]
+            if batch:
+                yield batch
+
+    def show(self, standings: Sequence[Standing]) -> None:
+        """Print the rows of some names, then remember them."""
+        records, learnt = self._judged(standings)
+        self._output.progress("")
+        for record in records:
+            self._count(record)
+            if self._is_shown(record):
+                self._output.write(line(record, self._output) if self._is_table else json.dumps(record) + "\n")
+        self._output.flush()
+        # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
+        Fleet.record(self._database, learnt)
+        self._output.progress(_progress(self.tally, time.monotonic() - self._begin))
+
+    def _judged(self, standings: Sequence[Standing]) -> tuple[list[dict[str, object]], dict[str, Known]]:
+        """The rows, and what is known from now on."""
+        now = time.time()
+        known = Fleet.known(self._database, [standing.name for standing in standings])
+        issued = self._issued(standings)
+        records = []
+        learnt: dict[str, Known] = {}
+        for standing in standings:
+            name = standing.name
+            before = learnt.get(name) or known.get(name) or UNKNOWN
+            record, learnt[name] = self._judge.judge(standing, before, issued.get(name.removeprefix("*.")), now)
+            records.append(record)
+        return records, learnt
+
+    def _issued(self, standings: Sequence[Standing]) -> Mapping[str, float]:
+        """When a certificate was last ordered here for names, seconds since the epoch; only looked up for --stale."""
+        if self._stale_s is None:
+            return {}
+        usable = [standing.name.removeprefix("*.") for standing in standings if standing.state != UNUSABLE]
+        return self._host.history.last_planned(usable)
+
+    def _count(self, record: Mapping[str, object]) -> None:
+        self.tally[str(record["state"])] += 1
+        if self._overview is not None:
+            self._overview.add(record)
+        if self._is_counted(record):
+            self.is_well &= record["state"] == OK
+
+    def _is_counted(self, record: Mapping[str, object]) -> bool:
+        return not self._arguments.since_last or record["was"] != record["state"]
+
+    def _is_shown(self, record: Mapping[str, object]) -> bool:
+        return self._is_counted(record) and (self._arguments.only is None or record["state"] != OK)
+
+    def end(self) -> None:
+        """The summary, and the files that were asked for."""
+        if self._is_table:
+            self._output.text(summary(self.tally, STATES))
+        if self._arguments.prometheus is not None:
+            _write_metrics(self._arguments.prometheus, self.tally, time.monotonic() - self._begin)
+        if self._overview is not None:
+            _write_page(self._arguments.html, self._overview)
+
+
+UNKNOWN = Known()
 
 
 def _key(text: str) -> str:
     """The name as it is recorded; one that was written in another way is checked again."""
     return text.strip().rstrip(".").lower()
-
-
-def _judged(
-    standings: Sequence[Standing],
-    arguments: argparse.Namespace,
-    host: Host,
-    database: Connection,
-    serving: Mapping[str, Networks],
-) -> tuple[list[dict[str, object]], dict[str, Known]]:
-    """The rows to show, from what was found now and what was known before; and what is known then."""
-    now = time.time()
-    known = Fleet.known(database, [standing.name for standing in standings])
-    usable = [standing.name for standing in standings if standing.state != UNUSABLE]
-    issued = host.history.last_planned([name.removeprefix("*.") for name in usable]) if arguments.stale else {}
-    learnt: dict[str, Known] = {}
-    records = []
-    for standing in standings:
-        before = learnt.get(standing.name) or known.get(standing.name) or Known()
-        is_delegated = standing.state in DELEGATED
-        used = issued.get(standing.name.removeprefix("*."))
-        after = before
-        if is_delegated and standing.addresses is not None and serving.get(standing.delegate):
-            after = before.with_addresses(standing.addresses, serving[standing.delegate], now)
-        unused_s = None if arguments.stale is None else now - max(used or 0.0, after.delegated or now)
-        is_watched = bool(serving.get(standing.delegate))
-        state = _state(standing, after, is_watched=is_watched)
-        if state == OK and unused_s is not None and unused_s > arguments.stale.total_seconds():
-            state = STALE
-        after = after.with_state(state, now, is_delegated=is_delegated)
-        learnt[standing.name] = after
-        since = after.away if state in {GONE, NEVER} and after.away is not None else after.since
-        records.append(row(replace(standing, state=state), before, since, used))
-    return records, learnt
-
-
-def _state(standing: Standing, known: Known, *, is_watched: bool) -> str:
-    """:param is_watched: our networks are known, so that a name can be away."""
-    if standing.state in DELEGATED:
-        if is_watched and known.away is not None:
-            return GONE if known.arrived else NEVER
-        return standing.state
-    is_lost = known.delegated is not None and standing.state not in UNCERTAIN
-    return UNDELEGATED if is_lost else standing.state
 
 
 # What is told beside

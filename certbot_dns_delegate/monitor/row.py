@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.monitor.letter import letter
@@ -24,7 +25,7 @@ def row(standing: Standing, before: Known, since: float, issued: float | None) -
         "name": standing.name,
         "state": standing.state,
         "since": since,
-        "since_utc": f"{datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "since_utc": _utc(int(since)),
         "was": before.state,
         "delegate": standing.delegate,
         "addresses": standing.addresses,
@@ -33,6 +34,12 @@ def row(standing: Standing, before: Known, since: float, issued: float | None) -
         "issued": issued,
         "letter": letter(standing, since, issued) if standing.state in {GONE, NEVER, STALE} else "",
     }
+
+
+@lru_cache(16_384)
+def _utc(second: int) -> str:
+    """Many names were first seen in the same second."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def line(each: Mapping[str, object], output: Output) -> str:

@@ -1,26 +1,32 @@
-"""The state of the delegations of many names: what a worker of ``monitor`` finds out, without any memory."""
+"""The state of the delegations of many names: what ``monitor`` finds out by itself, without any memory."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from dns.name import Name
 
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.command.records import label_of
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError
+from certbot_dns_delegate.lookup.addresses import Addresses, addresses_of
+from certbot_dns_delegate.lookup.asker import Asker
 from certbot_dns_delegate.lookup.chain import Followed, Follower, is_made_for
-from certbot_dns_delegate.lookup.recursive import Recursive, addresses_of_all
+from certbot_dns_delegate.lookup.recursive import Recursive
+from certbot_dns_delegate.lookup.rounds import Rounds
+from certbot_dns_delegate.lookup.step import Step
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, Suffixes
 from certbot_dns_delegate.state.fleet import Networks, is_here
-from certbot_dns_delegate.text import printable, record, show
+from certbot_dns_delegate.text import plain, printable, record, show
 
 OK, MISSING, ELSEWHERE, DANGLING = "ok", "missing", "elsewhere", "dangling"
 LOOP, LONG, BROKEN, WILDCARD = "loop", "too long", "broken server", "wildcard only"
+REMEMBERED = 1024
+"""Sets of addresses of which is remembered whether they are ours."""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """One name's delegation now."""
+class Standing(NamedTuple):
+    """One name's delegation now. Fleets have many of them, which go from process to process."""
 
     name: str
     state: str
@@ -34,32 +40,67 @@ class Standing:
 Route = Callable[[Name], Delegate | None]
 
 
+class Looks:
+    """Looks at names by what resolvers answer, each name by itself."""
+
+    def __init__(self, settings: Settings, recursive: Recursive, serving: Mapping[str, Networks]) -> None:
+        """:param serving: our networks, by the title of the delegate; where there are none, no address is asked for."""
+        self._settings = settings
+        self._recursive = recursive
+        self._serving = serving
+        self._route = router(settings)
+        self._follower = Follower(recursive, None, self._suffix_of, is_own)
+
+    def each(self, names: Sequence[Wanted]) -> Iterator[tuple[int, Standing]]:
+        """The state of each name by its number, as soon as it is known."""
+        steps = {number: self._look(wanted) for number, wanted in enumerate(names)}
+        for number, found in Rounds(Asker(), self._recursive).each(steps):
+            yield number, found if isinstance(found, Standing) else self._judged(names[number], found)
+
+    def _look(self, wanted: Wanted) -> Step[Standing]:
+        ended: Followed | DelegateError
+        try:
+            ended = yield from self._follower.look(wanted.owner)
+        except DelegateError as error:
+            ended = error
+        standing, name = self._judged(wanted, ended), wanted.owner.parent()
+        ours = self._serving.get(standing.delegate)
+        if standing.state not in {OK, WILDCARD} or not ours or self._route(name) is not None:
+            return standing
+        addresses = yield from addresses_of(name, lambda seen: is_here(seen, ours))
+        return standing._replace(addresses=addresses)
+
+    def _judged(self, wanted: Wanted, ended: Followed | DelegateError) -> Standing:
+        return _standing(wanted, ended, self._route, self._settings)
+
+    def _suffix_of(self, name: Name) -> Name | None:
+        return None if self._route(name) is None else name
+
+
 def look(
     settings: Settings, recursive: Recursive, names: Sequence[Wanted], serving: Mapping[str, Networks]
 ) -> list[Standing]:
-    """The state of each name, in their order.
+    """The state of each name, in their order; parameters as of :class:`Looks`."""
+    found = dict(Looks(settings, recursive, serving).each(names))
+    return [found[number] for number in range(len(names))]
 
-    :param serving: our networks, by the title of the delegate; where there are none, no address is asked for.
-    """
-    route = router(settings)
-    labels = {each.owner: label_of(each).encode() for each in names}
 
-    def is_own(start: Name, target: Name) -> bool:
-        return is_made_for(start, target) or target.labels[0].lower() == labels[start]
+def here(serving: Mapping[str, Networks]) -> Callable[[str, Addresses], bool]:
+    """Whether one of some addresses lies in the networks of a delegate, by its title; fleets have few addresses."""
 
-    def suffix_of(name: Name) -> Name | None:
-        return None if route(name) is None else name
+    @lru_cache(REMEMBERED)
+    def is_one_here(title: str, addresses: Addresses) -> bool:
+        return is_here(addresses, serving[title])
 
-    owners = dict.fromkeys(each.owner for each in names)
-    ended = Follower(recursive, None, suffix_of, is_own).follow_all(owners)
-    standings = [_standing(each, ended[each.owner], route, settings) for each in names]
-    ours = {
-        each.owner.parent(): serving[at.delegate]
-        for each, at in zip(names, standings, strict=True)
-        if at.state in {OK, WILDCARD} and serving.get(at.delegate) and route(each.owner.parent()) is None
-    }
-    found = addresses_of_all(recursive, list(ours), lambda name, seen: is_here(seen, ours[name]))
-    return [replace(at, addresses=found.get(each.owner.parent())) for each, at in zip(names, standings, strict=True)]
+    return is_one_here
+
+
+def is_own(start: Name, target: Name) -> bool:
+    """Whether a target is made for this name alone, in one of the ways of ``records``."""
+    if is_made_for(start, target):
+        return True
+    wanted = Wanted(plain(start.parent()), False, start)
+    return target.labels[0].lower() == label_of(wanted).encode()
 
 
 def router(settings: Settings) -> Route:
@@ -89,7 +130,7 @@ def _standing(wanted: Wanted, ended: Followed | DelegateError, route: Route, set
         is_own = bool(chain.aliases) and not chain.aliases[0].is_wildcard
         advice = _advice(wanted, settings, "change the CNAME to" if is_own else "add")
         return Standing(name, state, f"{what}: {chain}", advice)
-    problem, advice = _forbidden(wanted, chain.target, delegate)
+    problem, advice = forbidden(wanted, chain.target, delegate)
     if problem:
         return Standing(name, ELSEWHERE, f"{problem}: {chain}", advice, delegate.title)
     if chain.aliases and chain.aliases[0].is_wildcard:
@@ -114,7 +155,7 @@ def _advice(wanted: Wanted, settings: Settings, verb: str) -> str:
     return f"add {wanted.identifier} to  for =  in the section that it may use"
 
 
-def _forbidden(wanted: Wanted, target: Name, delegate: Delegate) -> tuple[str, str]:
+def forbidden(wanted: Wanted, target: Name, delegate: Delegate) -> tuple[str, str]:
     """Why a name may not use this target, and what to do; empty where it may."""
     if not delegate.serves(wanted.identifier):
         title = printable(delegate.title)

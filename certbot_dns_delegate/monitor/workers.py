@@ -1,4 +1,4 @@
-"""The worker processes of ``monitor``: batches of names in, results out, in the same order.
+"""The worker processes of ``monitor``: batches of names in, results out, as far as they are there in the same order.
 
 Each worker has a pair of sockets of its own: half a result of one that ended blocks nobody, and the end of its stream
 shows that it is lost.
@@ -7,41 +7,32 @@ shows that it is lost.
 import os
 import signal
 import threading
-import traceback
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
-from queue import SimpleQueue
 
-from dns.name import root
-from dns.rdatatype import RdataType
-
-from certbot_dns_delegate.command import names
-from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.errors import LookupFailed
-from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
-from certbot_dns_delegate.monitor import standing as delegation
-from certbot_dns_delegate.monitor.standing import BROKEN, Standing
+from certbot_dns_delegate.lookup.recursive import Resolver
+from certbot_dns_delegate.monitor.standing import Standing
+from certbot_dns_delegate.monitor.worker import Batch, Result, Work
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Networks
 
 WORKERS = min(os.cpu_count() or 1, 8)
-"""Processes, of 40 MiB each: reading replies is what takes the time (0.7 ms each), and a resolver is busy too."""
-AHEAD = 3
-"""Batches under way for each worker; with them the memory is bounded."""
-IN_HAND = 2
-"""Batches that one worker has: it begins the second while its first result is on the way."""
+"""Processes, of 40 MiB each: asking and reading takes more than one core, and a resolver is busy too."""
+AHEAD = 2000
+"""Names that were read and not shown yet, for each worker; with them the memory is bounded."""
+HELD_S = 1.0
+"""Seconds for which a name holds up those behind it: a lost datagram takes half of it, silent servers 8 to 30 s."""
+TOGETHER, GATHERED_S = 2000, 0.5
+"""Results that are handed on together, and the seconds for which they gather: the disk is waited for each time."""
 ENDING_S = 5
 """Seconds until killed workers must be gone; the kernel needs milliseconds, unless a device keeps one."""
-UNUSABLE = "no name"
 
-Batch = Sequence[tuple[str, str]]
-"""Where each name was read, and its text."""
 InOrder = Callable[[Iterator[Batch]], Iterator[list[Standing]]]
 """Gives the standings of batch after batch."""
-Result = tuple[int, list[Standing] | Exception]
-"""The number of a batch, and how its names stand or why nobody knows."""
 
 
 @dataclass
@@ -51,6 +42,7 @@ class Worker:
     pid: int
     connection: "Connection[tuple[int, Batch], Result]"
     in_hand: int = 0
+    """Names without a result."""
 
     def give(self, number: int, batch: Batch) -> None:
         """Hand out a batch.
@@ -59,13 +51,18 @@ class Worker:
         """
         with _noticed():
             self.connection.send((number, batch))
-        self.in_hand += 1
+        self.in_hand += len(batch)
 
-    def take(self) -> "Result":
-        """The next result; waits for it."""
+    def take(self) -> list[tuple[int, int, Standing]]:
+        """The next results; waits for them.
+
+        :raises Exception: what the worker has met.
+        """
         with _noticed():
             result = self.connection.recv()
-        self.in_hand -= 1
+        if isinstance(result, Exception):
+            raise result
+        self.in_hand -= len(result)
         return result
 
 
@@ -104,7 +101,7 @@ def _start(
             signal.signal(number, signal.SIG_DFL)
         for connection in (ours, *(other.connection for other in others)):
             connection.close()
-        Task(settings, Recursive(resolvers), serving).serve(theirs)
+        Work(settings, resolvers, serving, theirs).serve()
     finally:
         os._exit(1)
 
@@ -128,83 +125,93 @@ def _reap(workers: Sequence[Worker]) -> None:
 
 
 def _in_order(workers: Sequence[Worker], batches: Iterator[Batch]) -> Iterator[list[Standing]]:
-    """The results in the order of the batches, never more than a few of them under way.
+    """The results, with never more than so many names under way.
 
     :raises LookupFailed: when a worker has ended.
     """
-    given = shown = 0
-    results: dict[int, list[Standing] | Exception] = {}
-    while True:
-        while given - shown < WORKERS * AHEAD:
-            worker = min(workers, key=lambda worker: worker.in_hand)
-            batch = next(batches, None) if worker.in_hand < IN_HAND else None
+    turns = Turns()
+    ready: list[Standing] = []
+    late_at = float("inf")
+    is_more = True
+    while is_more or turns.held:
+        if is_more and turns.held < AHEAD * len(workers):
+            batch = next(batches, None)
             if batch is None:
-                break
-            worker.give(given, batch)
-            given += 1
-        if shown == given:
-            return
-        ready = wait([worker.connection for worker in workers], 0 if shown in results else None)
-        results.update(worker.take() for worker in workers if worker.connection in ready)
-        if shown in results:
-            result = results.pop(shown)
-            if isinstance(result, Exception):
-                raise result
-            shown += 1
-            yield result
+                is_more = False
+            else:
+                min(workers, key=lambda worker: worker.in_hand).give(turns.begin(len(batch), time.monotonic()), batch)
+        may_give = is_more and turns.held < AHEAD * len(workers)
+        now = time.monotonic()
+        for worker in _ready(workers, 0.0 if may_give else min(turns.next_at(now), late_at) - now):
+            turns.take(worker.take())
+        now = time.monotonic()
+        ready += turns.due(now)
+        late_at = min(late_at, now + GATHERED_S) if ready else float("inf")
+        if len(ready) >= TOGETHER or now >= late_at:
+            yield ready
+            ready, late_at = [], float("inf")
+    if ready:
+        yield ready
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a worker does with each batch."""
+def _ready(workers: Sequence[Worker], most_s: float) -> list[Worker]:
+    """The workers that have something to say, now or within so many seconds."""
+    timeout = None if most_s == float("inf") else max(0.0, most_s)
+    connections = wait([worker.connection for worker in workers], timeout)
+    return [worker for worker in workers if worker.connection in connections]
 
-    settings: Settings
-    recursive: Recursive
-    serving: Mapping[str, Networks]
 
-    def serve(self, connection: "Connection[Result, tuple[int, Batch]]") -> None:
-        """Batch by batch, until the parent closes the connection or is gone."""
-        batches: SimpleQueue[tuple[int, Batch]] = SimpleQueue()
+@dataclass
+class _Open:
+    """A batch that is not shown whole."""
 
-        def read() -> None:
-            with suppress(EOFError, OSError):
-                while True:
-                    batches.put(connection.recv())
-            os._exit(0)
+    left: int
+    """Names without a result."""
+    since: float
+    results: dict[int, Standing] = field(default_factory=dict)
+    """By their index; without those that are shown."""
 
-        # Beside the work, which may wait long for the network: the parent never waits to hand out, and its end is seen.
-        threading.Thread(target=read, daemon=True).start()
-        while True:
-            number, batch = batches.get()
-            try:
-                result: list[Standing] | Exception = self.standings(batch)
-            except Exception as error:  # noqa: BLE001  whatever it is, the parent raises it
-                error.add_note(traceback.format_exc())
-                result = error
-            connection.send((number, result))
 
-    def standings(self, batch: Batch) -> list[Standing]:
-        """How each name stands.
+class Turns:
+    """Puts results into the order of the names, as long as none has to wait long for another."""
 
-        :raises LookupFailed: when no resolver answers any more: then nothing is known of these names.
+    def __init__(self) -> None:
+        self.held = 0
+        """Names that are not shown."""
+        self._count = 0
+        self._open: dict[int, _Open] = {}
+
+    def begin(self, size: int, now: float) -> int:
+        """The number of a new batch.
+
+        :param now: as all times here, by ``time.monotonic``.
         """
-        # One that is silent would cost its patience for every few names of the batch.
-        self._see_that_resolvers_live()
-        given = [names.usable(text, where) for where, text in batch]
-        wanted = [each for each in given if isinstance(each, Wanted)]
-        looked = iter(delegation.look(self.settings, self.recursive, wanted, self.serving))
-        standings = [_unusable(each) if isinstance(each, Unusable) else next(looked) for each in given]
-        # One that dies in the middle of a batch must not pass for broken servers of a few names.
-        if any(standing.state == BROKEN for standing in standings):
-            self._see_that_resolvers_live()
-        return standings
+        number, self._count = self._count, self._count + 1
+        self._open[number] = _Open(size, now)
+        self.held += size
+        return number
 
-    def _see_that_resolvers_live(self) -> None:
-        try:
-            self.recursive.ask(root, RdataType.NS)
-        except LookupFailed as error:
-            raise LookupFailed(f"no resolver answers: {error.problem}") from None
+    def take(self, results: Sequence[tuple[int, int, Standing]]) -> None:
+        """Keep results."""
+        for number, index, standing in results:
+            batch = self._open[number]
+            batch.results[index] = standing
+            batch.left -= 1
 
+    def due(self, now: float) -> list[Standing]:
+        """What is to be shown now."""
+        due: list[Standing] = []
+        for number, batch in list(self._open.items()):
+            if batch.left and now - batch.since < HELD_S:
+                break
+            due += [batch.results[index] for index in sorted(batch.results)]
+            batch.results.clear()
+            if not batch.left:
+                del self._open[number]
+        self.held -= len(due)
+        return due
 
-def _unusable(given: Unusable) -> Standing:
-    return Standing(given.text, UNUSABLE, f"{given.where}: {given.problem}")
+    def next_at(self, now: float) -> float:
+        """When something is due without further results."""
+        waiting = (each.since + HELD_S for each in self._open.values())
+        return next((at for at in waiting if at > now), float("inf"))

@@ -11,7 +11,8 @@ from certbot.errors import SignalExit
 from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, NotServing, StateError, as_problem
-from certbot_dns_delegate.lookup.recursive import Addresses, Recursive, addresses_of_all
+from certbot_dns_delegate.lookup.addresses import Addresses, addresses_of_all
+from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.order.plan import Plan, Planned, publications_of
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.fleet import Fleet, Known, Networks, is_here

@@ -4,9 +4,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+from typing import NamedTuple
 
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.state.sqlite import claim, format_of, unusable
@@ -36,9 +36,8 @@ COLUMNS = "name, state, since, looked, delegated, arrived, away"
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
-@dataclass(frozen=True)
-class Known:
-    """One name at the last look."""
+class Known(NamedTuple):
+    """One name at the last look; as :data:`COLUMNS` behind the name. Fleets have many."""
 
     state: str = ""
     since: float = 0.0
@@ -49,15 +48,19 @@ class Known:
 
     def with_addresses(self, addresses: Iterable[str], ours: Networks, now: float) -> "Known":
         """What is known after a look at the addresses of the name."""
-        if is_here(addresses, ours):
-            return replace(self, arrived=True, away=None)
-        return replace(self, away=now if self.away is None else self.away)
+        return self.seen(now, is_here=is_here(addresses, ours))
+
+    def seen(self, now: float, *, is_here: bool) -> "Known":
+        """What is known after a look that has shown whether one of the addresses of the name is ours."""
+        if not is_here:
+            return self if self.away is not None else self._replace(away=now)
+        return self if self.arrived and self.away is None else self._replace(arrived=True, away=None)
 
     def with_state(self, state: str, now: float, *, is_delegated: bool) -> "Known":
         """What is known after a look at the chain of the name."""
         since = self.since if state == self.state else now
         is_back = is_delegated and (self.delegated is None or self.state == UNDELEGATED)
-        return replace(self, state=state, since=since, looked=now, delegated=now if is_back else self.delegated)
+        return Known(state, since, now, now if is_back else self.delegated, self.arrived, self.away)
 
 
 def is_here(addresses: Iterable[str], ours: Networks) -> bool:
@@ -92,13 +95,12 @@ class Fleet:
     @staticmethod
     def known(database: sqlite3.Connection, names: Sequence[str]) -> dict[str, Known]:
         """What was known of names; those never looked at are not there."""
-        found = {}
+        found: dict[str, Known] = {}
         for begin in range(0, len(names), AT_ONCE):
             part = names[begin : begin + AT_ONCE]
             marks = ",".join("?" * len(part))
             query = f"SELECT {COLUMNS} FROM name WHERE name IN ({marks})"  # noqa: S608  names of columns and question marks, all ours
-            for name, state, since, looked, delegated, arrived, away in database.execute(query, part):
-                found[name] = Known(state, since, looked, delegated, bool(arrived), away)
+            found.update((name, Known(*rest)) for name, *rest in database.execute(query, part))
         return found
 
     @staticmethod
@@ -107,7 +109,7 @@ class Fleet:
         with database:
             database.executemany(
                 f"INSERT OR REPLACE INTO name ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  names of columns and question marks, all ours
-                [(name, k.state, k.since, k.looked, k.delegated, k.arrived, k.away) for name, k in names.items()],
+                [(name, *known) for name, known in names.items()],
             )
 
     @staticmethod

@@ -13,11 +13,9 @@ from statistics import median
 from certbot_dns_delegate.state.history import FAILED, Event, History, Selection
 from tests.bench.table import Row
 from tests.e2e.lab import Lab
-from tests.e2e.lab.unbound import Unbound
 
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
-RESOLVER = "127.0.53.54"
-FEW, MANY, ROWS = 10_000, 100_000, 1_000_000
+ROWS = 1_000_000
 TIMES = 7
 SAMPLE_S = 0.25
 
@@ -83,58 +81,6 @@ def fields(file: Path) -> dict[str, str]:
 def start_s(work: Path) -> float:
     """What Python's start and the reading of the command line take."""
     return median(run(["--version"], work).took_s for _ in range(TIMES))
-
-
-def monitor(lab: Lab) -> Row:
-    """A CNAME and an address for each name, from a resolver that remembers all of them."""
-    names = [f"c{number:06}.customer.test" for number in range(MANY)]
-    records = {f"_acme-challenge.{name}.": f"CNAME {name}.single.bind.test." for name in names}
-    lab.set_customer({**records, **{f"{name}.": "A 192.0.2.1" for name in names}})
-    credentials = lab.credentials("single.bind.test")
-    files = {count: lab.private_file(f"{count}.txt", "\n".join(names[:count]) + "\n") for count in (FEW, MANY)}
-    resolver = remembering(lab)
-    try:
-        ran = {}
-        for count in (MANY, FEW, MANY):  # the first one warms the resolver
-            arguments = ["monitor", "--from", str(files[count]), "--credentials", str(credentials)]
-            ran[count] = run(
-                [*arguments, "--resolvers", RESOLVER, "--serving", "192.0.2.0/24"], lab.directory / f"work-{count}"
-            )
-            lines = ran[count].output.splitlines()
-            assert len(lines) == count
-            assert all(b'"state": "ok"' in line for line in lines)
-    finally:
-        resolver.stop()
-    many, few = ran[MANY], ran[FEW]
-    return Row(
-        f"monitor, {MANY:,} names",
-        "120 s on 2 cores; 200 MiB resident in all processes; as much for 10,000",
-        f"{many.took_s:.0f} s ({MANY / many.took_s:,.0f} names a second); {many.resident_mib:.0f} MiB"
-        f" ({many.proportional_mib:.0f} with what they share counted once); 10,000: {few.resident_mib:.0f} MiB"
-        f" in {few.took_s:.1f} s",
-        many.took_s <= 120 and many.resident_mib <= 200 and many.resident_mib <= few.resident_mib * 1.1,
-        {
-            str(count): {"s": r.took_s, "resident_mib": r.resident_mib, "proportional_mib": r.proportional_mib}
-            for count, r in ran.items()
-        },
-    )
-
-
-def remembering(lab: Lab) -> Unbound:
-    """A further Unbound, whose cache holds the fleet for as long as the bench takes."""
-    resolver = Unbound(
-        lab.directory / "remembering",
-        RESOLVER,
-        lab.root.address,
-        lab.authority,
-        f"signed.bind.test. DS {lab.internet.ds['signed.bind.test.']}",
-    )
-    file = resolver.directory / "unbound.conf"
-    text = file.read_text().replace("log-queries: yes", "log-queries: no\n  cache-min-ttl: 86400")
-    file.write_text(text.replace("-size: 4m", "-size: 256m"))
-    resolver.start()
-    resolver.wait()
-    return resolver
 
 
 def check(lab: Lab) -> Row:

@@ -1,0 +1,190 @@
+"""Put many questions to one resolver by UDP, and take the replies that :mod:`.quick` reads.
+
+A lane asks each question once. What it brings no ordinary answer to is asked again in the usual way, by whoever put it:
+silence, truncation, an rcode, a reply that may be forged.
+"""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Generic, NamedTuple, TypeVar
+
+from dns.rdataclass import IN
+
+from certbot_dns_delegate.lookup import forms, quick
+from certbot_dns_delegate.lookup.conversation import SILENCE_S
+from certbot_dns_delegate.lookup.forgery import is_doubtful
+from certbot_dns_delegate.lookup.forms import Form
+from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, Habits, habits_of
+from certbot_dns_delegate.lookup.message import PAYLOAD, mixed_case, opt
+from certbot_dns_delegate.lookup.octets import HEADER, PAIR, Echo, echo
+from certbot_dns_delegate.lookup.quick import Short
+from certbot_dns_delegate.lookup.sockets import address_of
+from certbot_dns_delegate.model import Server
+
+T = TypeVar("T")
+
+ROOM = 50
+"""Questions under way: half of what dnsperf has by default."""
+MOST_DECLINED = ROOM
+"""Questions in a row without an ordinary answer; then this resolver has none to give."""
+
+USES = 32
+"""Questions that leave from one port, one after the other; then another is opened. A port of its own for each question
+(RFC 5452 section 9.2) would take a quarter of the time. Which port a question leaves from is as hard to guess."""
+
+_FLAGS = b"\x01\0\0\1\0\0\0\0"
+"""RD, one question, no answer, no authority."""
+
+
+class _Sent(NamedTuple):
+    """A question under way."""
+
+    port: socket.socket
+    uses: int
+    """Of the port, with this one."""
+    wire: bytes
+    question: bytes
+    """In our letters."""
+    is_mixed: bool
+    form: Form
+    rdtype: int
+    until: float
+
+    @property
+    def question_end(self) -> int:
+        """The offset behind it."""
+        return HEADER + len(self.question)
+
+
+class Lane(Generic[T]):
+    """The way to one resolver. A port has one question at a time."""
+
+    def __init__(self, server: Server) -> None:
+        """:raises OSError: when there is no way to it."""
+        self.server = server
+        self._family, self._where = address_of(server)
+        self._epoll = select.epoll()
+        self._idle: list[tuple[socket.socket, int]] = []
+        """Ports that may be used again, and how often they were."""
+        self._under_way: dict[int, tuple[_Sent, T]] = {}
+        """By the number of its port, the oldest first."""
+        self._declined = 0
+        self._habits = habits_of(server)
+
+    @property
+    def room(self) -> int:
+        """How many more questions may be put now."""
+        return ROOM - len(self._under_way)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._under_way
+
+    @property
+    def is_useless(self) -> bool:
+        """Too many questions in a row had no ordinary answer."""
+        return self._declined >= MOST_DECLINED
+
+    def put(self, name: bytes, rdtype: int, tag: T) -> None:
+        """Ask.
+
+        :param name: in the form in which it is sent, without compression.
+        :param tag: comes back with the answer.
+        :raises OSError: when that is not possible now.
+        """
+        habits = self._habits
+        form = forms.first(habits, dnssec_ok=False)
+        is_mixed = habits.keeps_case is True or (form is Form.FULL and habits.keeps_case is None)
+        kind = PAIR.pack(rdtype, IN)
+        question = (mixed_case(name) if is_mixed else name) + kind
+        end = b"" if form is Form.BARE else opt(PAYLOAD, habits.cookie if form is Form.FULL else b"")
+        wire = os.urandom(2) + _FLAGS + (b"\0\1" if end else b"\0\0") + question + end
+        port, uses = self._idle.pop() if self._idle else (self._open(), 0)
+        try:
+            port.send(wire)
+        except OSError:
+            port.close()
+            raise
+        sent = _Sent(port, uses + 1, wire, name + kind, is_mixed, form, rdtype, time.monotonic() + SILENCE_S)
+        self._under_way[port.fileno()] = sent, tag
+
+    def _open(self) -> socket.socket:
+        port = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            port.connect(self._where)
+            self._epoll.register(port, select.EPOLLIN)
+        except OSError:
+            port.close()
+            raise
+        return port
+
+    def take(self, most_s: float) -> Iterator[tuple[T, Short | None]]:
+        """What has arrived, and what arrives within so many seconds; None for what has no ordinary answer."""
+        now = time.monotonic()
+        self._habits = habits_of(self.server)
+        while self._under_way:
+            number = next(iter(self._under_way))
+            if self._under_way[number][0].until > now:
+                break
+            yield self._end(number, None)
+        for number, _ in self._epoll.poll(most_s) if self._under_way else ():
+            if number not in self._under_way:
+                self._drop(number)
+                continue
+            sent = self._under_way[number][0]
+            try:
+                wire = sent.port.recv(PAYLOAD + 1)
+            except BlockingIOError:
+                continue
+            except OSError:
+                wire = b""
+            yield self._end(number, _read(wire, sent, self._habits))
+
+    def _end(self, number: int, short: Short | None) -> tuple[T, Short | None]:
+        sent, tag = self._under_way.pop(number)
+        if short is None or sent.uses >= USES:
+            # What may still come must not meet the next question. This takes it out of the epoll instance too.
+            sent.port.close()
+        else:
+            self._idle.append((sent.port, sent.uses))
+        self._declined = self._declined + 1 if short is None else 0
+        return tag, short
+
+    def _drop(self, number: int) -> None:
+        """Close a port at which something arrives that was not asked for."""
+        for index, (port, _) in enumerate(self._idle):
+            if port.fileno() == number:
+                port.close()
+                del self._idle[index]
+                return
+
+    def close(self) -> None:
+        """Drop everything."""
+        for port in (*(sent.port for sent, _ in self._under_way.values()), *(port for port, _ in self._idle)):
+            port.close()
+        self._under_way.clear()
+        self._idle.clear()
+        with suppress(OSError):
+            self._epoll.close()
+
+
+def _read(wire: bytes, sent: _Sent, habits: Habits) -> Short | None:
+    """What a datagram says, if it is certainly a reply to this question."""
+    if wire[:2] != sent.wire[:2] or len(wire) > PAYLOAD:
+        return None
+    end = sent.question_end
+    same = echo(wire, sent.wire, end)
+    if same is not Echo.EXACT and same is not Echo.OTHER_CASE:
+        return None
+    # Names that refer to the question come in the letters in which we have it.
+    short = quick.read(wire[:HEADER] + sent.question + wire[end:], end, sent.rdtype)
+    if short is None:
+        return None
+    cookie = short.cookie
+    if sent.form is Form.FULL and cookie is not None and cookie[:CLIENT_COOKIE] != habits.client_cookie:
+        return None
+    return None if is_doubtful(cookie, sent, same, habits) else short
