@@ -3,7 +3,7 @@
 import argparse
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.command.waiting import until_agreed
-from certbot_dns_delegate.errors import DelegateError, NoSuchDomain, NotDelegated
+from certbot_dns_delegate.errors import DelegateError, NoSuchDomain, NotDelegated, as_problem
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
 from certbot_dns_delegate.order.account import AccountUnknown, account_uri
 from certbot_dns_delegate.order.engine import WORKERS
@@ -171,15 +171,19 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
     asked = [
         wanted for wanted in order.wanted if not isinstance(problems.get(str(wanted)), NotDelegated | NoSuchDomain)
     ]
+
+    def submit(wanted: Wanted, topic: str, look: Callable[[Wanted], Iterable[Finding]]) -> Future[list[Finding]]:
+        return pool.submit(_own, str(wanted), topic, partial(look, wanted), problems.get(str(wanted)))
+
     beside: dict[Wanted, list[Future[list[Finding]]]] = {
         wanted: [
-            pool.submit(lambda w: [caa.look(survey, w, order.server, order.account)], wanted),
-            pool.submit(lambda w: list(views.look(survey, w, resolvers)), wanted),
+            submit(wanted, "CAA", lambda w: [caa.look(survey, w, order.server, order.account)]),
+            submit(wanted, "resolvers", lambda w: views.look(survey, w, resolvers)),
         ]
         for wanted in asked
     }
     links = {
-        wanted: pool.submit(lambda w: list(aliases.look(survey, w, planned.get(str(w)))), wanted)
+        wanted: submit(wanted, "alias", lambda w: aliases.look(survey, w, planned.get(str(w))))
         for wanted in order.wanted
     }
     shared = [pool.submit(list, each) for each in _shared(survey, plan)]
@@ -199,6 +203,15 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
     yield from targets.look(survey, plan, leftovers.written(host))
     for each in shared:
         yield from each.result()
+
+
+def _own(name: str, topic: str, look: Callable[[], Iterable[Finding]], known: DelegateError | None) -> list[Finding]:
+    """What a look at one name found; its failure is this name's alone, and nothing new where the plan met it too."""
+    try:
+        return list(look())
+    except Exception as error:  # noqa: BLE001  whatever one name meets, the others are looked at
+        problem = as_problem(error, f"{name} could not be looked at")
+        return [] if known is not None and str(known) == str(problem) else list(Finding.each_of(problem, name, topic))
 
 
 def _chain(planned: Planned) -> Iterator[Finding]:

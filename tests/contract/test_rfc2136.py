@@ -31,7 +31,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import RRset
 from certbot_dns_delegate.order.providers import Writers
 from certbot_dns_delegate.providers.conformance import Conformance, value
-from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S
+from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S
 from certbot_dns_delegate.providers.rfc2136.diagnosis import HINTS
 from certbot_dns_delegate.settings import reader
 from tests.e2e.lab import Lab, keys, namespace, network
@@ -457,6 +457,20 @@ def test_silent_once_waited_for_less(lab: Lab) -> None:
         server.behaviour = OnUpdates(SlowBy(AGAIN_S + 2))
         with pytest.raises(OutcomeUnknown, match="did not answer in time"):
             withdraw(provider, ZONE, OWNER)
+
+
+def test_a_flat_file_waits_as_long_as_the_other_plugin(lab: Lab) -> None:
+    """A server that needs longer for an UPDATE than a section waits: certbot-dns-rfc2136 would wait for it."""
+    with Server({ZONE: ""}, behaviour=OnUpdates(SlowBy(ANSWER_S + 1)), keys=[KEY.dnspython()]) as server:
+        flat = lab.flat_credentials("acme.knot.test")
+        flat.write_text(
+            f"dns_rfc2136_server = {server.address}\ndns_rfc2136_port = {server.port}\n"
+            f'dns_rfc2136_name = {KEY.name}\ndns_rfc2136_secret = "{KEY.secret}"\n'
+            "dns_rfc2136_algorithm = HMAC-SHA256\n"
+        )
+        loaded = reader.load(flat, "dns-delegate-rfc2136", str)
+        publish(writers(lab).of(loaded, loaded.delegates[0]), ZONE, OWNER)
+        assert server.zone(ZONE).texts(OWNER) == [TEXT]
 
 
 def test_no_answer_to_queries(lab: Lab) -> None:

@@ -17,6 +17,8 @@ CONNECT_S = 4.0
 """Seconds for the handshake, as long as a person would wait before trying the next server."""
 ANSWER_S = 15.0
 """Seconds for the whole answer to an UPDATE; BIND writes its journal to disk before it answers."""
+FLAT_S = 45.0
+"""The same with a file of certbot-dns-rfc2136, which waits so long (its DEFAULT_NETWORK_TIMEOUT)."""
 AGAIN_S = 5.0
 """The same for a server that has kept silent so long just now: who has pressed Ctrl-C waits for it."""
 RESEND_S = 2.0

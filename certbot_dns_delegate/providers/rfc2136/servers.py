@@ -17,7 +17,7 @@ from certbot_dns_delegate.errors import (
 )
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.interface import Context, Options
-from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, Connection
+from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, FLAT_S, Connection
 from certbot_dns_delegate.text import command_line, printable
 
 T = TypeVar("T")
@@ -42,6 +42,8 @@ class Servers:
         self._context = context
         self._key_for = key_for
         self._silent: set[Server] = set()
+        # Only a section of the INI file has a zone of its own.
+        self._patience_s = FLAT_S if context.suffix is None else ANSWER_S
 
     @property
     def are_several(self) -> bool:
@@ -136,7 +138,7 @@ class Servers:
             source=options["source"],
             tls=tls,
             tls_hostname=options["tls_hostname"] or server.name or None,
-            patience_s=AGAIN_S if server in self._silent else ANSWER_S,
+            patience_s=AGAIN_S if server in self._silent else self._patience_s,
         )
         try:
             connection.key = self._key_for(connection)
