@@ -3,8 +3,8 @@
 import os
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -20,13 +20,13 @@ SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC | os
 """Opens a directory on the way: it needs to be searched, not read."""
 
 
-def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True, most: int = MOST) -> str:
-    """The text of ``path``.
+@contextmanager
+def open_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True) -> Iterator[int]:
+    """The descriptor of ``path``, for reading.
 
     :param warn: told when others may read a file that holds secrets.
-    :param most: bytes that it may have.
-    :raises SettingsError: when it cannot be read, is no regular file, is not UTF-8, belongs to somebody else than this
-        user or root, or may be written by its group or others.
+    :raises SettingsError: when it cannot be read, is no regular file, belongs to somebody else than this user or root,
+        or may be written by its group or others.
     """
     shown = printable(str(path))
     try:
@@ -42,15 +42,27 @@ def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = T
         check_trusted(path, status)
         if is_secret and status.st_mode & stat.S_IROTH:
             warn(f"{shown} holds secrets and anyone can read it; hint: {command_line('chmod', '600', path)}")
-        with open(descriptor, "rb", closefd=False) as file:
-            # As much as it should have first: room for all that it may have costs more than reading it.
-            content = file.read(min(status.st_size, most) + 1)
-            if len(content) > status.st_size:
-                content += file.read(most + 1 - len(content))
+        yield descriptor
     except OSError as error:
         raise SettingsError(f"{shown}: {error.strerror}", f"{command_line('cat', path)} > /dev/null") from None
     finally:
         os.close(descriptor)
+
+
+def read_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True, most: int = MOST) -> str:
+    """The text of ``path``.
+
+    :param warn: as in :func:`open_trusted`.
+    :param most: bytes that it may have.
+    :raises SettingsError: as :func:`open_trusted`, and when it is not UTF-8.
+    """
+    shown = printable(str(path))
+    with open_trusted(path, warn, is_secret=is_secret) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        # As much as it should have first: room for all that it may have costs more than reading it.
+        size = os.fstat(descriptor).st_size
+        content = file.read(min(size, most) + 1)
+        if len(content) > size:
+            content += file.read(most + 1 - len(content))
     if len(content) > most:
         raise SettingsError(f"{shown}: larger than {most >> 20} MiB")
     if (encoding := _of_windows(content)) is not None:

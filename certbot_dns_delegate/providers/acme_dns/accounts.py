@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dns.name import Name
 from certbot_dns_delegate.errors import SettingsError, StateError
 from certbot_dns_delegate.providers.acme_dns import acme_sh
 from certbot_dns_delegate.schema import URL, Secret
-from certbot_dns_delegate.state.files import read_trusted
+from certbot_dns_delegate.state.files import open_trusted, read_trusted
 from certbot_dns_delegate.state.locks import FileLock
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable
 
@@ -186,6 +186,13 @@ class AccountFile:
         :raises SettingsError: when it is missing or not to be trusted.
         """
         return read_trusted(self.path, self._warn, most=MOST)
+
+    def opened(self) -> AbstractContextManager[int]:
+        """The descriptor of the file.
+
+        :raises SettingsError: as :meth:`text`.
+        """
+        return open_trusted(self.path, self._warn)
 
     def unusable(self, error: ValueError) -> SettingsError:
         """The error for a file that is cut, or another tool's."""

@@ -1,7 +1,7 @@
 """The accounts of one file by target: an order for fifty names does not read fifty thousand accounts.
 
 The targets are found in the text, which takes half a millisecond for 1000 accounts where reading all of them takes 25;
-then only the accounts that are asked for are read. Whatever is unusual in a file (escapes, an account without its target)
+then only the accounts that are asked for are read. Whatever is unusual in a file (escapes, an account without a target)
 makes it be read as a whole.
 """
 
@@ -33,6 +33,7 @@ class Ledger:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.size = len(text)
 
     @cached_property
     def everything(self) -> Sequence[Account]:
@@ -41,8 +42,8 @@ class Ledger:
 
     def at(self, target: Name) -> list[Account]:
         """The accounts whose file says that they write at ``target``: one, under each name that it is for."""
-        if (found := self._at_label(target)) is not None:
-            return [found]
+        if (only := self._at_label(target)) is not None:
+            return [only]
         if self._places is None:
             return self._by_target.get(target, [])
         text = plain(target)
@@ -50,14 +51,14 @@ class Ledger:
         for spelled in (text, f"{text}."):
             found = self._places.get(spelled, ())
             places += (found,) if isinstance(found, int) else found
-        accounts = [self._read(place) for place in places]
+        accounts = [self.read(place) for place in places]
         usual = [account for account in accounts if account is not None]
         return usual if len(usual) == len(places) else self._by_target.get(target, [])
 
     def _at_label(self, target: Name) -> Account | None:
         """The only account at ``target``, found by the random label alone; None: look by the whole target."""
-        place = self._labels.get(target.labels[0].decode("ascii", "replace").lower())
-        account = None if place is None else self._read(place)
+        place = self.labels.get(target.labels[0].decode("ascii", "replace").lower())
+        account = None if place is None else self.read(place)
         return account if account is not None and account.fulldomain == target else None
 
     def labelled(self, target: Name) -> list[Account]:
@@ -100,7 +101,7 @@ class Ledger:
         return self._text.isascii() and "\\" not in self._text and self._text[-LONGEST_KEY:].rstrip().endswith("}")
 
     @cached_property
-    def _labels(self) -> Mapping[str, int]:
+    def labels(self) -> Mapping[str, int]:
         """Where in the text targets begin, by as many characters as a random label has; none where not every account
         has a target of its own in the usual spelling. A quarter of the work of :attr:`_places`."""
         begins = [match.end() for match in BEGIN.finditer(self._text)] if self._is_plain else []
@@ -124,7 +125,7 @@ class Ledger:
             found[match[1]] = (*found.get(match[1], ()), match.start())
         return found if sum(map(len, found.values())) == count else None
 
-    def _read(self, place: int) -> Account | None:
+    def read(self, place: int) -> Account | None:
         """The account that has its target at ``place``; None where that stands in something else.
 
         :raises ValueError: saying what is wrong with it.

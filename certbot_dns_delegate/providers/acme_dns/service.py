@@ -18,6 +18,7 @@ from certbot_dns_delegate.providers.acme_dns.accounts import (
     normalise,
 )
 from certbot_dns_delegate.providers.acme_dns.ledger import Ledger
+from certbot_dns_delegate.providers.acme_dns.places import Places
 from certbot_dns_delegate.providers.interface import Context, Options
 from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable, show
@@ -35,6 +36,7 @@ class Service:
         self._options = options
         self._context = context
         self._file = AccountFile(options["accounts"], context.warn)
+        self._places = Places(self._file, context.state)
         self._ledger: Ledger | None = None
         self._found: dict[Name, list[Account]] = {}
         self._clients: dict[str, http.Client] = {}
@@ -132,6 +134,7 @@ class Service:
                     self._ledger = Ledger("{}")
                 else:
                     self._ledger = Ledger(self._file.text())
+                    self._places.remember(self._ledger)
             return self._ledger
 
     @contextmanager
@@ -155,6 +158,8 @@ class Service:
             return self._found[target]
 
     def _look_up(self, target: Name) -> list[Account]:
+        if self._ledger is None and (known := self._places.account(target)) is not None:
+            return [known]
         ledger, url = self._read(), self._options["url"]
         # getlocalcert's console hands out keys that write below the name they show.
         above = [target.parent()] if target.labels[0].lower() == b"_acme-challenge" else []
