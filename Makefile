@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins docs dashboard dist sbom pins snap packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins docs pages dashboard dist sbom pins snap deb debian packages matrix changelog clean
 
 test: lint types unit
 
@@ -84,6 +84,17 @@ pins: $(VENV)/packaging
 snap: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.snap dist $(ARCH)
 
+# The Debian package, by debhelper; for Debian 13 and Ubuntu 24.04, from these or Debian 12.
+deb: $(VENV)/packaging
+	$(BIN)/python -m tests.packaging.deb dist
+
+# The package in a Debian 13 of its own (debootstrap): installed, used in the lab, upgraded, removed, purged. As root.
+debian: $(VENV)/packaging
+	$(LAB) setup
+	$(BIN)/python -m tests.debian.machine
+	$(LAB) run -- $(BIN)/python -m pytest -o python_files='check_used.py' tests/debian $(PYTEST)
+	$(BIN)/python -m pytest -o python_files='check_purged.py' tests/debian $(PYTEST)
+
 # Builds sdist, wheel and snap, and tests them; not part of `test`, for it takes minutes. The last line is the sdist's
 # end-to-end tests, without the package beside them, in an environment that has the wheel.
 packages: $(VENV)/packaging
@@ -111,6 +122,11 @@ plugins: $(VENV)/ready
 docs: $(VENV)/ready
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+# The pages of `monitor --html` and `history --html` in Chromium, which is fetched when the machine lacks it; pictures of
+# them are left in .lab/pages.
+pages: $(VENV)/packaging
+	$(BIN)/python -m pytest -o python_files='check_pages.py' tests/browser $(PYTEST)
 
 # The alarms and the dashboard's queries in a real Prometheus, over what the command writes.
 dashboard: $(VENV)/packaging

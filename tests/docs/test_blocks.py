@@ -41,10 +41,12 @@ PICTURES = {"picture", "rooms", "sequence"}
 TOOLS = {
     *("apt", "chmod", "chown", "cp", "curl", "dig", "docker", "echo", "firewall-cmd", "jq", "keymgr", "knotc", "ln"),
     *(
+        "mkdir",
         "named-checkconf",
         "openssl",
         "pdnsutil",
         "pip",
+        "printf",
         "python3",
         "rndc",
         "rm",
@@ -55,6 +57,7 @@ TOOLS = {
         "source",
         "ss",
         "systemctl",
+        "tee",
         "towncrier",
     ),
     *("tsig-keygen", "ufw"),
@@ -277,9 +280,10 @@ def in_container(words: list[str]) -> None:
     """What runs in an image or service: its entry point is Certbot unless another is named."""
     program = "certbot"
     while (option := words.pop(0)).startswith("--"):
-        assert option in {"--rm", "--entrypoint"}, option
-        if option == "--entrypoint":
-            program = words.pop(0)
+        assert option in {"--rm", "--entrypoint", "--volume"}, option
+        if option != "--rm":
+            value = words.pop(0)
+            program = value if option == "--entrypoint" else program
     command([program, *words])
 
 

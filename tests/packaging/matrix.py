@@ -23,7 +23,9 @@ CERTBOTS = {
         "pyrfc3339<2",  # 2.0 dropped pytz
         "setuptools<81",  # pkg_resources
     ),
-    "4.0": ("certbot==4.0.0", "acme==4.0.0"),
+    # Ubuntu 24.04's, with its Python 3.12 and dnspython 2.6.1.
+    "2.9": ("certbot==2.9.0", "acme==2.9.0", "josepy<2", "pyOpenSSL<24", "pyrfc3339<2", "setuptools<81"),
+    "4.0": ("certbot==4.0.0", "acme==4.0.0"),  # Debian 13's
     NEWEST: ("certbot", "acme"),
 }
 DNSPYTHONS = {"2.6.1": "dnspython==2.6.1", NEWEST: "dnspython"}
