@@ -22,20 +22,25 @@ td { overflow-wrap: anywhere; }
 pre { border-left: 3px solid var(--line); margin: .3rem 0; padding-left: .6rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; }
-.bar { display: flex; height: 1.4rem; border-radius: .3rem; overflow: hidden; }
+.bar { display: flex; gap: 1px; height: 1.4rem; border-radius: .3rem; overflow: hidden; }
 .bar span { min-width: 3px; }
 .ok { background: var(--ok); }
 .warn { background: var(--warn); }
 .fail { background: var(--fail); }
 .dot { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin: 0 .4rem 0 1rem; }
 .rows { content-visibility: auto; }
-svg { width: 100%; height: auto; }
+.rows td:nth-child(2) { white-space: nowrap; }
+svg { width: 100%; max-width: 50rem; height: auto; }
 svg text { fill: currentColor; font: 11px system-ui, sans-serif; }
 .axis { stroke: var(--line); }
 polyline { fill: none; stroke-width: 1.5; }
 .median { stroke: var(--ok); }
 .high { stroke: var(--warn); }
 @media (max-width: 46em) {
+  table { font-size: .85rem; }
+  th, td { min-width: 6.4em; padding: .3rem .25rem; }
+  .number { min-width: 0; }
+  svg text { font-size: 14px; }
   .rows thead { display: none; }
   .rows tr, .rows td { display: block; }
   .rows td { border: 0; }

@@ -66,7 +66,8 @@ def _row(record: Mapping[str, Any]) -> str:
     do = escaped(record["do"])
     advice = f"<pre>{do}</pre>" if do else ""
     if record.get("letter"):
-        advice += f"<details><summary>letter</summary><pre>{escaped(record['letter'])}</pre></details>"
+        letter = "\n".join(map(escaped, str(record["letter"]).splitlines()))
+        advice += f"<details><summary>letter</summary><pre>{letter}</pre></details>"
     cells = (escaped(record["name"]), _day(record["since"]), escaped(record["seen"]), advice)
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -85,13 +85,13 @@ def test_each_name_that_is_not_well_has_what_to_do() -> None:
     """And since when; those that are well are counted only."""
     overview = Overview()
     overview.add(record("well.example", "ok"))
-    overview.add(record("gone.example", "gone", letter="Dear customer"))
+    overview.add(record("gone.example", "gone", letter="Dear customer,\n\nyour <name>\x1b"))
     page = fleet_page(overview)
     assert "2 names, 1 not well." in page
     assert "well.example" not in page
     assert page.count("gone.example") == 3
     assert "2023-11-14 22:13" in page
-    assert "<details><summary>letter</summary><pre>Dear customer</pre></details>" in page
+    assert "<details><summary>letter</summary><pre>Dear customer,\n\nyour &lt;name&gt;\\x1b</pre></details>" in page
     assert '<td>ok</td><td>gone</td><td class="number">1</td>' in page
 
 
