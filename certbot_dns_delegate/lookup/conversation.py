@@ -21,6 +21,8 @@ from certbot_dns_delegate.model import Server
 
 WINDOW = 20
 """Questions outstanding at one server: below the burst that response rate limiting tolerates in use."""
+ENCRYPTED_WINDOW = 100
+"""The same by TLS, where no rate of answers is limited: what HTTP/2 servers take at least (RFC 9113 section 6.5.2)."""
 SILENCE_S = 0.5
 """Seconds without a reply until the question is repeated in a plainer form, by UDP and the first time by TCP too."""
 MOST_WRONG = 64
@@ -58,7 +60,8 @@ class Conversation:
         self._stream: Stream | None = None
         self._tcp_failure = ""
         self._tcp_waiting: deque[Awaited] = deque()
-        self._tcp_window = WINDOW
+        self._window = ENCRYPTED_WINDOW if tls else WINDOW
+        self._tcp_window = self._window
         """Questions on one connection at once; fewer where the server has closed one after fewer answers."""
 
     # What the loop calls
@@ -90,7 +93,7 @@ class Conversation:
     # Sending
 
     def _has_room(self) -> bool:
-        if len(self.outstanding) >= WINDOW:
+        if len(self.outstanding) >= self._window:
             return False
         # An exchange that has no socket at all may always have one, or it would never end.
         return bool(self._ports) or sockets.may_open() or not self.selector.get_map()

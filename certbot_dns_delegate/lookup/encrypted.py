@@ -1,11 +1,11 @@
 """Ask a recursive resolver by TLS (RFC 7858) or by HTTPS (RFC 8484)."""
 
-import ssl
 from collections.abc import Iterator, Sequence
 
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
+from certbot_dns_delegate.lookup.trust import context
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import command_line, printable
 
@@ -15,10 +15,8 @@ def over_tls(
 ) -> Iterator[Outcome]:
     """All questions on one connection, whose certificate must show ``verify_as``, a name or an address; on another one
     where the server closes it."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["dot"])
     asks = [Ask(server, question, by_tcp=True) for question in questions]
-    yield from exchange(asks, patience_s, (context, verify_as), pace_s)
+    yield from exchange(asks, patience_s, (context(("dot",)), verify_as), pace_s)
 
 
 def over_https(server: Server, url: str, questions: Sequence[Question], patience_s: float) -> Iterator[Outcome]:

@@ -38,6 +38,10 @@ def connected(server: Server, kind: socket.SocketKind) -> socket.socket:
     new = socket.socket(family, kind)
     try:
         new.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            new.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # a question does not wait for an earlier one's ACK
         code = new.connect_ex(where)
         if code not in {0, errno.EINPROGRESS}:
             raise OSError(code, os.strerror(code))

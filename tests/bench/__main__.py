@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import cases, command, fleet, http, lineages, loading
+from tests.bench import cases, command, fleet, http, lineages, loading, ways
 from tests.bench.table import Row, lines
 from tests.e2e.lab import Lab
 from tests.e2e.lab.programs import HOME
@@ -72,6 +72,7 @@ CASES: dict[str, Callable[[], Iterator[Row]]] = {
     "http": lambda: iter([http.measure()]),
     "lineages": lambda: near(lineages.measure),
     "loading": lambda: iter([loading.measure()]),
+    "ways": lambda: near(ways.measure),
     "monitor": lambda: near(fleet.monitor),
     "check": lambda: near(command.check),
     "history": command.history,

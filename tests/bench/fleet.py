@@ -14,7 +14,7 @@ from certbot_dns_delegate.lookup.lane import Lane
 from certbot_dns_delegate.model import Server
 from tests.bench.command import Ran, run
 from tests.bench.table import Row
-from tests.e2e.lab import Lab, programs
+from tests.e2e.lab import Lab, network, programs
 from tests.e2e.lab.unbound import Unbound
 
 RESOLVER = "127.0.53.54"
@@ -130,6 +130,7 @@ def remembering(lab: Lab) -> Iterator[Unbound]:
         lab.root.address,
         lab.authority,
         f"signed.bind.test. DS {lab.internet.ds['signed.bind.test.']}",
+        (network.far(RESOLVER),),
     )
     file = resolver.directory / "unbound.conf"
     text = file.read_text().replace("log-queries: yes", "log-queries: no\n  cache-min-ttl: 86400")

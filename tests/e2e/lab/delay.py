@@ -1,6 +1,6 @@
 """A forwarder that makes a DNS server far away: every datagram and segment takes half a round trip each way.
 
-``python -m tests.e2e.lab.delay 50 127.0.54.10=127.0.53.10 …`` (milliseconds; port 53, UDP and TCP).
+``python -m tests.e2e.lab.delay 50 127.0.54.10=127.0.53.10 …`` (milliseconds; UDP and TCP, ports 53, 853 and 443).
 The kernel accepts a connection at once, so the first data of the client waits for the handshake's round trip.
 What clients send is told on standard output: when it left them (the clock of ``time.monotonic``), and where to.
 """
@@ -13,7 +13,8 @@ from typing import cast
 
 from tests.e2e.lab.process import Server, ask
 
-PORT = 53
+PORTS = (53, 853, 443)
+"""DNS, DNS by TLS, DNS by HTTPS."""
 
 
 class Delay(Server):
@@ -43,8 +44,9 @@ class Upstream(asyncio.DatagramProtocol):
 class Datagrams(asyncio.DatagramProtocol):
     """The UDP side towards the clients."""
 
-    def __init__(self, target: str, one_way_s: float) -> None:
+    def __init__(self, target: str, port: int, one_way_s: float) -> None:
         self.target = target
+        self.port = port
         self.one_way_s = one_way_s
         self.loop = asyncio.get_running_loop()
         self.clients: dict[tuple[str, int], asyncio.Task[asyncio.DatagramTransport]] = {}
@@ -64,7 +66,9 @@ class Datagrams(asyncio.DatagramProtocol):
         def answer(data: bytes) -> None:
             self.loop.call_later(self.one_way_s, self.transport.sendto, data, client)
 
-        return (await self.loop.create_datagram_endpoint(lambda: Upstream(answer), remote_addr=(self.target, PORT)))[0]
+        return (
+            await self.loop.create_datagram_endpoint(lambda: Upstream(answer), remote_addr=(self.target, self.port))
+        )[0]
 
     def forward(self, client: tuple[str, int], data: bytes) -> None:
         self.clients[client].add_done_callback(lambda task: task.result().sendto(data))
@@ -105,8 +109,8 @@ async def pump(
     await delivery
 
 
-async def serve(round_trip_s: float, near: str, target: str) -> None:
-    """Forward UDP and TCP from the address NEAR to TARGET until the process ends."""
+async def serve(round_trip_s: float, port: int, near: str, target: str) -> None:
+    """Forward UDP and TCP from a port of the address NEAR to TARGET until the process ends."""
     loop = asyncio.get_running_loop()
     one_way_s = round_trip_s / 2
 
@@ -114,7 +118,7 @@ async def serve(round_trip_s: float, near: str, target: str) -> None:
         established = loop.time() + round_trip_s
         tell(loop.time(), target, "connection")
         try:
-            far_reader, far_writer = await asyncio.open_connection(target, PORT)
+            far_reader, far_writer = await asyncio.open_connection(target, port)
         except ConnectionError:
             writer.close()
             return
@@ -123,14 +127,15 @@ async def serve(round_trip_s: float, near: str, target: str) -> None:
             pump(far_reader, writer, one_way_s, established),
         )
 
-    await loop.create_datagram_endpoint(lambda: Datagrams(target, one_way_s), local_addr=(near, PORT))
-    server = await asyncio.start_server(carry, near, PORT)
+    await loop.create_datagram_endpoint(lambda: Datagrams(target, port, one_way_s), local_addr=(near, port))
+    server = await asyncio.start_server(carry, near, port)
     await server.serve_forever()
 
 
 async def main(round_trip_ms: str, *pairs: str) -> None:
     """Run one forwarder for each NEAR=TARGET."""
-    await asyncio.gather(*(serve(int(round_trip_ms) / 1000, *pair.split("=")) for pair in pairs))
+    seconds = int(round_trip_ms) / 1000
+    await asyncio.gather(*(serve(seconds, port, *pair.split("=")) for pair in pairs for port in PORTS))
 
 
 if __name__ == "__main__":
