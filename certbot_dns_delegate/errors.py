@@ -34,9 +34,13 @@ from collections.abc import Sequence
 from certbot import errors
 from dns.name import Name
 
+from certbot_dns_delegate.places import PAGE, address, place_of
 from certbot_dns_delegate.text import printable
 
 log = logging.getLogger(__name__)
+
+MANUAL = ""
+"""Where the manual is published, with a slash at its end; empty until it is, and no error names an address."""
 
 
 class DelegateError(errors.PluginError):
@@ -46,13 +50,22 @@ class DelegateError(errors.PluginError):
     :param hint: what to do, ready to paste; empty if there is nothing to advise.
     """
 
+    anchor = ""
+    """The place on the manual's page :data:`~certbot_dns_delegate.places.PAGE` that explains errors of this kind."""
+
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem, hint)
         self.problem = problem
         self.hint = hint
 
+    @property
+    def page(self) -> str:
+        """The page of the manual that explains this error, and the place on it: ``troubleshooting#no-cname``."""
+        return "#".join(filter(None, [PAGE, place_of(self.problem) or self.anchor]))
+
     def __str__(self) -> str:
-        return f"{self.problem}\nhint: {self.hint}" if self.hint else self.problem
+        lines = [self.problem, self.hint and f"hint: {self.hint}", MANUAL and f"more: {address(MANUAL, self.page)}"]
+        return "\n".join(filter(None, lines))
 
 
 class SettingsError(DelegateError):
@@ -61,6 +74,8 @@ class SettingsError(DelegateError):
     The message lists every problem of the file with its line and section. Fix them all. Nothing was asked or written.
     """
 
+    anchor = "settings"
+
 
 class StateError(DelegateError):
     """The plugin's state directory cannot be written or read; raised before the first write to DNS.
@@ -68,12 +83,16 @@ class StateError(DelegateError):
     The directory is missing, full or read-only, or belongs to another user. The command in the hint shows which.
     """
 
+    anchor = "state"
+
 
 class NotPermitted(StateError):
     """This user may not use a file that belongs to root.
 
     Run the command with ``sudo``, as the hint shows. Certbot itself needs root for the same files.
     """
+
+    anchor = "not-permitted"
 
 
 class LookupFailed(DelegateError):
@@ -84,8 +103,15 @@ class LookupFailed(DelegateError):
     ``--<authenticator>-resolvers``.
     """
 
+    anchor = "no-answer"
+
     def __init__(
-        self, problem: str, hint: str = "", *, addresses: Sequence[str] = (), owner: Name | None = None
+        self,
+        problem: str,
+        hint: str = "",
+        *,
+        addresses: Sequence[str] = (),
+        owner: Name | None = None,
     ) -> None:
         """:param addresses: of the authoritative servers that gave no useful answer.
 
@@ -103,12 +129,16 @@ class PlanError(DelegateError):
     setting to change.
     """
 
+    anchor = "names-targets-and-zones"
+
 
 class NotDelegated(PlanError):
     """No CNAME leads from ``_acme-challenge.<name>`` into a delegate.
 
     Add the record in the hint to the zone of the certificate's name.
     """
+
+    anchor = "no-cname"
 
     def __init__(self, problem: str, hint: str = "", *, common: str = "", record: str = "") -> None:
         """:param common: what is said of several names with the same problem.
@@ -126,6 +156,8 @@ class NoSuchDomain(PlanError):
     Check the spelling; if the domain exists inside your network only, name a resolver that knows it.
     """
 
+    anchor = "no-such-domain"
+
 
 class ChainLoop(PlanError):
     """The CNAMEs form a circle.
@@ -133,12 +165,16 @@ class ChainLoop(PlanError):
     The message shows the whole chain. Correct the CNAME that leads back.
     """
 
+    anchor = "loop"
+
 
 class ChainTooLong(PlanError):
     """More CNAMEs than every CA's resolver follows.
 
     At most eight are followed. Let the first CNAME lead directly to a name near the end.
     """
+
+    anchor = "too-long"
 
 
 class ChainEndsOutside(PlanError):
@@ -148,12 +184,16 @@ class ChainEndsOutside(PlanError):
     a CNAME for the name itself.
     """
 
+    anchor = "ends-outside"
+
 
 class TargetNotAllowed(PlanError):
     """This name may not use this target: ``for`` or ``targets`` of the delegate, or the name of the account, forbid it.
 
     If the name is meant to use the target, change the setting. If not, its CNAME leads to another name's target.
     """
+
+    anchor = "not-allowed"
 
 
 class NotServing(PlanError):
@@ -162,12 +202,16 @@ class NotServing(PlanError):
     If the customer has left, remove the name from the certificate. If not, correct their address, or ``serving``.
     """
 
+    anchor = "not-serving"
+
 
 class WriteError(DelegateError):
     """A provider could not write or remove values.
 
     Raised directly for a failure that fits none of the kinds below.
     """
+
+    anchor = "denied"
 
 
 class Refused(WriteError):
@@ -178,12 +222,16 @@ class Refused(WriteError):
     its policy, the zone or a quota.
     """
 
+    anchor = "denied"
+
 
 class Unreachable(Refused):
     """No connection was made, or not one octet of the request was sent: nothing was written.
 
     The message has every address that was tried. Check that the service runs and that no firewall blocks this host.
     """
+
+    anchor = "unreachable"
 
 
 class NoEffect(WriteError):
@@ -193,12 +241,16 @@ class NoEffect(WriteError):
     what to check.
     """
 
+    anchor = "no-effect"
+
 
 class OutcomeUnknown(WriteError):
     """A request was sent, and no answer proves what became of it: the values may have been written.
 
     They are withdrawn at the end of the run, and checked again later until they are certainly gone. Follow the hint.
     """
+
+    anchor = "outcome-unknown"
 
 
 class Denied(OutcomeUnknown):
@@ -208,6 +260,8 @@ class Denied(OutcomeUnknown):
     ``OutcomeUnknown``.
     """
 
+    anchor = "denied"
+
 
 class NotServed(DelegateError):
     """Not all authoritative servers served the values in time.
@@ -215,6 +269,8 @@ class NotServed(DelegateError):
     The table shows the last answer and the SOA serial of each server. Fix the one that lags (NOTIFY, zone transfer), or
     give it more time with ``timeout``. The CA was not asked, so this does not count as a failed validation.
     """
+
+    anchor = "not-served"
 
 
 class SeveralProblems(DelegateError):

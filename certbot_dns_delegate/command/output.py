@@ -112,8 +112,8 @@ def flat(error: DelegateError) -> list[DelegateError]:
 
 
 def error_record(error: DelegateError) -> dict[str, str]:
-    """An error as JSON."""
-    return {"kind": type(error).__name__, "seen": error.problem, "do": error.hint}
+    """An error as JSON; ``page`` is where the manual explains it."""
+    return {"kind": type(error).__name__, "seen": error.problem, "do": error.hint, "page": error.page}
 
 
 def count(number: int, noun: str) -> str:

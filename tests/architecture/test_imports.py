@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "certbot_dns_delegate"
 
-GROUND = {"errors", "model", "schema", "text", "threads", "timing"}
+GROUND = {"errors", "model", "places", "schema", "text", "threads", "timing"}
 """What every room may import."""
 BELOW: dict[str, set[str]] = {
     "__main__": {"command"},

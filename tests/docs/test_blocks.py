@@ -107,7 +107,7 @@ def unknown(block: Block, here: Path) -> None:
 
 
 def elsewhere(block: Block, here: Path) -> None:
-    """Another test runs it (the recipes, the list of imports, the units' variables, what is printed), or it is a drawing."""
+    """Another test runs it (the recipes, the list of imports, the units' variables), or it is shown only."""
     assert block.text
 
 
@@ -302,6 +302,7 @@ KINDS: dict[str, Handler] = {
     "accounts": accounts,
     "foreign": foreign,
     "environment": elsewhere,
+    "messages": elsewhere,
     "output": elsewhere,
 }
 HANDLERS: dict[str, Handler] = {
