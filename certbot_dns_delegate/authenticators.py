@@ -212,8 +212,8 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         except Exception as error:  # noqa: BLE001  Certbot must get on to its own exit; the journal knows the rest
             from certbot_dns_delegate.text import printable
 
-            told = error if isinstance(error, errors.PluginError) else printable(str(error))
-            log.error("%s: the clean-up ended early: %s\nhint: %s", self.name, told, self._engine.sweep)
+            said = error if isinstance(error, errors.PluginError) else printable(str(error))
+            log.error("%s: the clean-up ended early: %s\nhint: %s", self.name, said, self._engine.sweep)
             return
         for left in leftovers:
             # What has lasted for a day will not go by itself, and is shown with --quiet too.

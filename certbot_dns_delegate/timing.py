@@ -85,7 +85,7 @@ PROFILES = {
     # Anything may stand behind it; acme.sh scripts behind acmeproxy.pl take tens of seconds.
     "httpreq": Profile(timeout=timedelta(seconds=300)),
     # The API purges the server's caches (measured, 4.7.3: served at once); secondaries follow by NOTIFY and transfer
-    # within seconds, and a primary that is not told looks for changed zones itself every 60 s (xfr-cycle-interval).
+    # within seconds, and a primary without NOTIFY looks for changed zones itself every 60 s (xfr-cycle-interval).
     "powerdns": Profile(timeout=timedelta(seconds=120)),
     # Global anycast: users report 60 to 80 s until all sites have it; the nearest site says nothing about the others.
     "desec": Profile(timeout=timedelta(seconds=180), settle=timedelta(seconds=60)),

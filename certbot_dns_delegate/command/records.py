@@ -50,7 +50,7 @@ class Line:
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Print the records; whether every name has one."""
-    _ = host.settings  # what is wrong with them is wrong for every name: told once, before the first line
+    _ = host.settings  # their errors concern every name: reported once, before the first line
     is_well = True
     form = "json" if arguments.json else arguments.format
     if form == "csv":

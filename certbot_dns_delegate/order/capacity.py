@@ -32,8 +32,8 @@ def within_capacity(
         try:
             key = provider_of(delegate).capacity_key(each.target.owner)
         except (Exception, SystemExit) as error:  # noqa: BLE001  what one name meets must not stop the others
-            told = f"how much room {show(each.target.owner)} has is not known"
-            problems.append((each.challenge, as_problem(error, told)))
+            doing = f"how much room {show(each.target.owner)} has is not known"
+            problems.append((each.challenge, as_problem(error, doing)))
         else:
             shared[delegate.title, key].append(each)
     for (title, _), group in shared.items():

@@ -2,7 +2,7 @@
 
 ``dns-account-01`` looks at a name that carries the account (draft-ietf-acme-dns-account-label), ``dns-persist-01`` at a
 record that stays (draft-ietf-acme-dns-persist). ``acme`` knows neither, so they are registered here, and only where the
-option asks for one: a class that everybody meets could make an authorization fail that others need.
+option asks for one: a class that every order meets could make an authorization fail that others need.
 """
 
 import base64

@@ -39,7 +39,7 @@ class Cleanup:
         """Withdraw the values in ``own``, and those of dead runs as far as that takes no longer.
 
         :param beside: where the requests for dead runs wait.
-        :returns: what is left, and is to be told.
+        :returns: what is left, and is to be reported.
         """
         begin, now = time.monotonic(), time.time()
         dead = self._dead(now)
@@ -51,8 +51,8 @@ class Cleanup:
             theirs.wait(GRACE_S)
             ended, old = mine.end(), theirs.end(is_dead=True)
             _given_up.update(_whose(each.entry) for each in old if each.error is not None)
-            told = [each for each in old if _is_to_be_told(each)]
-            for each in told:
+            reported = [each for each in old if _is_to_be_told(each)]
+            for each in reported:
                 each.journal.note([each.number], told=True)
         finally:
             for journal in (*own, *dead):
@@ -62,8 +62,8 @@ class Cleanup:
                 when = datetime.fromtimestamp(each.until, UTC).strftime("%H:%M")
                 log.info("it is not certain that nothing stays at %s; a run after %s UTC looks", each.entry.owner, when)
         is_over = [each for each in old if each.error is None and each.until is None]
-        self._note([*ended, *is_over, *told], begin)
-        return leftovers([*ended, *told])
+        self._note([*ended, *is_over, *reported], begin)
+        return leftovers([*ended, *reported])
 
     def _dead(self, now: float) -> list[Journal]:
         """The journals of dead runs of which something is due."""

@@ -24,7 +24,7 @@ class Tell:
     progress: Callable[[float, float, Sequence[Watcher]], None] = lambda *_: None
     """Is given the seconds that a watch may take, those that it has taken, and who still blocks."""
     terminal: Terminal | None = None
-    """Where somebody can be asked, and add a record while we wait."""
+    """Where a person can be asked, and add a record while we wait."""
     resolvers_option: str = OPTION
     """What names other resolvers, for hints."""
     say: Callable[[str], None] = log.info

@@ -42,7 +42,7 @@ OUTSTANDING_S = 20.0
 WITHDRAWING = "what was sent is withdrawn when it is answered; Ctrl-C once more leaves that to the next run, or to: "
 """Told to whoever has ended a run while a service was writing; the command stands behind it."""
 WORK_DIR = Path("/var/lib/letsencrypt")
-"""Certbot's, and the command's, unless told otherwise."""
+"""Certbot's, and the command's, by default."""
 
 
 class Engine:
@@ -158,7 +158,7 @@ class Engine:
         self._writers.end()
 
     def note_refusals(self, failures: Sequence[tuple[str, Any]]) -> None:
-        """Note the CA's own words for the history; of a validation that went well a plugin is not told.
+        """Note the CA's own words for the history; Certbot does not report a validation that went well.
 
         :param failures: each identifier and the ACME error (``typ``, ``detail``) of its challenge.
         """
@@ -205,8 +205,8 @@ class Engine:
 
     def _note_plan(self, plan: Plan, begin: float) -> None:
         for zone in dict.fromkeys(planned.target.zone for planned in plan.planned):
-            for told in (*zone.notes, *zone.doubts):
-                self.tell.warn(str(told))
+            for said in (*zone.notes, *zone.doubts):
+                self.tell.warn(str(said))
         for alias in dict.fromkeys(
             alias for planned in plan.planned for alias in planned.chain.aliases if alias.remark
         ):

@@ -33,7 +33,7 @@ from certbot_dns_delegate.timing import AS_CERTBOT, PATIENCE, RECENT, STALE_AT_M
 log = logging.getLogger(__name__)
 
 LONG_S = 5.0
-"""Seconds of waiting for what cannot be seen from which on they are told."""
+"""Seconds of waiting for what cannot be seen; a longer wait is announced."""
 
 SHORTER = f"give its TXT records a TTL of {LONG_S:.0f} s or less, or use a zone without such a wildcard for challenges"
 """What spares an order the wait for a wildcard's TTL."""
@@ -159,7 +159,7 @@ class Proof:
                 self._tell.warn(sentence)
 
     def _wait_out(self, plan: Plan, before: Older, settle_s: float) -> float:
-        """Wait for what cannot be seen, and say so where somebody might wonder; the seconds waited."""
+        """Wait for what cannot be seen, and say so where it is long; the seconds waited."""
         rest_s = max(settle_s, before.left_s)
         if rest_s <= 0:
             return 0.0

@@ -127,7 +127,7 @@ class Publishing:
 
     def _entry(self, publication: Publication, owner: Name, there: frozenset[str], standing: Written) -> Entry:
         zone, name, values = show(publication.zone.apex), show(owner), sorted(publication.values[owner])
-        # A value that stands there and is in nobody's journal was put there by somebody else, and stays.
+        # A value that is there and in no journal of ours belongs to others, and stays.
         before = tuple(value for value in values if value in there and (zone, name, value) not in standing)
         settings = self._settings
         is_signed = self._provider(publication).limits.proves

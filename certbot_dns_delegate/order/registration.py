@@ -24,7 +24,7 @@ from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.text import record, show
 
 LOOK_S = 5.0
-"""Seconds between two looks at servers that are not ours, while somebody edits a zone by hand."""
+"""Seconds between two looks at servers that are not ours, while a person edits a zone by hand."""
 PATIENCE_S = 3.0
 """Seconds for one look."""
 
@@ -75,7 +75,7 @@ def make_accounts(
 def _registrars(settings: Settings, provider_of: ProviderOf, plan: Plan) -> dict[str, IRegistrar]:
     """The names that lack a CNAME alone, each with the provider that makes an account for it.
 
-    Empty when anything else stands against the order: mending that comes first.
+    Empty when anything else prevents the order: that is to be fixed first.
     """
     found: dict[str, IRegistrar] = {}
     for challenge, error in plan.problems:
@@ -92,7 +92,7 @@ def _registrars(settings: Settings, provider_of: ProviderOf, plan: Plan) -> dict
 def _announced(plan: Plan, found: Mapping[str, IRegistrar]) -> Plan:
     """The plan with errors that tell each name's record, or why it can have no account."""
 
-    def told(owner: Name, name: str, registrar: IRegistrar) -> NotDelegated:
+    def lacking(owner: Name, name: str, registrar: IRegistrar) -> NotDelegated:
         try:
             target = registrar.register(name)
         except DelegateError as error:
@@ -104,7 +104,7 @@ def _announced(plan: Plan, found: Mapping[str, IRegistrar]) -> Plan:
         return NotDelegated(problem, f"add  {line}", common=common, record=line)
 
     owners = {challenge.identifier: challenge.owner for challenge, _ in plan.problems}  # a wildcard's is the same
-    by_name = {name: told(owner, name, found[name]) for name, owner in owners.items()}
+    by_name = {name: lacking(owner, name, found[name]) for name, owner in owners.items()}
     return replace(plan, problems=tuple((challenge, by_name[challenge.identifier]) for challenge, _ in plan.problems))
 
 

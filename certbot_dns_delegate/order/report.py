@@ -167,10 +167,10 @@ def hint_for_failures(
             lines.append(f"{printable(identifier)}: it was left out, for the reason given above")
             continue
         # Without the name itself: one that has "dnssec" in it says nothing about DNSSEC.
-        told = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower().replace(identifier.lower(), "")
-        key = next((key for key in TABLE if key in told), "")
+        said = f"{getattr(error, 'typ', '')} {getattr(error, 'detail', '')}".lower().replace(identifier.lower(), "")
+        key = next((key for key in TABLE if key in said), "")
         lines.append(f"{printable(identifier)}: {TABLE.get(key) or 'run: ' + command('check', identifier)}")
-        if identifier in withdrawn and (key in OLD or "value not found" in told):
+        if identifier in withdrawn and (key in OLD or "value not found" in said):
             target, before_s = withdrawn[identifier]
             lines.append(
                 f"{printable(identifier)}: {before_s:.0f} s before the CA could look, an earlier order's values were"

@@ -53,18 +53,18 @@ def watch(
     :param timeout_s: seconds, for all zones or by apex.
     :param progress: called about once a second with the seconds waited and the watchers that still block.
     """
-    begin = told = time.monotonic()
+    begin = shown = time.monotonic()
     schedule = Schedule(watchers, timeout_s, begin)
     # Not concurrent.futures.wait: a signal's exception in it can leave locks taken (see certbot_dns_delegate.threads).
     ended: SimpleQueue[tuple[Watcher, Future[None]]] = SimpleQueue()
     while not schedule.is_over(now := time.monotonic()):
         for watcher in schedule.due(now):
             pool.submit(watcher.look).add_done_callback(partial(_hand_over, ended, watcher))
-        if now - told >= 1:
-            told = now
+        if now - shown >= 1:
+            shown = now
             progress(now - begin, [watcher for watcher in watchers if watcher.blocks])
         try:
-            watcher, future = ended.get(timeout=max(0.0, min(told + 1, schedule.wake) - now))
+            watcher, future = ended.get(timeout=max(0.0, min(shown + 1, schedule.wake) - now))
         except Empty:
             continue
         future.result()

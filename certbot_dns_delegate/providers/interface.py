@@ -69,8 +69,8 @@ class Context:
     suffix: Name | None = None
     """What the delegate is for, at and below; None for a flat file whose service says itself what it serves."""
     trail: Trail = FORGETFUL
-    """For a provider that tries several servers in turn: told before each request, so that a run that dies is known to
-    have written there, and :meth:`Provider.withdraw_at` can take it away."""
+    """For a provider that tries several servers in turn: called before each request, so that a run that dies is known
+    to have written there, and :meth:`Provider.withdraw_at` can take it away."""
 
 
 class IProvider(Interface):

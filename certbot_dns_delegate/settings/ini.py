@@ -57,7 +57,7 @@ def read(text: str) -> tuple[list[Section], list[Fault]]:
         try:
             if line.startswith("["):
                 last = None
-                section = Section("", number)  # what stands under a title that cannot be read is not told apart
+                section = Section("", number)  # keys under a title that cannot be read are not looked at
                 section.title = _title(line)
                 sections.append(section)
                 continue

@@ -24,8 +24,8 @@ SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC | os
 def open_trusted(path: Path, warn: Callable[[str], None], *, is_secret: bool = True) -> Iterator[int]:
     """The descriptor of ``path``, for reading.
 
-    :param warn: told when others may read a file that holds secrets.
-    :raises SettingsError: when it cannot be read, is no regular file, belongs to somebody else than this user or root,
+    :param warn: called when others may read a file that holds secrets.
+    :raises SettingsError: when it cannot be read, is no regular file, belongs to another than this user or root,
         or may be written by its group or others.
     """
     shown = printable(str(path))
@@ -92,7 +92,7 @@ def _of_windows(content: bytes) -> str | None:
 def check_trusted(path: Path, status: os.stat_result) -> None:
     """Whether nobody but this user, root and whom the operator trusts could have decided what is in the file.
 
-    :raises SettingsError: when somebody else could.
+    :raises SettingsError: when another user could.
     """
     shown = printable(str(path))
     if not stat.S_ISREG(status.st_mode):
@@ -107,7 +107,7 @@ def check_program(path: Path, *, is_sourced: bool = False) -> None:
     """Whether nobody but this user and root decides what runs when ``path`` is run.
 
     :param is_sourced: a shell reads it, so it need not be executable.
-    :raises SettingsError: when it cannot be run, or somebody else could change it or put another in its place.
+    :raises SettingsError: when it cannot be run, or another user could change it or put another in its place.
     """
     shown = printable(str(path))
     try:
@@ -142,7 +142,7 @@ class Directory:
         :param own: how many directories at the end are ours alone.
         :param create: make those that are missing, for this user alone.
         :raises OSError: when one cannot be opened or made.
-        :raises StateError: when somebody else could put files there.
+        :raises StateError: when another user could put files there.
         """
         descriptor = os.open("/", SEARCH)
         here, links = Path("/"), 0
@@ -243,7 +243,7 @@ def make_private(directory: Path) -> None:
 
 
 def create_private(path: Path) -> None:
-    """See that ``path`` is a file that only this user may read, before somebody else's code opens it by name.
+    """See that ``path`` is a file that only this user may read, before foreign code opens it by name.
 
     :raises OSError: when it cannot be made, or is a symbolic link.
     """

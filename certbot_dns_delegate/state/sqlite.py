@@ -18,7 +18,7 @@ def claim(path: Path, *, create: bool = True) -> None:
 
     :param create: make an empty one where there is none.
     :raises OSError: when it cannot be opened or made, or is a symbolic link.
-    :raises StateError: when somebody else could have written it, or could put another in its place.
+    :raises StateError: when another user could have written it, or could put another in its place.
     """
     with Directory.open(path.parent, create=create) as directory:
         descriptor = directory.open_file(path.name, os.O_RDWR | os.O_CREAT if create else os.O_RDONLY)

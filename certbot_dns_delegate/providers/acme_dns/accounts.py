@@ -160,7 +160,7 @@ def account_of(name: str, record: object) -> Account:
 class AccountFile:
     """One file of accounts.
 
-    :param warn: told what an operator should see to.
+    :param warn: gets what an operator should look at.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
@@ -206,7 +206,7 @@ class AccountFile:
         """Nobody else adds an account meanwhile.
 
         :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
-        :raises StateError: when the file's directory cannot be written, or somebody else does not finish.
+        :raises StateError: when the file's directory cannot be written, or another process holds it for too long.
         """
         lock = FileLock(beside(self.path, ".lock"))
         if not lock.acquire(wait, PATIENCE):

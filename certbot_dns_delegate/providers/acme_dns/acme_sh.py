@@ -14,7 +14,7 @@ from contextlib import suppress
 from certbot_dns_delegate.text import printable
 
 DEFAULT_SERVER = "https://auth.acme-dns.io"
-"""Where acme.sh sends a key when it was told no server."""
+"""Where acme.sh sends a key when no server is set."""
 LISTED = ("USERNAME", "PASSWORD", "SUBDOMAIN")
 """What has one place for each of ``ACMEDNS_DOMAINS``."""
 

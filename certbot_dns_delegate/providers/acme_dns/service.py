@@ -139,7 +139,7 @@ class Service:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What is wrong with the file is told with its name."""
+        """An error of the file names it."""
         try:
             yield
         except ValueError as error:
@@ -175,8 +175,8 @@ class Service:
     def _may_write(self, account: Account, target: Name) -> bool:
         """Whether a target that begins with an account's label, and is not what its file says, may be the account's.
 
-        The CNAME that leads there is somebody else's text, who may own the rest of the name too. So the rest has to be
-        known: the delegate's, another account's, or the server's host.
+        The CNAME that leads there is the text of another party, who may own the rest of the name too. So the rest has
+        to be known: the delegate's, another account's, or the server's host.
         """
         if self._context.suffix is not None:
             return target.is_subdomain(self._context.suffix)

@@ -1,4 +1,4 @@
-"""Which Certbot DNS plugins can be told where to write: what their classes show, and what is known of some."""
+"""Which Certbot DNS plugins accept the name to write at: what their classes show, and what is known of some."""
 # ruff: noqa: SLF001  the underscore methods are what is looked at
 
 import dis
@@ -58,7 +58,7 @@ is a zone below one, they write into the parent zone, or do not find theirs."""
 
 
 def unfit(plugin: Any) -> str:
-    """Why a plugin's class cannot be told where to write; empty where it can.
+    """Why a plugin's class does not accept the name to write at; empty where it can.
 
     Certbot's base class calls ``_perform(domain, name, value)`` of its subclass. Where a plugin replaces the caller,
     ``perform``, its ``_perform`` may be a stub that does nothing and reports success; where ``_perform`` does not read

@@ -41,7 +41,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> type[Plugin]:
-    """The class of the installed plugin called ``name``, one that can be told where to write.
+    """The class of the installed plugin called ``name``, one that accepts the name to write at.
 
     :raises SettingsError: when it is not installed, cannot be imported, or would not write at a given name.
     """

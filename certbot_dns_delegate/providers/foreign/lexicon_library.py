@@ -1,4 +1,4 @@
-"""dns-lexicon itself: whether it is there, which services it knows, and what they want to be told."""
+"""dns-lexicon itself: whether it is there, which services it knows, and what they need to know."""
 
 import argparse
 from typing import Any
@@ -13,7 +13,7 @@ GUESSES = frozenset({"auto"})
 """Not services: it asks a recursive resolver for the zone's servers and guesses from their names."""
 SERVICES = "lexicon --help  lists the services"
 PLACEHOLDER = "[::]"
-"""What lexicon is told at first instead of the zone: of an address tldextract says that it has no public suffix
+"""What lexicon gets at first in place of the zone: of an address tldextract says that it has no public suffix
 without looking into its list, which it would download, and keep below the home directory."""
 
 

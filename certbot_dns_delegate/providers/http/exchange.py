@@ -38,7 +38,7 @@ class Channel:
 
 @dataclass
 class Exchange:
-    """One request that can be sent several times, and what its last sending told."""
+    """One request that can be sent several times, and what its last sending showed."""
 
     channel: Channel
     request: requests.Request = field(repr=False)

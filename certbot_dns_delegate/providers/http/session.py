@@ -34,7 +34,7 @@ def open_session(base: str, proxy: Proxy | None, options: Options, warn: Callabl
     :raises SettingsError: when a file that they name cannot be used.
     """
     session = requests.Session()
-    # No .netrc: it would replace our credentials by somebody else's. Proxies and CAs of the environment are
+    # No .netrc: it would replace our credentials by others. Proxies and CAs of the environment are
     # taken up below.
     session.trust_env = False
     session.headers.clear()

@@ -72,7 +72,7 @@ def _ask(
     """The answer to each question, all asked at once; None for one that is no usable answer."""
     queries = [query_for(*question, key) for question in questions]
     for number, query in enumerate(queries):
-        query.id = (queries[0].id + number) % (1 << 16)  # answers are told apart by their id
+        query.id = (queries[0].id + number) % (1 << 16)  # the id says which question an answer belongs to
     with answered(connection):
         wires = connection.exchange_all(queries)
     return [read_answer(wires[query.id], query) for query in queries]

@@ -35,7 +35,7 @@ NO_KEY = "no TSIG key: set tsig_name and tsig_secret, or tsig_key_file (or unsig
 
 
 class RFC2136(Provider):
-    """Dynamic update with TSIG, over TCP unless told otherwise: PowerDNS drops larger UDP updates in silence."""
+    """Dynamic update with TSIG, over TCP by default: PowerDNS drops larger UDP updates in silence."""
 
     name = "rfc2136"
     limits = Limits()
@@ -86,7 +86,7 @@ class RFC2136(Provider):
         ours = super().translate(entries)
         ours.setdefault("tsig_algorithm", ("dns_rfc2136_algorithm", "hmac-md5"))
         if port := entries.get("dns_rfc2136_port"):
-            # Who gave a port that is none is told of the port.
+            # The error for a bad port names the key of the port.
             key = "dns_rfc2136_server" if port.isdigit() else "dns_rfc2136_port"
             hosts = [f"[{host}]" if ":" in host else host for host in split(entries.get("dns_rfc2136_server", ""))]
             ours["server"] = (key, ", ".join(f"{host}@{port}" for host in hosts))
