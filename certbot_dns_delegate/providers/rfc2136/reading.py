@@ -225,7 +225,7 @@ class Reader:
         connection: Connection, queries: Sequence[dns.message.Message]
     ) -> dict[Name, tuple[dns.message.Message, bytes]]:
         """Each query and its answer, by the name it asks for."""
-        # Only the id says which question an answer is to, so no two queries may have the same; of 300 random ones two do.
+        # Only the id says which question an answer is to, so no two may have the same; of 300 random ones two do.
         for query, identifier in zip(queries, random.SystemRandom().sample(range(1 << 16), len(queries)), strict=True):
             query.id = identifier
         wires = connection.exchange_all(queries) if queries else {}
