@@ -1,14 +1,17 @@
 """GSS-TSIG with a real KDC and a real BIND: the agreement, what it allows, and each way in which it fails."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import dns.rcode
+import dns.rdata
 import dns.update
 import pytest
 from dns.name import from_text
+from dns.rdataclass import ANY
+from dns.rdatatype import TKEY, TSIG, A
 
 from certbot_dns_delegate.errors import Refused, SettingsError, Unreachable
 from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
@@ -22,6 +25,7 @@ from tests.contract.real import BIND, ZONE, in_the_lab, served, zone_text
 from tests.e2e.lab import kerberos
 from tests.e2e.lab.kerberos import Kdc
 from tests.e2e.lab.named import Named, Zone
+from tests.servers.floods import record
 from tests.servers.samba import Samba
 
 HOST = "ns1.lab.test"
@@ -161,6 +165,19 @@ def test_a_refusal_with_our_own_signature_is_no_proof(web1: Path, samba_keytab: 
     with Samba(samba_keytab, refuses=True) as samba:
         reply = sent(options(gss_keytab=web1), "web1", SAMBA, Server("127.0.0.1", samba.port))
     assert (reply.rcode, reply.signature) == (dns.rcode.REFUSED, Signature.ECHOED)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [[record(4000, 4000, b"x")], [record(ANY, A, b"\x7f\0\0\1")], [record(ANY, TKEY, b"")] * 9],
+    ids=["another type", "another class", "many"],
+)
+def test_an_answer_with_other_records_is_not_read(web1: Path, samba_keytab: Path, beside: Sequence[bytes]) -> None:
+    """dnspython would keep what it meets of classes and types, and read later records by it, before it verifies."""
+    before = set(dns.rdata._rdata_classes)
+    with Samba(samba_keytab, beside=beside) as samba, pytest.raises(Refused, match="is no answer to TKEY"):
+        sent(options(gss_keytab=web1), "web1", SAMBA, Server("127.0.0.1", samba.port))
+    assert {rdtype for _, rdtype in set(dns.rdata._rdata_classes) - before} <= {TKEY, TSIG}
 
 
 # The provider

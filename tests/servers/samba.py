@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import dns.rdtypes.ANY.TKEY
 import dns.rrset
 import dns.tsig
 import dns.update
+
+from tests.servers.floods import PLACE, bare
 
 KEY_NAME_IS_POINTER = 0xC0
 
@@ -39,14 +42,24 @@ class Signer:
 class Samba:
     """Takes one connection after the other over TCP; a context manager. It has no zone: what it takes it forgets."""
 
-    def __init__(self, keytab: Path, *, leaves_length_out: bool = False, refuses: bool = False) -> None:
+    def __init__(
+        self,
+        keytab: Path,
+        *,
+        leaves_length_out: bool = False,
+        refuses: bool = False,
+        beside: Sequence[bytes] = (),
+    ) -> None:
         """:param leaves_length_out: as Samba 4.17 in what its signatures cover (RFC 8945 section 4.3.1).
 
         :param refuses: every update, with the request's own TSIG record sent back, as both releases.
+
+        :param beside: octets of records that stand before the answer to TKEY, where its signature does not cover them.
         """
         self._keytab = keytab
         self._leaves_length_out = leaves_length_out
         self._refuses = refuses
+        self._beside = beside
         self._keys: dict[dns.name.Name, Any] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -99,4 +112,7 @@ class Samba:
         rdata = dns.rdtypes.ANY.TKEY.TKEY(dns.rdataclass.ANY, dns.rdatatype.TKEY, *fields)  # type: ignore[no-untyped-call]
         reply.answer.append(dns.rrset.from_rdata(name, 0, rdata))
         reply.use_tsig(key)
-        return bytes(reply.to_wire())
+        wire = bytes(reply.to_wire())
+        end = len(bare(wire))
+        count = struct.pack("!H", len(reply.answer) + len(self._beside))
+        return wire[: PLACE["answer"]] + count + wire[PLACE["answer"] + 2 : end] + b"".join(self._beside) + wire[end:]

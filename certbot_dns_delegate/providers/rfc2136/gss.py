@@ -19,8 +19,10 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TKEY
 import dns.rrset
 import dns.tsig
+from dns.rdatatype import OPT
 
 from certbot_dns_delegate.errors import Refused, SettingsError
+from certbot_dns_delegate.lookup.octets import Echo, Unreadable, echo, question_end, walk
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.schema import PATH, TEXT, Key
@@ -35,6 +37,10 @@ KEYS = (
 )
 MOST_ROUNDS = 4
 """TKEY questions for one context; Kerberos needs one, SPNEGO two (RFC 3645 section 3.1.3)."""
+RECORDS = {(dns.rdataclass.ANY, dns.rdatatype.TKEY), (dns.rdataclass.ANY, dns.rdatatype.TSIG)}
+"""What an answer to TKEY has, beside OPT (RFC 2930 section 4.3)."""
+MOST_RECORDS = 4
+"""Records of one answer: TKEY, which a server may repeat from the question, TSIG and OPT."""
 LIFETIME_S = 3600
 """Seconds that the key is asked for; a connection lives for some of them."""
 INSTALL = (
@@ -142,9 +148,12 @@ def _exchange(connection: Connection, key: dns.tsig.Key, token: bytes, shown: st
     query.additional.append(dns.rrset.from_rdata(key.name, 0, rdata))
     wire = connection.exchange(query)
     try:
+        _check(wire, query.to_wire())
         # The adapter gives the answer's token to the agreement before it verifies the answer's signature by it.
         reply = dns.message.from_wire(wire, keyring=dns.tsig.GSSTSigAdapter({key.name: key}), ignore_trailing=True)  # type: ignore[no-untyped-call]
         answer = reply.get_rrset(reply.answer, key.name, dns.rdataclass.ANY, dns.rdatatype.TKEY)
+    except Unreadable:
+        raise Refused(f"what {shown} sent is no answer to TKEY", "server must name the DNS server itself") from None
     except dns.exception.DNSException as error:
         kind = type(error).__name__
         raise Refused(f"the answer of {shown} to TKEY cannot be verified ({kind})", "compare the clocks") from None
@@ -155,6 +164,18 @@ def _exchange(connection: Connection, key: dns.tsig.Key, token: bytes, shown: st
             " account of the server; compare gss_host with the host in that principal"
         )
         raise Refused(f"{shown} did not agree on a key by TKEY: it said {said}", hint)
+
+
+def _check(wire: bytes, sent: bytes) -> None:
+    """Read the octets of an answer before dnspython does, which keeps what it meets of classes and types.
+
+    :raises Unreadable: unless it answers what was sent, with records that an agreement consists of.
+    """
+    if echo(wire, sent, question_end(sent)) is Echo.NONE:
+        raise Unreadable
+    for count, record in enumerate(walk(wire), 1):
+        if count > MOST_RECORDS or (record.rdtype != OPT and (record.rdclass, record.rdtype) not in RECORDS):
+            raise Unreadable
 
 
 def _context(gssapi: Any, options: Options, host: str) -> Any:
