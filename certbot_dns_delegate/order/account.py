@@ -22,7 +22,7 @@ URI = frozenset(string.printable.strip()) - frozenset('";\\')
 MOST_OCTETS = 64 * 1024
 """Of one of Certbot's account files, or of a CA's directory; real ones have some 1,000."""
 DIRECTORY_S = 10
-"""Seconds without an octet of the directory."""
+"""Seconds for the whole directory, and for reaching its server."""
 
 
 class AccountUnknown(StateError):
@@ -120,17 +120,25 @@ def meta_of(server: str, *, verify: bool = True) -> Mapping[str, Any]:
     :raises LookupFailed: when the directory cannot be read.
     """
     import requests
+    from urllib3.exceptions import HTTPError
+
+    from certbot_dns_delegate.providers.http.wire import Adapter, UnusableBody, read_body, watched
 
     shown = printable(server, 200)
     try:
-        with requests.Session() as session:
+        with requests.Session() as session, watched(DIRECTORY_S) as watch:
+            session.mount("https://", Adapter())
+            session.mount("http://", Adapter())
             session.trust_env = True  # a proxy; .netrc is not read where auth is set
             session.auth = _no_credentials
             with session.get(server, timeout=DIRECTORY_S, verify=verify, stream=True, allow_redirects=False) as answer:
-                body = answer.raw.read(MOST_OCTETS + 1, decode_content=True)
+                body = read_body(answer.raw, answer.headers, MOST_OCTETS)
+        if watch.is_expired:
+            raise TimeoutError
         meta = json.loads(body).get("meta", {})
-    except (requests.RequestException, OSError, ValueError, AttributeError) as error:
-        raise LookupFailed(f"the CA's directory {shown} cannot be read: {printable(type(error).__name__)}") from None
+    except (requests.RequestException, HTTPError, UnusableBody, OSError, ValueError, AttributeError) as error:
+        within = f" within {DIRECTORY_S} s" if watch.is_expired else f": {printable(type(error).__name__)}"
+        raise LookupFailed(f"the CA's directory {shown} cannot be read{within}") from None
     return meta if isinstance(meta, dict) else {}
 
 

@@ -39,8 +39,9 @@ SHARED = {
     "command.issued": {"providers.http"},
     "command.issuers": {"providers.http"},
     "command.transparency": {"providers.http"},
+    "order.account": {"providers.http.wire"},
 }
-"""What verbs use of the providers: the account files that one of them shows, and the client for HTTP."""
+"""What others use of the providers: the account files that a verb shows, and the client for HTTP."""
 EDGE = {"authenticators"}
 """What Certbot imports at every start: nothing of ours unless it is used."""
 
