@@ -160,13 +160,20 @@ def split_url(text: str, schemes: Collection[str] = ("http", "https")) -> SplitR
         parts = urlsplit(text)
         parts.port  # noqa: B018  reading it is what validates it
     except ValueError:
-        hint = ESCAPES if "@" in text else "; the port is a number up to 65535"
-        if "@" not in text and "[" not in text and text.count(":") > 2:
-            hint = "; an IPv6 address is written in brackets, as in https://[2001:db8::1]:8081"
-        raise ValueError(f"{FORM}{hint}") from None
+        raise ValueError(f"{FORM}{_what_helps(text)}") from None
     if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment or "@" in parts.path:
         raise ValueError(f"{FORM}{ESCAPES if '@' in text else ''}")
     return parts
+
+
+def _what_helps(text: str) -> str:
+    """The likely reason why ``text`` has no host and port."""
+    # A password may have any character, so what follows the last @ is the host.
+    host = re.split("[/?#]", text.partition("://")[2].rpartition("@")[2])[0]
+    escapes = ESCAPES if "@" in text else ""
+    if host.count(":") > 1:
+        return f"; an IPv6 address is written in brackets, as in https://[2001:db8::1]:8081{escapes}"
+    return escapes or "; the port is a number up to 65535"
 
 
 def _url(text: str) -> str:

@@ -173,6 +173,11 @@ def test_an_address_that_cannot_be_read_shows_nothing_of_its_password(password: 
     ("text", "sentence"),
     [
         ("http://::1:9081", "an IPv6 address is written in brackets"),
+        ("https://admin:secret@2001:db8::1/x", "an IPv6 address is written in brackets"),
+        ("https://2001:db8::1/a?b:c", "an IPv6 address is written in brackets"),
+        ("https://[2001:db8::1/", "an IPv6 address is written in brackets"),
+        ("https://admin:s:e:c@dns.internal:http", r"^[^;]*; in a user name or password write / as %2F"),
+        ("https://dns.internal:http/a:b:c", "the port is a number"),
         ("https://dns.internal:http", "the port is a number"),
         ("https://a@b@c/@d", "write / as %2F"),
     ],
