@@ -1,13 +1,20 @@
 """dns-account-01, auto and dns-persist-01: the real Certbot, a real CA that offers them, a lagging secondary."""
 
+import http.client
 import json
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from certbot_dns_delegate.order.challenges import label_of
-from tests.e2e.lab import Lab
-from tests.e2e.runs import Certbot
+from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST, label_of
+from tests.e2e.lab import Lab, network, program
+from tests.e2e.lab.pebble import PORT
+from tests.e2e.runs import Certbot, until
+from tests.servers.http import Reply, Request, Server
 
 OPTION = "--dns-delegate-challenge"
 ISSUER = "pebble.letsencrypt.org"
@@ -33,6 +40,12 @@ def delegated(lab: Lab, certbot: Certbot, name: str, target: str) -> str:
     owner = f"{label_of(account(certbot))}._acme-challenge.{name}.customer.test."
     lab.set_customer({owner: f"CNAME {target}"})
     return owner
+
+
+def persist(certbot: Certbot, name: str, *more: str, code: int = 0) -> str:
+    """Order by the standing record; no credentials are given."""
+    names = [word for each in (name, *more) for word in ("-d", f"{each}.customer.test")]
+    return certbot.run("certonly", "--authenticator=dns-delegate", OPTION, "dns-persist-01", *names, code=code)
 
 
 def test_a_name_of_the_accounts_own(lab: Lab, certbot: Certbot) -> None:
@@ -93,16 +106,127 @@ def test_two_accounts_have_each_a_label_at_one_name(lab: Lab, certbot: Certbot) 
         each.issue(lab.credentials("single.bind.test"), "none", options=(OPTION, "dns-account-01"))
 
 
+def test_two_accounts_have_each_a_standing_record_at_one_name(lab: Lab, certbot: Certbot) -> None:
+    """In one RRset; each finds its own."""
+    other = Certbot(lab, "other-account")
+    owner = "_validation-persist.none.customer.test."
+    texts = [f'TXT "{ISSUER}; accounturi={account(each)}"' for each in (certbot, other)]
+    lab.set_customer({owner: f"\n{owner} ".join(texts)})
+    persist(certbot, "none")
+    persist(other, "none")
+
+
+def test_auto_follows_a_lagging_secondary_and_renews(lab: Lab, certbot: Certbot) -> None:
+    """Name and wildcard by the account's label, another name by dns-01; one UPDATE out and one back each time."""
+    delegated(lab, certbot, "none", "acct.acme.bind.test.")
+    before = lab.serial("acme.bind.test.")
+    certbot.issue(lab.credentials("acme.bind.test"), "none", "*.none", "bind", options=(OPTION, "auto"))
+    assert lab.serial("acme.bind.test.") - before == 2
+    certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    assert lab.serial("acme.bind.test.") - before == 4
+    assert certbot.versions("none.customer.test") == 2
+    assert certbot.journals() == []
+
+
+def test_a_standing_record_at_a_lagging_secondary(lab: Lab, certbot: Certbot) -> None:
+    """Behind a CNAME, in a zone of three servers of which one follows later; issued and renewed when all have it."""
+    owner, text = "standing.acme.bind.test.", f"{ISSUER}; accounturi={account(certbot)}; policy=wildcard"
+    lab.set_customer({"_validation-persist.none.customer.test.": f"CNAME {owner}"})
+    lab.update("acme.bind.test.", add=[(owner, 60, text)])
+    try:
+        for server in (network.LAGGING, network.NSD):
+            until(lambda server=server: lab.values(owner, server) == [text], f"the record at {server}")
+        serial = lab.serial("acme.bind.test.")
+        persist(certbot, "none", "*.none")
+        certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
+        assert certbot.versions("none.customer.test") == 2
+        assert lab.serial("acme.bind.test.") == serial
+    finally:
+        lab.update("acme.bind.test.", delete=[(owner, text)])
+
+
+def without_new_challenges(lab: Lab, request: Request) -> Reply:
+    """What the CA answers, but for the challenges that an older one has not."""
+    context = ssl.create_default_context(cafile=str(lab.ca.trust))
+    connection = http.client.HTTPSConnection(lab.ca.address, PORT, context=context, timeout=30)
+    connection.request(request.method, request.path, request.body or None, dict(request.headers.items()))
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if b'"challenges"' in body:
+        content = json.loads(body)
+        content["challenges"] = [each for each in content["challenges"] if each["type"] not in {ACCOUNT, PERSIST}]
+        body = json.dumps(content).encode()
+    kept = ("Content-Type", "Location", "Link", "Replay-Nonce", "Retry-After")
+    return Reply(answer.status, body, {name: value for name in kept if (value := answer.getheader(name))})
+
+
+@pytest.fixture
+def older_ca(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The CA through a relay that leaves the new challenges out of its authorizations."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*lab.authority.issue("older.test", "127.0.0.1"))
+    with Server(lambda request: without_new_challenges(lab, request), context) as relay:
+        monkeypatch.setattr(lab.ca, "directory_url", f"{relay.url}/dir")
+        yield
+
+
+@pytest.mark.usefixtures("older_ca")
+def test_auto_falls_back_where_the_ca_has_no_other(lab: Lab, certbot: Certbot) -> None:
+    """Although the account's label has a CNAME."""
+    delegated(lab, certbot, "single", "label.single.bind.test.")
+    certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "auto"))
+    assert ":dns-01 challenge for " in certbot.log()
+    certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
+
+
+@pytest.mark.usefixtures("older_ca")
+@pytest.mark.parametrize("kind", [ACCOUNT, PERSIST])
+def test_a_type_that_the_ca_has_not_fails_in_certbots_words(lab: Lab, certbot: Certbot, kind: str) -> None:
+    """Before anything is written; only auto falls back."""
+    delegated(lab, certbot, "single", "label.single.bind.test.")
+    before = lab.serial("single.bind.test.")
+    said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, kind), code=1)
+    assert "does not support any combination of challenges" in said
+    assert lab.serial("single.bind.test.") == before
+
+
+def test_reconfigure_changes_the_type(lab: Lab, certbot: Certbot) -> None:
+    """Of a lineage that was issued by dns-01; the next renewal uses it."""
+    certbot.issue(lab.credentials("single.bind.test"), "single")
+    certbot.run("reconfigure", "--cert-name=single.customer.test", OPTION, "auto")
+    saved = certbot.file("config/renewal/single.customer.test.conf").read_text()
+    assert "dns_delegate_challenge = auto" in saved
+    delegated(lab, certbot, "single", "label.single.bind.test.")
+    certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    assert ":dns-account-01 challenge for " in certbot.log()
+
+
+def test_without_the_plugin_its_lineages_alone_fail(lab: Lab, certbot: Certbot) -> None:
+    """In Certbot's own words; those of other plugins are renewed."""
+    delegated(lab, certbot, "single", "label.single.bind.test.")
+    certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, ACCOUNT))
+    certbot.run("certonly", "--standalone", "-d", "none.customer.test")
+    removed = program.make(certbot.file("removed"), "certbot_dns_delegate")
+    arguments = ("renew", "--force-renewal", "--no-random-sleep-on-renew")
+    done = subprocess.run(
+        [sys.executable, str(removed), *lab.certbot_arguments(*arguments, home=certbot.home)],
+        env=lab.certbot_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "The requested dns-delegate plugin does not appear to be installed" in said
+    assert "1 renew failure(s), 0 parse failure(s)" in said
+    assert [certbot.versions(f"{name}.customer.test") for name in ("none", "single")] == [2, 1]
+
+
 def test_a_word_that_is_none_is_an_error(lab: Lab, certbot: Certbot) -> None:
     """Before the CA is asked for anything."""
     said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "dns-02"), code=1)
     assert "must be one of dns-01, dns-account-01, auto, dns-persist-01: 'dns-02'" in said
-
-
-def persist(certbot: Certbot, name: str, *more: str, code: int = 0) -> str:
-    """Order by the standing record; no credentials are given."""
-    names = [word for each in (name, *more) for word in ("-d", f"{each}.customer.test")]
-    return certbot.run("certonly", "--authenticator=dns-delegate", OPTION, "dns-persist-01", *names, code=code)
 
 
 def test_a_standing_record_needs_neither_credentials_nor_a_write(lab: Lab, certbot: Certbot) -> None:

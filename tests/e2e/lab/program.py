@@ -16,13 +16,13 @@ sys.exit(main())
 """
 
 
-def make(directory: Path) -> Path:
-    """A script that starts it, in DIRECTORY, which it makes."""
+def make(directory: Path, *removed: str) -> Path:
+    """A script that starts it, in DIRECTORY, which it makes; REMOVED begins the names of what is not installed."""
     everything = Path(sysconfig.get_path("purelib"))
     own = directory / "site-packages"
     own.mkdir(parents=True)
     for place in everything.iterdir():
-        if not place.name.startswith(HIDDEN):
+        if not place.name.startswith((*HIDDEN, *removed)):
             (own / place.name).symlink_to(place)
     script = directory / "certbot"
     script.write_text(START.format(own=str(own), all=str(everything)))
