@@ -41,12 +41,13 @@ bench: $(VENV)/ready
 	$(LAB) setup
 	$(LAB) run -- $(BIN)/python -m tests.bench
 
-# A million inputs by chance, then those that coverage guides to; about three quarters of an hour.
+# A million inputs by chance, whole orders, then inputs that coverage guides to; about three quarters of an hour.
 fuzz: $(VENV)/fuzzing
 	$(LAB) setup
 	$(BIN)/python -m tests.fuzz.authority
 	$(BIN)/python -m tests.fuzz.replies 1000000
 	$(BIN)/python -m tests.fuzz.quick 1000000
+	$(LAB) run -- $(BIN)/python -m tests.fuzz.orders
 	for target in reply settings journal store; do $(BIN)/python -m tests.fuzz.guided $$target $(SECONDS) || exit 1; done
 
 # Servers with faults, runs that die, many writers, nonsense: more than an hour, not part of `test`, which has a short form

@@ -49,10 +49,11 @@ class Internet:
     `test.` is served by `ns.test.` unless told otherwise. Every server has an address of its own.
     The resolver knows all zones without asking anybody.
 
+    :param port: of all name servers.
     :param behaviours: by host name, or `resolver`.
     """
 
-    def __init__(self, hosts: Mapping[str, Mapping[str, str]], **behaviours: Behaviour) -> None:
+    def __init__(self, hosts: Mapping[str, Mapping[str, str]], port: int = PORT, **behaviours: Behaviour) -> None:
         hosts = {"ns.test.": {"test.": ""}, **hosts}
         self.zones: dict[dns.name.Name, Zone] = {}
         for served in hosts.values():
@@ -65,8 +66,8 @@ class Internet:
         for host, served in hosts.items():
             zones = [self.zones[name(apex)] for apex in served]
             behaviour = behaviours.get(host.split(".")[0])
-            self.servers[host] = Server(zones, address=self.addresses[host], port=PORT, behaviour=behaviour)
-        self.resolver = Server(self.zones.values(), recursive=True, port=PORT, behaviour=behaviours.get("resolver"))
+            self.servers[host] = Server(zones, address=self.addresses[host], port=port, behaviour=behaviour)
+        self.resolver = Server(self.zones.values(), recursive=True, port=port, behaviour=behaviours.get("resolver"))
         for apex, zone in self.zones.items():
             if (parent := self._parent(apex)) is not None:
                 parent.put(apex, zone.get(apex, "NS"))
