@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -172,8 +173,16 @@ def test_no_server_answers(pool: ThreadPoolExecutor, behaviour: Behaviour) -> No
         assert not run(pool, [watcher(one), watcher(two)], 1.0).complete
 
 
+def has_ipv6() -> bool:
+    """Whether a way leads to public addresses of IPv6."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asking:
+        return asking.connect_ex(("2001:db8::1", 53)) == 0
+
+
 def test_missing_ipv6(pool: ThreadPoolExecutor) -> None:
-    """Addresses that this host cannot reach for want of IPv6 are told apart, to be said once."""
+    """Addresses that this host cannot reach for want of IPv6 are reported apart, and once."""
+    if has_ipv6():
+        pytest.skip("this host has a route to IPv6 addresses; the lab's namespaces have none")
     with served() as good:
         six = [ServerAddress(f"2001:db8::{number}", name=f"ns{number}.test") for number in (1, 2)]
         watchers = [Watcher(name(APEX), server, VALUES, partial(put, server)) for server in six]
