@@ -57,3 +57,17 @@ def moment(text: str) -> float:
         except ValueError:
             raise ValueError("is neither a date such as 2026-11-22T03:00Z nor a duration such as 12h or 7d") from None
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def shard(text: str) -> Any:
+    """A part of the names, :class:`~certbot_dns_delegate.monitor.shard.Shard`."""
+    from certbot_dns_delegate.monitor.shard import Shard
+
+    return Shard.parse(text)
+
+
+def zones(text: str) -> Any:
+    """Delegates that are their zones alone."""
+    from certbot_dns_delegate.monitor.shard import parse_zones
+
+    return parse_zones(text)

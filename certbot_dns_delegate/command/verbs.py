@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from certbot_dns_delegate.command.output import Output
 from pathlib import Path
 
-from certbot_dns_delegate.command.types import argument, moment, positive, target, ttl
+from certbot_dns_delegate.command.types import argument, moment, positive, shard, target, ttl, zones
 from certbot_dns_delegate.schema import DURATION, NETWORKS, URL
 
 ROOMS = {"check", "monitor"}
@@ -155,7 +155,33 @@ def _add_monitor(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
     parser.add_argument("--since-last", action="store_true", help="only names whose state changed since the last run")
     parser.add_argument("--only", choices=("fail",), help="show only names that are not ok")
-    parser.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue a run that was interrupted; begin a new one if none was"
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="write the rows to a file, which --resume continues exactly"
+    )
+    parser.add_argument(
+        "--shard",
+        metavar="K/N",
+        type=argument(shard),
+        default="0/1",
+        help="only the names of one of N machines, K from 0 to N-1; each has a state of its own",
+    )
+    parser.add_argument(
+        "--merge",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="check nothing: join the files that --output and --prometheus of all shards have written",
+    )
+    parser.add_argument(
+        "--zones",
+        metavar="LIST",
+        type=argument(zones),
+        help="the zones that names may lead into, comma separated, instead of an INI file",
+    )
     parser.add_argument(
         "--serving",
         metavar="NETWORKS",
@@ -277,9 +303,12 @@ VERBS = (
         "Check where the CNAME of each name leads. A terminal gets a table and a summary, a pipe one JSON object a"
         " line. Memory use does not grow with the number of names. States: ok, missing, elsewhere, dangling, loop, too"
         " long, broken server, wildcard only, undelegated (led here before), gone and never arrived (no address in"
-        " --serving), stale (no certificate for --stale), no name. The start of each state is remembered between runs.",
+        " --serving), stale (no certificate for --stale), no name. The start of each state is remembered between runs."
+        " --shard shares the names among machines, and --merge joins what they have found.",
         "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
-        "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom",
+        "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom\n"
+        "certbot-dns-delegate monitor --from names.txt --shard 0/4 --resume --output rows-0.jsonl\n"
+        "certbot-dns-delegate monitor --merge rows-0.jsonl rows-1.jsonl rows-2.jsonl rows-3.jsonl --output rows.jsonl",
         _add_monitor,
     ),
     Verb(

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -16,8 +17,11 @@ from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.monitor import standing as delegation
 from certbot_dns_delegate.monitor.judge import Judge
+from certbot_dns_delegate.monitor.metrics import Counts
 from certbot_dns_delegate.monitor.page import Overview, as_page
 from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, line, summary
+from certbot_dns_delegate.monitor.rows import Rows, StandardOutput, file_of_rows
+from certbot_dns_delegate.monitor.shard import Portion, settings_of
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.worker import UNUSABLE, Batch
 from certbot_dns_delegate.monitor.workers import crew
@@ -47,16 +51,25 @@ STATES = (
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
-    """Print the rows; whether every one of them is ok."""
-    settings = host.settings
+    """Print the rows; whether every one of them is ok, or whether they are all in their file."""
+    if arguments.merge:
+        from certbot_dns_delegate.monitor import merge
+
+        return merge.run(arguments, output)
+    settings = settings_of(arguments.zones) if arguments.zones else host.settings
     _check(arguments, settings)
     serving = {each.title: tuple(arguments.serving or each.serving) for each in settings.delegates}
-    with host.fleet.open() as database, crew(settings, host.resolvers, serving) as look:
-        started = host.fleet.begin(database, resume=arguments.resume)
-        looking = Pass(arguments, host, output, database, serving)
+    fleet = Fleet(arguments.shard.database(host.state))
+    with (
+        fleet.open() as database,
+        _rows(arguments, output) as rows,
+        crew(settings, host.resolvers, serving) as look,
+    ):
+        looking = Pass(arguments, host, output, rows, database, serving)
+        started = looking.begin()
         try:
             for standings in look(looking.batches(started)):
-                looking.show(standings)
+                looking.show(standings, started)
         except LookupFailed as error:
             done = count(looking.tally.total(), "name")
             raise LookupFailed(
@@ -64,9 +77,15 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
             ) from None
         finally:
             output.progress("")
-        host.fleet.finish(database)
+        looking.finish()
     looking.end()
-    return looking.is_well
+    return looking.is_well or arguments.output is not None
+
+
+def _rows(arguments: argparse.Namespace, output: Output) -> AbstractContextManager[Rows]:
+    if arguments.output is None:
+        return nullcontext(StandardOutput(output))
+    return file_of_rows(arguments.output, str(arguments.shard))
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -74,6 +93,8 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> None:
     unknown = [delegate.title for delegate in settings.delegates if delegate.suffix is None]
     if unknown:
         raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
+    if arguments.zones and arguments.credentials:
+        raise UsageError("--zones and --credentials say the same: give one of them")
     if arguments.prometheus is not None and not arguments.prometheus.absolute().parent.is_dir():
         raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
 
@@ -86,6 +107,7 @@ class Pass:
         arguments: argparse.Namespace,
         host: Host,
         output: Output,
+        rows: Rows,
         database: Connection,
         serving: Mapping[str, Networks],
     ) -> None:
@@ -95,18 +117,29 @@ class Pass:
         self._arguments = arguments
         self._host = host
         self._output = output
+        self._rows = rows
+        self._portion = Portion(arguments.shard, names.lines(arguments.names, arguments.file, output))
         self._database = database
         self._stale_s = None if arguments.stale is None else arguments.stale.total_seconds()
         self._judge = Judge(serving, self._stale_s)
         self._overview = None if arguments.html is None else Overview()
-        self._is_table = output.is_terminal and not output.is_json
+        self._is_table = output.is_terminal and not output.is_json and arguments.output is None
+
+    def begin(self) -> float:
+        """When the pass began: the unfinished one, where its rows can be gone on with, or a new one."""
+        unfinished = Fleet.unfinished(self._database) if self._arguments.resume else None
+        if unfinished is not None and self._rows.goes_on(unfinished):
+            return unfinished.started
+        started = Fleet.begin(self._database)
+        self._rows.begin(started)
+        return started
 
     def batches(self, started: float) -> Iterator[Batch]:
         """The names to check; those that a resumed run has checked already are only counted.
 
         :param started: when the pass began, seconds since the epoch.
         """
-        lines = names.lines(self._arguments.names, self._arguments.file, self._output)
+        lines = iter(self._portion)
         while batch := list(itertools.islice(lines, TOGETHER)):
             if self._arguments.resume:
                 known = Fleet.known(self._database, [_key(text) for _, text in batch])
@@ -116,21 +149,22 @@ class Pass:
             if batch:
                 yield batch
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, standings: Sequence[Standing], started: float) -> None:
         """Print the rows of some names, then remember them."""
-        records, learnt = self._judged(standings)
+        records, learnt = self._judged(standings, started)
         self._output.progress("")
         for record in records:
             self._count(record)
             if self._is_shown(record):
-                self._output.write(line(record, self._output) if self._is_table else json.dumps(record) + "\n")
-        self._output.flush()
+                self._rows.write(line(record, self._output) if self._is_table else json.dumps(record) + "\n")
         # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
-        Fleet.record(self._database, learnt)
+        Fleet.record(self._database, learnt, self._rows.settle())
         self._output.progress(_progress(self.tally, time.monotonic() - self._begin))
 
-    def _judged(self, standings: Sequence[Standing]) -> tuple[list[dict[str, object]], dict[str, Known]]:
-        """The rows, and what is known from now on."""
+    def _judged(
+        self, standings: Sequence[Standing], started: float
+    ) -> tuple[list[dict[str, object]], dict[str, Known]]:
+        """The rows, and what is known from now on; a name that the list has twice gets one row."""
         now = time.time()
         known = Fleet.known(self._database, [standing.name for standing in standings])
         issued = self._issued(standings)
@@ -139,6 +173,8 @@ class Pass:
         for standing in standings:
             name = standing.name
             before = learnt.get(name) or known.get(name) or UNKNOWN
+            if before.looked >= started:
+                continue
             record, learnt[name] = self._judge.judge(standing, before, issued.get(name.removeprefix("*.")), now)
             records.append(record)
         return records, learnt
@@ -163,14 +199,22 @@ class Pass:
     def _is_shown(self, record: Mapping[str, object]) -> bool:
         return self._is_counted(record) and (self._arguments.only is None or record["state"] != OK)
 
+    def finish(self) -> None:
+        """All names were looked at."""
+        self._rows.end(time.time(), self._portion.listed)
+        Fleet.finish(self._database)
+
     def end(self) -> None:
         """The summary, and the files that were asked for."""
-        if self._is_table:
+        if self._output.is_terminal:
             self._output.text(summary(self.tally, STATES))
         if self._arguments.prometheus is not None:
-            _write_metrics(self._arguments.prometheus, self.tally, time.monotonic() - self._begin)
+            counts = Counts({state: self.tally[state] for state in STATES}, time.time(), time.monotonic() - self._begin)
+            shard = self._arguments.shard
+            text = counts.as_text(str(shard) if shard.of > 1 else "")
+            write_beside("--prometheus", self._arguments.prometheus, text)
         if self._overview is not None:
-            _write_page(self._arguments.html, self._overview)
+            write_beside("--html", self._arguments.html, as_page(self._overview))
 
 
 UNKNOWN = Known()
@@ -189,30 +233,13 @@ def _progress(tally: Counter[str], took_s: float) -> str:
     return f"{tally.total():,} names, {tally.total() / took_s:,.0f} a second, {bad:,} not ok"
 
 
-def _write_metrics(path: Path, tally: Counter[str], took_s: float) -> None:
-    """For node_exporter's textfile collector, which must never see half a file."""
-    rows = [
-        "# HELP certbot_dns_delegate_names Names by the state of their delegation.",
-        "# TYPE certbot_dns_delegate_names gauge",
-        *(f'certbot_dns_delegate_names{{state="{state}"}} {tally[state]}' for state in STATES),
-        "# HELP certbot_dns_delegate_monitor_finished_seconds When the last look at all names ended.",
-        "# TYPE certbot_dns_delegate_monitor_finished_seconds gauge",
-        f"certbot_dns_delegate_monitor_finished_seconds {time.time():.0f}",
-        "# HELP certbot_dns_delegate_monitor_duration_seconds How long it took.",
-        "# TYPE certbot_dns_delegate_monitor_duration_seconds gauge",
-        f"certbot_dns_delegate_monitor_duration_seconds {took_s:.1f}",
-    ]
-    try:
-        replace_file(path, "\n".join(rows) + "\n", 0o644)  # node_exporter runs as a user of its own
-    except OSError as error:
-        raise StateError(
-            f"--prometheus {printable(str(path))}: {error.strerror}", command_line("ls", "-ld", path.parent)
-        ) from None
+def write_beside(option: str, path: Path, text: str) -> None:
+    """A file beside the rows, whole or not at all; others may read it.
 
-
-def _write_page(path: Path, overview: Overview) -> None:
+    :raises StateError: when it cannot be written.
+    """
     try:
-        replace_file(path, as_page(overview), 0o644)
+        replace_file(path, text, 0o644)  # node_exporter and web servers run as users of their own
     except OSError as error:
         shown = printable(str(path))
-        raise StateError(f"--html {shown}: {error.strerror}", command_line("ls", "-ld", path.parent)) from None
+        raise StateError(f"{option} {shown}: {error.strerror}", command_line("ls", "-ld", path.parent)) from None

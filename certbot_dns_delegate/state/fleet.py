@@ -27,8 +27,10 @@ CREATE TABLE IF NOT EXISTS name (
     away REAL                   -- since when they are not; NULL: they are, or it is not known
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pass (started REAL PRIMARY KEY, finished REAL);
+-- of the file that the unfinished pass writes: how much of it belongs to what is recorded here; 0: it writes none
+CREATE TABLE IF NOT EXISTS output (octets INTEGER NOT NULL, rows INTEGER NOT NULL);
 """
-VERSION = 1
+VERSION = 2
 UNDELEGATED = "undelegated"
 """The state of a name whose chain led to us and does so no more."""
 COLUMNS = "name, state, since, looked, delegated, arrived, away"
@@ -61,6 +63,16 @@ class Known(NamedTuple):
         since = self.since if state == self.state else now
         is_back = is_delegated and (self.delegated is None or self.state == UNDELEGATED)
         return Known(state, since, now, now if is_back else self.delegated, self.arrived, self.away)
+
+
+class Unfinished(NamedTuple):
+    """A pass over the names that was interrupted."""
+
+    started: float
+    """Seconds since the epoch."""
+    octets: int = 0
+    """Of the file of rows, as far as they are recorded."""
+    rows: int = 0
 
 
 def is_here(addresses: Iterable[str], ours: Networks) -> bool:
@@ -104,25 +116,37 @@ class Fleet:
         return found
 
     @staticmethod
-    def record(database: sqlite3.Connection, names: Mapping[str, Known]) -> None:
-        """Write down what is known now."""
+    def record(
+        database: sqlite3.Connection, names: Mapping[str, Known], written: tuple[int, int] | None = None
+    ) -> None:
+        """Write down what is known now.
+
+        :param written: octets and rows of the file of rows by now, as `Unfinished` has them.
+        """
         with database:
             database.executemany(
                 f"INSERT OR REPLACE INTO name ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  names of columns and question marks, all ours
                 [(name, *known) for name, known in names.items()],
             )
+            if written is not None:
+                database.execute("INSERT OR REPLACE INTO output (rowid, octets, rows) VALUES (1, ?, ?)", written)
 
     @staticmethod
-    def begin(database: sqlite3.Connection, *, resume: bool) -> float:
-        """When this pass over the names began: now, or when the unfinished one did that is resumed."""
+    def unfinished(database: sqlite3.Connection) -> Unfinished | None:
+        """The pass over the names that was interrupted, if one was."""
+        row = database.execute("SELECT started FROM pass WHERE finished IS NULL ORDER BY started DESC").fetchone()
+        output = database.execute("SELECT octets, rows FROM output").fetchone()
+        return None if row is None else Unfinished(float(row[0]), *(output or ()))
+
+    @staticmethod
+    def begin(database: sqlite3.Connection) -> float:
+        """Begin a new pass over the names; the moment."""
+        now = time.time()
         with database:
-            row = database.execute("SELECT started FROM pass WHERE finished IS NULL ORDER BY started DESC").fetchone()
-            if resume and row is not None:
-                return float(row[0])
-            now = time.time()
             database.execute("DELETE FROM pass")
+            database.execute("DELETE FROM output")
             database.execute("INSERT INTO pass (started) VALUES (?)", (now,))
-            return now
+        return now
 
     @staticmethod
     def finish(database: sqlite3.Connection) -> None:
