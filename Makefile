@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins docs pages dashboard dist sbom pins snap deb debian packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins cluster docs pages dashboard dist sbom pins snap deb debian packages matrix changelog clean
 
 test: lint types unit
 
@@ -113,6 +113,12 @@ matrix: $(VENV)/packaging
 # The manifests of the page on containers, with the users that they name; only root can become these.
 containers: $(VENV)/ready
 	$(BIN)/python -m pytest -o python_files='check_*.py' tests/containers $(PYTEST)
+
+# Slurm's real daemons on loopback: an array job of four shards, of which one is killed and started again by the engine.
+cluster: $(VENV)/ready
+	$(LAB) setup
+	$(BIN)/python -m tests.cluster.slurm
+	$(LAB) run -- $(BIN)/python -m tests.cluster $(if $(NAMES),--names $(NAMES))
 
 # Installs Certbot DNS plugins of other people, watches what each asks first, and notes it for the page of tried plugins.
 plugins: $(VENV)/ready

@@ -36,6 +36,8 @@ SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
 KEY_FILE = f'key "web1" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
 RECIPES = {"sample-bind", "recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", "recipe-pdns-lua"}
 """Blocks that ``test_recipes`` hands to the real servers."""
+ENGINES = {"slurm-job"}
+"""Blocks that ``make cluster`` hands to the real engines."""
 PICTURES = {"picture", "rooms", "sequence"}
 """Classes of blocks that are drawings."""
 TOOLS = {
@@ -91,7 +93,7 @@ Handler = Callable[[Block, Path], None]
 
 def handler(block: Block) -> Handler:
     """What reads a block of this kind."""
-    if block.name in RECIPES or PICTURES & set(block.classes):
+    if block.name in RECIPES | ENGINES or PICTURES & set(block.classes):
         return elsewhere
     for kind, known in KINDS.items():
         if kind in block.classes:
