@@ -28,6 +28,9 @@ TOGETHER = 10_000
 """Names in one insert."""
 SHOWN = 5
 """Of names that are there twice."""
+ON_PAGE = ("name", "state", "was", "since", "seen", "do", "letter")
+LONGEST_TEXT = 2000
+"""Characters that the page shows of a text; some thousands of rows are remembered for it."""
 METRICS = b"# HELP "
 """How a file of counts begins."""
 
@@ -121,9 +124,13 @@ def _parts(paths: Sequence[Path], overview: Overview) -> list[Part]:
 def _part(path: Path, number: int, names: "NameIndex", overview: Overview) -> Part:
     def take(at: int, row: Mapping[str, Any]) -> None:
         names.add(row["name"], number, at)
-        overview.add(row)
+        overview.add({key: _cut(row[key]) for key in ON_PAGE})
 
     return part.read(path, ALL, take)
+
+
+def _cut(value: Any) -> Any:
+    return value[:LONGEST_TEXT] if isinstance(value, str) else value
 
 
 def _faults(found: Sequence[tuple[Path, Shard]]) -> Iterator[DelegateError]:

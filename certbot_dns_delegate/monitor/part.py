@@ -45,6 +45,10 @@ LAST: Mapping[str, tuple[type, ...]] = {
     "rows": (int,),
 }
 """The members of the last line."""
+DIGITS = 16
+"""Of the digest of a list."""
+MOST = 10**12
+"""Lines of a list; more than there are names."""
 LATEST = 253402300799
 """Seconds since the epoch: the end of the year 9999, which is the last that a date can have."""
 
@@ -116,75 +120,91 @@ def read(path: Path, states: frozenset[str], take: Callable[[int, Mapping[str, A
     :param take: gets the number of each line with a row, and the row.
     :raises DelegateError: when it is not what ``monitor --output`` writes, is not whole, or has a row of another shard.
     """
+    number = 1
     with opened(path) as file:
-        begin = first_line(line := file.readline(FIRST))
-        if begin is None:
-            raise DelegateError(f"{shown(path)}: is no file of rows", "give files that monitor --output has written")
-        at = first = len(line)
-        shard = _shard(begin["shard"], path)
-        number = 1
-        while line := file.readline(LONGEST):
-            number += 1
-            record = _object(line, f"{shown(path)}: line {number}")
-            if "shard" in record:
-                last = _last(record, begin, f"{shown(path)}: line {number}")
-                if file.read(1):
-                    raise DelegateError(f"{shown(path)}: goes on after its last line, which is line {number}")
-                if not number - 2 == last["rows"] <= last["names"] <= last["of"]:
-                    raise DelegateError(f"{shown(path)}: has {number - 2} rows, and its last line does not fit to them")
-                listed = ListFacts(last["names"], last["of"], last["list"])
-                return Part(path, shard, last["started"], last["finished"], listed, (first, at), version_of(file))
-            _judge(record, shard, states, f"{shown(path)}: line {number}")
-            take(number, record)
-            at += len(line)
-    again = "run its monitor once more, with --resume"
-    raise DelegateError(f"{shown(path)}: shard {shard} is not finished: the file has no last line", again)
+        try:
+            begin = first_line(line := file.readline(FIRST))
+            if begin is None:
+                raise Unfit(": is no file of rows: give files that monitor --output has written")
+            at = first = len(line)
+            shard = _shard(begin["shard"])
+            while line := file.readline(LONGEST):
+                number += 1
+                record = _object(line)
+                if "shard" in record:
+                    listed = _listed(record, begin, rows=number - 2, is_end=not file.read(1))
+                    return Part(
+                        path, shard, record["started"], record["finished"], listed, (first, at), version_of(file)
+                    )
+                _judge(record, shard, states)
+                take(number, record)
+                at += len(line)
+            raise Unfit(f": shard {shard} is not finished: run its monitor once more, with --resume")
+        except Unfit as fault:
+            where = str(fault) if str(fault).startswith(":") else f": line {number} {fault}"
+            raise DelegateError(shown(path) + where) from None
 
 
-def _shard(text: str, path: Path) -> Shard:
+class Unfit(Exception):
+    """What is wrong with a line; with a colon in front, with the file."""
+
+
+def _shard(text: str) -> Shard:
     try:
         return Shard.parse(text)
     except ValueError:
-        raise DelegateError(f"{shown(path)}: line 1 has no shard, but {cited(text, 40)}") from None
+        raise Unfit(f"has no shard, but {cited(text, 40)}") from None
 
 
-def _object(line: bytes, where: str) -> dict[str, Any]:
+def _object(line: bytes) -> dict[str, Any]:
     if not line.endswith(b"\n"):
-        what = f"is longer than {LONGEST} octets" if len(line) == LONGEST else "was not written to its end"
-        raise DelegateError(f"{where} {what}")
+        is_long = len(line) == LONGEST
+        raise Unfit(f"is longer than {LONGEST} octets" if is_long else "was not written to its end")
     try:
-        record = json.loads(line.decode("ascii"), parse_constant=_refuse)
+        record = DECODER.decode(line.decode("ascii"))
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise DelegateError(f"{where} is no JSON object")
+        raise Unfit("is no JSON object")
     return record
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # Infinity and NaN are not JSON (RFC 8259 section 6)
+    raise ValueError(constant)
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse)
+"""Infinity and NaN are not JSON (RFC 8259 section 6)."""
 
 
 def _fits(record: Mapping[str, Any], members: Mapping[str, tuple[type, ...]]) -> bool:
     return all(type(record.get(name, ...)) in kinds for name, kinds in members.items())
 
 
-def _last(record: Mapping[str, Any], begin: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    if not _fits(record, LAST) or any(record[name] != begin[name] for name in begin):
-        raise DelegateError(f"{where} is no last line of this file")
-    return record
-
-
-def _judge(record: Mapping[str, Any], shard: Shard, states: frozenset[str], where: str) -> None:
+def _listed(last: Mapping[str, Any], begin: Mapping[str, Any], *, rows: int, is_end: bool) -> ListFacts:
     if (
-        not _fits(record, ROW)
-        or record["state"] not in states
-        or record["was"] not in states | {""}
-        or not 0 <= record["since"] <= LATEST
-        or len(record["name"]) > LONGEST_NAME
+        not _fits(last, LAST)
+        or any(last[name] != begin[name] for name in begin)
+        or not 0 <= last["started"] <= last["finished"] <= LATEST
+        or len(last["list"]) != DIGITS
     ):
-        raise DelegateError(f"{where} is no row of monitor")
-    name = record["name"]
-    if not shard.has_key(name if record["state"] == UNUSABLE else name.removeprefix("*.")):
-        hint = f"each machine must use the same N; see line {where.rpartition(' ')[2]}"
-        raise DelegateError(f"{where}: {cited(name, 60)} does not belong to shard {shard}", hint)
+        raise Unfit("is no last line of this file")
+    if not rows == last["rows"] <= last["names"] <= last["of"] <= MOST:
+        raise Unfit(f"does not fit to the file, which has {rows} rows")
+    if not is_end:
+        raise Unfit("is a last line, and the file goes on")
+    return ListFacts(last["names"], last["of"], last["list"])
+
+
+def _judge(row: Mapping[str, Any], shard: Shard, states: frozenset[str]) -> None:
+    if (
+        not _fits(row, ROW)
+        or row["state"] not in states
+        or (row["was"] and row["was"] not in states)
+        or not 0 <= row["since"] <= LATEST
+        or len(row["name"]) > LONGEST_NAME
+    ):
+        raise Unfit("is no row of monitor")
+    name = row["name"]
+    if not shard.has_key(name if row["state"] == UNUSABLE else name.removeprefix("*.")):
+        raise Unfit(f"has {cited(name, 60)}, which does not belong to shard {shard}: was it run with another N?")

@@ -44,13 +44,16 @@ class Fleet:
     names: list[str]
     resolver: Unbound
 
-    def script(self) -> Path:
-        """The job of the page, with our folder, zone and resolver; it also notes its processor time."""
+    def script(self, *, serving: bool) -> Path:
+        """The job of the page, with our folder, zone and resolver; it also notes its processor time.
+
+        :param serving: look at the addresses of the names too.
+        """
         text = named("slurm-job", PAGE)
         for word, own in {
             "certbot-dns-delegate ": f"{PROGRAM} --config-dir {self.folder}/none --resolvers {self.resolver.address} ",
             "/srv/fleet": str(self.folder),
-            "acme.example.net": ZONE,
+            "--zones acme.example.net": f"--zones {ZONE}" + (" --serving 192.0.2.0/24" if serving else ""),
         }.items():
             assert word in text
             text = text.replace(word, own)
@@ -67,9 +70,9 @@ class Fleet:
         return subprocess.run([PROGRAM, "monitor", *map(str, words)], capture_output=True, check=False)
 
 
-def run(cluster: Cluster, fleet: Fleet, *, kill: bool) -> str:
+def run(cluster: Cluster, fleet: Fleet, *, kill: bool, serving: bool) -> str:
     """One job to its end; its number."""
-    job = cluster.submit(fleet.script())
+    job = cluster.submit(fleet.script(serving=serving))
     if kill:
         kill_one(cluster, fleet, job)
     end = time.monotonic() + LONGEST_S
@@ -165,7 +168,7 @@ def figures(fleet: Fleet, job: str, before: int, took_s: float) -> dict[str, flo
 
 
 def main() -> None:
-    """Run the job twice: with a task that is killed and a resolver that knows nothing, then with one that knows all."""
+    """Run the job several times; at first the resolver knows nothing, and one task is killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--json", type=Path, help="write the figures to a file")
@@ -173,7 +176,8 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory(prefix="cluster-") as directory, Lab(Path(directory) / "lab") as lab:
         names = [f"c{number:07}.customer.test" for number in range(arguments.names)]
-        lab.set_customer({f"_acme-challenge.{name}.": f"CNAME {name}.{ZONE}." for name in names})
+        records = {f"_acme-challenge.{name}.": f"CNAME {name}.{ZONE}." for name in names}
+        lab.set_customer({**records, **{f"{name}.": "A 192.0.2.1" for name in names}})
         folder = Path(directory) / "fleet"
         folder.mkdir()
         (folder / "names.txt").write_text("\n".join(names) + "\n")
@@ -181,10 +185,10 @@ def main() -> None:
             resolver = remembering(lab)
             ending.callback(resolver.stop)
             fleet = Fleet(folder, names, resolver)
-            for word, kill in (("cold", True), ("warm", False)):
+            for word in ("cold", "warm", "with addresses, cold", "with addresses, warm"):
                 counted(resolver)
                 before, begin = octets(), time.monotonic()
-                job = run(cluster, fleet, kill=kill)
+                job = run(cluster, fleet, kill=word == "cold", serving="addresses" in word)
                 found[word] = figures(fleet, job, before, time.monotonic() - begin)
                 prove(fleet, job)
     text = json.dumps(found, indent=2)

@@ -185,8 +185,8 @@ def foreign(lines: list[Line]) -> None:
 
 
 HOSTILE: list[Any] = [
-    (cut, "is not finished: the file has no last line"),
-    (foreign, "line 5: 'x000"),
+    (cut, "is not finished: run its monitor once more"),
+    (foreign, "does not belong to shard 1/3"),
     (lambda lines: lines[4].update(state="\x1b[2J"), "line 5 is no row of monitor"),
     (lambda lines: lines[4].update(state=[]), "line 5 is no row of monitor"),
     (lambda lines: lines[4].update(since=1e300), "line 5 is no row of monitor"),
@@ -198,7 +198,10 @@ HOSTILE: list[Any] = [
     (lambda lines: lines[-1].update(names=10**30), "does not fit"),
     (lambda lines: lines[-1].update(started=1.5), "no last line"),
     (lambda lines: lines[-1].update(shard="0/3"), "no last line"),
-    (lambda lines: lines.append(one("x0000.customer.test")), "goes on after its last line"),
+    (lambda lines: lines[-1].update(finished=float("1e999")), "no JSON object"),
+    (lambda lines: lines[-1].update(finished=1e300), "no last line"),
+    (lambda lines: lines[-1].update(list="a" * 100_000), "no last line"),
+    (lambda lines: lines.append(one("x0000.customer.test")), "and the file goes on"),
     (lambda lines: lines[0].update(shard="9/3"), "has no shard, but '9/3'"),
     (lambda lines: lines[0].update(started=None), "is no file of rows"),
     (lambda lines: lines.pop(4), "does not fit"),
@@ -224,6 +227,10 @@ OCTETS = [
     (b'{"shard": "1/3", "started": 1.5}\n' + b'{"name": "\xc3\xa9"}\n', "line 2 is no JSON object"),
     (b'{"shard": "1/3", "started": 1.5}\n' + b'"' + b"a" * 3_000_000, "line 2 is longer than 1048576 octets"),
     (b'{"shard": "1/3", "started": 1.5}\n' + b'{"name": "x', "line 2 was not written to its end"),
+    (
+        b'{"shard": "1/3", "started": 1e999}\n' + b'{"shard": "1/3", "started": 1e999, "finished": 1e999}\n',
+        "no last line",
+    ),
     (b"# HELP nothing of ours\n", "--prometheus FILE and"),
 ]
 
