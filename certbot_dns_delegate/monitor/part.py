@@ -13,7 +13,7 @@ from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.monitor.rows import FIRST, first_line
 from certbot_dns_delegate.monitor.shard import ListFacts, Shard
-from certbot_dns_delegate.monitor.workers import UNUSABLE
+from certbot_dns_delegate.monitor.worker import UNUSABLE
 from certbot_dns_delegate.text import cited, printable
 
 LONGEST = 1024 * 1024
