@@ -125,7 +125,7 @@ def read(path: Path, states: frozenset[str], take: Callable[[int, Mapping[str, A
         try:
             begin = first_line(line := file.readline(FIRST))
             if begin is None:
-                raise Unfit(": is no file of rows: give files that monitor --output has written")
+                raise Unfit(": is no file of rows", "give files that monitor --output has written")
             at = first = len(line)
             shard = _shard(begin["shard"])
             while line := file.readline(LONGEST):
@@ -139,14 +139,19 @@ def read(path: Path, states: frozenset[str], take: Callable[[int, Mapping[str, A
                 _judge(record, shard, states)
                 take(number, record)
                 at += len(line)
-            raise Unfit(f": shard {shard} is not finished: run its monitor once more, with --resume")
+            raise Unfit(f": shard {shard} is not finished", "run the monitor of this shard once more, with --resume")
         except Unfit as fault:
-            where = str(fault) if str(fault).startswith(":") else f": line {number} {fault}"
-            raise DelegateError(shown(path) + where) from None
+            line_of = "" if fault.problem.startswith(":") else f": line {number} "
+            raise DelegateError(f"{shown(path)}{line_of}{fault.problem}", fault.hint) from None
 
 
 class Unfit(Exception):
     """What is wrong with a line; with a colon in front, with the file."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
 
 
 def _shard(text: str) -> Shard:
@@ -207,4 +212,5 @@ def _judge(row: Mapping[str, Any], shard: Shard, states: frozenset[str]) -> None
         raise Unfit("is no row of monitor")
     name = row["name"]
     if not shard.has_key(name if row["state"] == UNUSABLE else name.removeprefix("*.")):
-        raise Unfit(f"has {cited(name, 60)}, which does not belong to shard {shard}: was it run with another N?")
+        hint = "run the monitor of every shard with the same N"
+        raise Unfit(f"has {cited(name, 60)}, which does not belong to shard {shard}", hint)

@@ -7,6 +7,7 @@ Two nodes run its four tasks; the engine kills one of them when it has done a pa
 import argparse
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -113,14 +114,18 @@ def kill_one(cluster: Cluster, fleet: Fleet, job: str) -> None:
     assert same >= wanted - workers.TOGETHER
 
 
-def prove(fleet: Fleet, job: str) -> None:
-    """The files of all tasks are the whole, and nothing twice; without one of them there is an error."""
+def prove(fleet: Fleet, job: str) -> float:
+    """The files of all tasks are the whole, and nothing twice; without one of them there is an error.
+
+    :returns: seconds of processor time that joining took.
+    """
     rows = [fleet.rows(job, task) for task in range(SHARDS)]
     counts = [fleet.folder / f"shard-{task}.prom" for task in range(SHARDS)]
     whole, metrics = fleet.folder / "rows.jsonl", fleet.folder / "delegations.prom"
-    begin = time.monotonic()
+    before = os.times()
     done = fleet.command("--merge", *rows, *counts, "--output", whole, "--prometheus", metrics)
-    print(f"joined in {time.monotonic() - begin:.1f} s")
+    after = os.times()
+    took_s = after.children_user + after.children_system - before.children_user - before.children_system
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done
     found = [json.loads(line)["name"] for line in whole.read_text().splitlines()[1:-1]]
     assert sorted(found) == fleet.names
@@ -131,6 +136,7 @@ def prove(fleet: Fleet, job: str) -> None:
         assert sorted(json.loads(line)["name"] for line in lines) == own
     assert b"1 shard is missing: 2/4" in fleet.command("--merge", *rows[:2], rows[3]).stderr
     print(f"{len(found)} rows, each of the {len(fleet.names)} names once")
+    return took_s
 
 
 def counted(resolver: Unbound) -> Mapping[str, float]:
@@ -191,7 +197,7 @@ def main() -> None:
                 before, begin = octets(), time.monotonic()
                 job = run(cluster, fleet, kill=word == "cold", serving="addresses" in word)
                 found[word] = figures(fleet, job, before, time.monotonic() - begin)
-                prove(fleet, job)
+                found[word]["joining_processor_ms"] = round(prove(fleet, job) * 1000 / len(names), 3)
     text = json.dumps(found, indent=2)
     print(text)
     if arguments.json:

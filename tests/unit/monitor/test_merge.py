@@ -5,15 +5,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from certbot_dns_delegate.command import main
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.monitor import STATES
 from certbot_dns_delegate.monitor.metrics import Counts, read
+from certbot_dns_delegate.monitor.part import read as read_part
 from certbot_dns_delegate.monitor.row import row
 from certbot_dns_delegate.monitor.rows import file_of_rows
 from certbot_dns_delegate.monitor.shard import Portion, Shard
@@ -185,7 +190,7 @@ def foreign(lines: list[Line]) -> None:
 
 
 HOSTILE: list[Any] = [
-    (cut, "is not finished: run its monitor once more"),
+    (cut, "shard 1/3 is not finished"),
     (foreign, "does not belong to shard 1/3"),
     (lambda lines: lines[4].update(state="\x1b[2J"), "line 5 is no row of monitor"),
     (lambda lines: lines[4].update(state=[]), "line 5 is no row of monitor"),
@@ -217,6 +222,11 @@ def test_a_changed_file(
     fails(capsys, said, *parts)
 
 
+GOOD = (
+    b'{"shard": "0/1", "started": 1.5}\n'
+    + b"".join(json.dumps(one(name)).encode() + b"\n" for name in NAMES[:5])
+    + b'{"shard": "0/1", "started": 1.5, "finished": 2.5, "names": 5, "of": 5, "list": "0123456789abcdef", "rows": 5}\n'
+)
 OCTETS = [
     (b"", "is no file of rows"),
     (b"\0" * 100, "is no file of rows"),
@@ -265,6 +275,24 @@ def test_changed_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str], old:
     files[1].write_text(text.replace(old, new))
     fails(capsys, "counts-1.prom", *files, "--prometheus", tmp_path / "all.prom")
     assert not (tmp_path / "all.prom").exists()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=4), st.integers(0, 40)), min_size=1, max_size=4),
+)
+def test_any_octets(tmp_path: Path, changes: list[tuple[int, bytes, int]]) -> None:
+    """A file that was changed anywhere is read, or refused with an error of ours."""
+    octets = bytearray(GOOD)
+    for at, new, old in changes:
+        at %= len(octets)
+        octets[at : at + old] = new
+    file = tmp_path / "any"
+    file.write_bytes(octets)
+    rows = []
+    with suppress(DelegateError):
+        read_part(file, frozenset(STATES), lambda _, row: rows.append(row))
+    assert all(row["state"] in STATES for row in rows)
 
 
 def test_no_file(parts: list[Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
