@@ -41,7 +41,7 @@ The file of ``dns-delegate`` has one section per delegate. Its title is the name
 to it; the longest match wins.
 
 .. code-block:: ini
-   :caption: credentials.ini
+   :caption: /etc/letsencrypt/delegate.ini
 
    [acme.example.net]
    provider = rfc2136
@@ -71,7 +71,7 @@ The flat file of an authenticator for one service has the same keys behind its o
 ``dns-delegate-rfc2136`` also takes a file that was written for ``certbot-dns-rfc2136`` as it is.
 
 .. code-block:: ini
-   :caption: credentials.ini of dns-delegate-rfc2136
+   :caption: /etc/letsencrypt/delegate.ini for dns-delegate-rfc2136
 
    dns_delegate_rfc2136_server = ns1.example.net
    dns_delegate_rfc2136_tsig_name = web1
@@ -96,7 +96,7 @@ Examples
 
    certbot certonly \\
      --authenticator dns-delegate \\
-     --dns-delegate-credentials ~/.secrets/certbot/delegate.ini \\
+     --dns-delegate-credentials /etc/letsencrypt/delegate.ini \\
      -d shop.example.com
 
 .. code-block:: bash
@@ -104,7 +104,7 @@ Examples
 
    certbot certonly \\
      --authenticator dns-delegate \\
-     --dns-delegate-credentials ~/.secrets/certbot/delegate.ini \\
+     --dns-delegate-credentials /etc/letsencrypt/delegate.ini \\
      -d shop.example.com \\
      -d '*.shop.example.com'
 
@@ -113,7 +113,7 @@ Examples
 
    certbot certonly \\
      --authenticator dns-delegate \\
-     --dns-delegate-credentials ~/.secrets/certbot/delegate.ini \\
+     --dns-delegate-credentials /etc/letsencrypt/delegate.ini \\
      --dns-delegate-propagation-seconds 600 \\
      -d shop.example.com
 

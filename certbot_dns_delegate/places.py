@@ -80,7 +80,9 @@ PLACES = {
     "and was killed": "program",
     "cannot be run": "program",
     "43 characters of base64url": "program",
-    # Writing.
+    # Writing, and waiting.
+    "a witness may keep": "witness",
+    "not every witness": "witness",
     "which proves nothing": "denied",
     "with BADSIG": "badsig",
     "does not verify": "badsig",

@@ -12,7 +12,7 @@ author = "the authors of certbot-dns-delegate"
 copyright = f"2026, {author}"  # noqa: A001  Sphinx's name for it
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "generated", "held", "rooms", "sequence"]
+extensions = ["sphinx.ext.autodoc", "anchors", "generated", "held", "rooms", "sequence"]
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # the code is not documented here, so its roles lead nowhere

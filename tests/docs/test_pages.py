@@ -27,7 +27,7 @@ from certbot_dns_delegate.monitor import STATES
 from certbot_dns_delegate.state.entry import Entry
 from certbot_dns_delegate.timing import OUR_TTL, PROFILES
 from tests.architecture.test_imports import BELOW
-from tests.docs.pages import CHECKOUT, DOCS, Built, named
+from tests.docs.pages import CHECKOUT, DOCS, Built, named, source_blocks
 
 PACKAGE = CHECKOUT / "certbot_dns_delegate"
 SCHEMA = json.loads((DOCS / "reference" / "json.schema.json").read_text())
@@ -148,7 +148,36 @@ def test_no_profile_without_a_source(built: Built) -> None:
 def test_every_verb_is_shown(built: Built) -> None:
     """The page of the command has each verb."""
     text = (built.html / "reference" / "command.html").read_text()
-    assert all(f'<p class="rubric">{verb.name}</p>' in text for verb in VERBS)
+    assert all(f'<p class="rubric" id="{verb.name}">{verb.name}<' in text for verb in VERBS)
+
+
+def test_what_can_be_looked_up_has_an_id(built: Built) -> None:
+    """A kind of error, a key, an option and a word can each be linked, and shows the link."""
+    for page, name in [
+        ("reference/errors", "by-kind-refused"),
+        ("reference/settings", "provider-rfc2136-tsig-secret"),
+        ("reference/options", "options-authenticator-credentials"),
+        ("reference/command", "check-write"),
+        ("glossary", "term-delegate"),
+    ]:
+        text = (built.html / f"{page}.html").read_text()
+        assert f'id="{name}"' in text, f"{page}: {name}"
+        assert f'class="headerlink" href="#{name}"' in text, f"{page}: {name}"
+
+
+@pytest.mark.parametrize("name", sorted(providers.BUILT_IN))
+def test_a_provider_page_begins_with_a_command(name: str) -> None:
+    """Whole, with the section that it needs, and staging first."""
+    command, section = list(source_blocks(f"providers/{name}"))[:2]
+    assert "certbot certonly --dry-run" in command.text
+    assert "--dns-delegate-credentials /etc/letsencrypt/delegate.ini" in command.text
+    assert f"\nprovider = {name}\n" in section.text
+
+
+def test_no_two_titles_are_alike(built: Built) -> None:
+    """A reader of the side bar or of the search can tell the pages from each other."""
+    titles = [next(iter(document.findall(nodes.title))).astext() for _, document in built.documents()]
+    assert sorted(titles) == sorted(set(titles))
 
 
 def test_journal_is_described() -> None:
@@ -186,6 +215,7 @@ def test_every_topic_is_told() -> None:
             if isinstance(call, ast.Call) and ast.unparse(call.func) in {"Finding", "Finding.each_of"}:
                 topic = call.args[2]
                 topics.add(topic.value if isinstance(topic, ast.Constant) else constant)
+    topics.discard("")  # one that is passed on: who passes it has it
     text = (DOCS / "reference" / "json.rst").read_text()
     (told,) = re.findall(r"``topic`` is one of (.*?)\.\n", text, re.DOTALL)
     assert set(re.findall(r"``([^`]+)``", told)) - {"--write"} == topics
