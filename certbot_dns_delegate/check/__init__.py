@@ -1,71 +1,71 @@
 """``check``: plans an order without writing, and checks everything that can make it fail."""
 
 import argparse
-import itertools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from dns.name import Name
 
-from certbot_dns_delegate.check import aliases, caa, leftovers, port53, servers, targets, write
+from certbot_dns_delegate.check import (
+    aliases,
+    caa,
+    dnssec,
+    leftovers,
+    method,
+    network,
+    permission,
+    port53,
+    servers,
+    targets,
+    write,
+)
 from certbot_dns_delegate.check import resolvers as views
+from certbot_dns_delegate.check.dnssec import Owners
 from certbot_dns_delegate.check.finding import Finding, Verdict, merged
+from certbot_dns_delegate.check.method import Placed
+from certbot_dns_delegate.check.orders import Order, orders
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.check.tally import Tally
-from certbot_dns_delegate.command import lineages, names
 from certbot_dns_delegate.command.environment import Host
-from certbot_dns_delegate.command.names import Unusable, Wanted, challenge_of
+from certbot_dns_delegate.command.names import challenge_of
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.errors import DelegateError, NoSuchDomain, NotDelegated, as_problem
-from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers, system_resolvers
-from certbot_dns_delegate.order.account import AccountUnknown, account_uri
+from certbot_dns_delegate.lookup import anchor
+from certbot_dns_delegate.lookup.anchor import Anchors
+from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
+from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST
 from certbot_dns_delegate.order.engine import WORKERS
 from certbot_dns_delegate.order.plan import Plan, Planned
-from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.text import printable, record, show
 from certbot_dns_delegate.threads import Pool
-
-TOGETHER = 100
-"""Names of a stream that are planned together: as many as a certificate can have."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """Names that one certificate could have, and how it would be ordered."""
-
-    settings: Settings
-    server: str
-    account: str | None
-    """The URI of Certbot's account at that CA."""
-    resolvers: tuple[Resolver, ...]
-    wanted: tuple[Wanted, ...]
 
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Check, and print every finding; whether an order for every name would succeed."""
+    if arguments.challenge == PERSIST and (arguments.write or arguments.wait is not None):
+        raise UsageError(f"--challenge {PERSIST} writes nothing and needs no CNAME; leave out --write and --wait")
     tally = Tally()
+    anchors = anchor.load(arguments.trust_anchor)
     shown = {None: set(Verdict), "warn": {Verdict.WARN, Verdict.FAIL}, "fail": {Verdict.FAIL}}[arguments.only]
     with Pool(WORKERS, "check") as pool:
-        for order in _orders(arguments, host, output, tally):
+        for order in orders(arguments, host, output, tally):
             tally.add(map(str, order.wanted))
             if arguments.wait is not None:
                 until_agreed(partial(_survey, order, host), order.wanted, host, arguments.wait.total_seconds())
             output.progress(f"asking about {count(len(order.wanted), 'name')}")
             dependent: dict[str, list[str]] = defaultdict(list)
-            found = _counted(_examine(order, host, pool, dependent), tally, dependent)
+            found = _counted(_examine(order, host, pool, dependent, anchors), tally, dependent)
             # For a program one by one; a person reads once what is the same for many names.
             for finding in found if output.is_json else merged(found):
                 output.progress("")
                 if finding.verdict in shown:
                     finding.show(output)
             output.flush()
-            if arguments.write:
+            if arguments.write and order.choice != PERSIST:
                 for wanted in order.wanted:
                     if not tally.has_failed(str(wanted)):
                         for finding in _counted(
@@ -88,79 +88,29 @@ def _counted(findings: Iterable[Finding], tally: Tally, dependent: Mapping[str, 
         yield finding
 
 
-def _orders(arguments: argparse.Namespace, host: Host, output: Output, tally: Tally) -> Iterator[Order]:
-    if arguments.all_lineages:
-        if arguments.names or arguments.file:
-            raise UsageError("--all-lineages takes the names from Certbot; leave out NAME and --from")
-        if host.credentials:
-            raise UsageError("--all-lineages takes the INI files from Certbot; leave out --credentials")
-        yield from _lineages(host, output, tally)
-        return
-    usable = _usable(names.read(arguments.names, arguments.file, output), output, tally)
-    server = host.server or lineages.DEFAULT_SERVER
-    account = _account(host, server)
-    while batch := tuple(dict.fromkeys(itertools.islice(usable, TOGETHER))):
-        yield Order(host.settings, server, account, host.resolvers, batch)
-
-
-def _account(host: Host, server: str, account: str | None = None) -> str | None:
-    """The URI of Certbot's account at the CA; None if it is not known, as before the first certificate."""
-    try:
-        return account_uri(host.config_dir, server, account)
-    except AccountUnknown:
-        return None
-
-
-def _usable(given: Iterable[Wanted | Unusable], output: Output, tally: Tally) -> Iterator[Wanted]:
-    for each in given:
-        if isinstance(each, Wanted):
-            yield each
-        else:
-            finding = Finding(Verdict.FAIL, each.text, "name", f"{each.where}: {each.problem}")
-            tally.count(finding)
-            finding.show(output)
-
-
-def _lineages(host: Host, output: Output, tally: Tally) -> Iterator[Order]:
-    def left_out(path: Path, why: str) -> None:
-        tally.fail()
-        Finding(Verdict.FAIL, printable(path.stem), "lineage", f"{printable(str(path))}: {why}").show(output)
-
-    found = lineages.read(host.config_dir, left_out)
-    if not found and tally.is_well:
-        where = printable(str(host.config_dir / "renewal"))
-        output.warn(f"{where} has no lineage that uses these authenticators")
-    for lineage in found:
-        given = (names.usable(name, lineage.title) for name in lineage.names)
-        wanted = tuple(dict.fromkeys(_usable(given, output, tally)))
-        try:
-            settings = host.load(lineage.authenticator, lineage.credentials)
-            by_lineage = lineage.resolvers and not host.resolver_list
-            resolvers = parse_resolvers(lineage.resolvers or "") if by_lineage else host.resolvers
-        except DelegateError as error:
-            for finding in Finding.each_of(error, printable(lineage.title), "settings"):
-                finding.show(output)
-            for name in wanted:
-                tally.count(Finding(Verdict.FAIL, str(name), "settings", ""))
-            continue
-        server = host.server or lineage.server
-        # The account on record is one of the server on record.
-        account = _account(host, server, lineage.account if server == lineage.server else None)
-        yield Order(settings, server, account, resolvers, wanted)
-
-
 def _survey(order: Order, host: Host) -> Survey:
     return Survey(order.settings, host, Recursive(order.resolvers), len(order.wanted))
 
 
-def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping[str, list[str]]) -> Iterator[Finding]:
+def _examine(
+    order: Order, host: Host, pool: Executor, dependent: MutableMapping[str, list[str]], anchors: Anchors
+) -> Iterator[Finding]:
     """All findings, in the order of the names; everything is asked at once.
 
     :param dependent: gets the names that depend on each zone, target and delegate, by what findings call these.
     """
     survey = _survey(order, host)
+    for finding in order.findings:
+        dependent[finding.subject] += map(str, order.wanted)
+        yield finding
+    if order.choice == PERSIST:
+        yield from _standing(survey, order, host, pool)
+        ways = [Owners.of(str(each), each.identifier, each.owner, None) for each in order.wanted]
+        yield from _validated(survey, anchors, ways, dependent, is_signed=False)
+        return
+    placed = method.place(survey, order, pool)
     resolvers = tuple(dict.fromkeys([*order.resolvers, *system_resolvers()]))
-    plan = survey.plan([challenge_of(each) for each in order.wanted], pool)
+    plan = survey.plan([challenge_of(each.wanted) for each in placed], pool)
     planned = {each.challenge.value: each for each in plan.planned}
     problems = {challenge.value: error for challenge, error in plan.problems}
     for name, at in planned.items():
@@ -168,41 +118,79 @@ def _examine(order: Order, host: Host, pool: Executor, dependent: MutableMapping
             dependent[subject].append(name)
     dependent[port53.HERE] += problems
     # Where no CNAME is yet, no resolver is asked anything: it would remember that there is none.
-    asked = [
-        wanted for wanted in order.wanted if not isinstance(problems.get(str(wanted)), NotDelegated | NoSuchDomain)
-    ]
+    asked = [each for each in placed if not isinstance(problems.get(each.name), NotDelegated | NoSuchDomain)]
 
-    def submit(wanted: Wanted, topic: str, look: Callable[[Wanted], Iterable[Finding]]) -> Future[list[Finding]]:
-        return pool.submit(_own, str(wanted), topic, partial(look, wanted), problems.get(str(wanted)))
+    def submit(at: Placed, topic: str, look: Callable[[Placed], Iterable[Finding]]) -> Future[list[Finding]]:
+        return pool.submit(_own, at.name, topic, partial(look, at), problems.get(at.name))
 
-    beside: dict[Wanted, list[Future[list[Finding]]]] = {
-        wanted: [
-            submit(wanted, "CAA", lambda w: [caa.look(survey, w, order.server, order.account)]),
-            submit(wanted, "resolvers", lambda w: views.look(survey, w, resolvers)),
+    beside: dict[str, list[Future[list[Finding]]]] = {
+        each.name: [
+            submit(each, "CAA", lambda at: caa.look(survey, at.wanted, order, at.kind)),
+            submit(each, "resolvers", lambda at: views.look(survey, at.wanted, resolvers)),
         ]
-        for wanted in asked
+        for each in asked
     }
     links = {
-        wanted: submit(wanted, "alias", lambda w: aliases.look(survey, w, planned.get(str(w))))
-        for wanted in order.wanted
+        each.name: submit(each, "alias", lambda at: aliases.look(survey, at.wanted, planned.get(at.name)))
+        for each in placed
     }
     shared = [pool.submit(list, each) for each in _shared(survey, plan)]
-    for wanted in order.wanted:
-        name = str(wanted)
-        if wanted.doubt:
-            yield Finding(Verdict.WARN, name, "name", wanted.doubt, "give it a name without, unless the CA is your own")
+    ways = [Owners.of(each.name, each.wanted.identifier, each.wanted.owner, planned.get(each.name)) for each in asked]
+    is_signed = any(each.target.zone.is_signed for each in plan.planned)
+    validate = partial(_validated, survey, anchors, ways, dependent, is_signed=is_signed)
+    validated = pool.submit(_own, port53.HERE, "DNSSEC", validate, None)
+    if survey.router.can_ask_servers:
+        others = partial(permission.others, survey, [each.wanted for each in asked])
+        shared.append(pool.submit(_own, port53.HERE, "permission", others, None))
+    for each in placed:
+        name = each.name
+        if each.wanted.doubt:
+            do = "give it a name without, unless the CA is your own"
+            yield Finding(Verdict.WARN, name, "name", each.wanted.doubt, do)
+        yield from each.findings
         if name in problems:
             yield from Finding.each_of(problems[name], name, "plan")
         else:
             yield from _chain(planned[name])
-        yield from links[wanted].result()
-        for future in beside.get(wanted, ()):
+        yield from links[name].result()
+        for future in beside.get(name, ()):
             yield from future.result()
+    if order.choice == ACCOUNT:
+        yield from method.rehearsed(survey, order, pool)
     if problems:
         yield from port53.look(survey, list(problems.values()), plan.problems[0][0].identifier)
     yield from targets.look(survey, plan, leftovers.written(host))
-    for each in shared:
-        yield from each.result()
+    for findings in (*shared, validated):
+        yield from findings.result()
+
+
+def _standing(survey: Survey, order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
+    """The findings about names that a standing record lets be issued: nothing else is needed of them."""
+    allowed = [pool.submit(lambda at: list(caa.look(survey, at, order, PERSIST)), each) for each in order.wanted]
+    assert order.account is not None
+    yield from permission.look(survey, order.wanted, order.account, host.config_dir, pool)
+    if order.rehearser is not None:
+        seen = permission.look(survey, order.wanted, order.rehearser, host.config_dir, pool)
+        yield from permission.rehearsed(seen)
+    for future in allowed:
+        yield from future.result()
+
+
+def _validated(
+    survey: Survey,
+    anchors: Anchors,
+    ways: Sequence[Owners],
+    dependent: MutableMapping[str, list[str]],
+    *,
+    is_signed: bool,
+) -> Iterator[Finding]:
+    """The findings about DNSSEC, unless the settings say that no authoritative server can be asked from here."""
+    if not survey.router.can_ask_servers:
+        return
+    names, findings = dnssec.look(survey.zones, anchors, ways, is_signed=is_signed)
+    for zone, of_it in names.items():
+        dependent.setdefault(zone, []).extend(of_it)
+    yield from findings
 
 
 def _own(name: str, topic: str, look: Callable[[], Iterable[Finding]], known: DelegateError | None) -> list[Finding]:
@@ -237,6 +225,7 @@ def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
         delegate = survey.settings.delegate(title)
         assert delegate is not None
         yield servers.look(survey, delegate, target)
+    yield network.look({target.zone.apex: target.zone for target in zones.values()})
     owners: dict[str, dict[Name, set[Name]]] = defaultdict(lambda: defaultdict(set))
     for each in plan.planned:
         owners[each.target.delegate][each.target.zone.apex].add(each.target.owner)

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from certbot_dns_delegate.schema import URL
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.text import printable
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 OURS = "dns-delegate"
 DEFAULT_SERVER = "https://acme-v02.api.letsencrypt.org/directory"
@@ -24,8 +29,14 @@ class Lineage:
     account: str | None
     """Certbot's id of the account, a directory name."""
     resolvers: str | None
+    challenge: str
+    """How the CA checks its names, as ``--<authenticator>-challenge`` has it."""
     names: tuple[str, ...]
     """As the certificate has them."""
+    renew_before: str = ""
+    """How long before the certificate's end it is to be renewed, as a person wrote it; empty: as Certbot chooses."""
+    life: timedelta | None = None
+    """How long the certificate is valid, from its first to its last second."""
 
 
 def read(config_dir: Path, left_out: Callable[[Path, str], None]) -> list[Lineage]:
@@ -79,6 +90,7 @@ def _read(path: Path) -> Lineage | None:
     credentials = parameters.get(f"{prefix}_credentials")
     server = parameters.get("server", DEFAULT_SERVER)
     URL.parse(server)
+    names, life = _certificate(Path(top.get("cert", "")))
     return Lineage(
         path.stem,
         authenticator,
@@ -86,17 +98,30 @@ def _read(path: Path) -> Lineage | None:
         server,
         parameters.get("account"),
         parameters.get(f"{prefix}_resolvers"),
-        _names(Path(top.get("cert", ""))),
+        parameters.get(f"{prefix}_challenge") or "dns-01",
+        names,
+        top.get("renew_before_expiry", ""),
+        life,
     )
 
 
-def _names(path: Path) -> tuple[str, ...]:
-    """The DNS names of a certificate."""
+def _certificate(path: Path) -> tuple[tuple[str, ...], timedelta]:
+    """The DNS names of a certificate, and how long it is valid."""
     from cryptography import x509
 
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    life = validity(certificate, "not_valid_after") - validity(certificate, "not_valid_before")
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        return ()
-    return tuple(extension.value.get_values_for_type(x509.DNSName))
+        return (), life
+    return tuple(extension.value.get_values_for_type(x509.DNSName)), life
+
+
+def validity(certificate: "x509.Certificate", edge: str) -> datetime:
+    """One end of a certificate's validity, in UTC; cryptography before 42 has it without a time zone.
+
+    :param edge: ``not_valid_before`` or ``not_valid_after``.
+    """
+    moment: datetime | None = getattr(certificate, f"{edge}_utc", None)
+    return moment if moment is not None else getattr(certificate, edge).replace(tzinfo=UTC)

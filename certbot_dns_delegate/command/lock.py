@@ -26,16 +26,18 @@ class Advice:
 
 @dataclass(frozen=True)
 class Lock:
-    """Who may issue: one account of one CA, by dns-01."""
+    """Who may issue: one account of one CA, by some challenge types."""
 
     issuer: str
     account: str
+    methods: tuple[str, ...]
 
     @classmethod
-    def of(cls, host: Host, account: str | None) -> "Lock":
+    def of(cls, host: Host, account: str | None, methods: tuple[str, ...]) -> "Lock":
         """That of Certbot's account at the CA.
 
         :param account: Certbot's id of the account, where it has several.
+        :param methods: the challenge types that it may use.
         :raises AccountUnknown: when Certbot has no such account, or several and none is named.
         :raises LookupFailed: when the CA's directory does not have its name in CAA records.
         """
@@ -44,11 +46,11 @@ class Lock:
         known = issuers.identities(server)
         if not known:
             raise LookupFailed(f"{printable(server)} does not say which name the CA has in CAA records")
-        return cls(known[0], uri)
+        return cls(known[0], uri, methods)
 
     @property
     def value(self) -> str:
-        return issuers.value(self.issuer, self.account)
+        return issuers.value(self.issuer, self.account, self.methods)
 
     def beside(self, planning: Planning, wanted: Wanted) -> Advice:
         """Whether to add the record to those that the name has, and what to consider."""
@@ -77,7 +79,9 @@ class Lock:
         others = [record for record in found.records if record != own]
         is_to_add = own not in found.records
         remarks = [] if is_to_add else ["has this CAA record already"]
-        reasons = prohibitions([*others, own], [self.issuer], self.account, is_wildcard=wanted.is_wildcard)
+        reasons = prohibitions(
+            [*others, own], [self.issuer], self.account, is_wildcard=wanted.is_wildcard, methods=self.methods
+        )
         if reasons:
             remarks.append(f"its present record {_told(others)} still forbids it: {listed(reasons, '; ')}")
         wider = [record for record in others if record.tag in {"issue", "issuewild"} and record.value.strip() != ";"]

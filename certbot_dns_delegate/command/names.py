@@ -33,7 +33,7 @@ class Wanted:
     """Lower case, A-labels, without ``*.`` and final dot."""
     is_wildcard: bool
     owner: Name
-    """Where the CA looks (dns-01)."""
+    """Where the CA looks."""
 
     @property
     def doubt(self) -> str:

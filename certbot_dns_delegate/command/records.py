@@ -1,23 +1,27 @@
-"""``records``: the records that delegate names, and the CAA records that narrow what a delegation allows."""
+"""``records``: the records that challenges of each type need, and the CAA records that narrow what these allow."""
 
 import argparse
 import base64
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dns.name import Name
 
-from certbot_dns_delegate.command import names
+from certbot_dns_delegate.command import names, standing
 from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.lineages import DEFAULT_SERVER
 from certbot_dns_delegate.command.lock import Advice, Lock
+from certbot_dns_delegate.command.method import Orderer, kinds_of, orderers, places
 from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError
+from certbot_dns_delegate.order.challenges import DNS01, PERSIST, owner_of
 from certbot_dns_delegate.order.engine import WORKERS
+from certbot_dns_delegate.order.permission import strings_of
 from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import character_string, csv_line, parse_name, printable, record, show
 from certbot_dns_delegate.threads import Pool
@@ -50,28 +54,39 @@ class Line:
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Print the records; whether every name has one."""
-    _ = host.settings  # their errors concern every name: reported once, before the first line
+    choice = arguments.challenge
+    if choice != PERSIST:
+        _ = host.settings  # their errors concern every name: reported once, before the first line
+    elif arguments.missing or arguments.caa:
+        raise UsageError(f"--challenge {PERSIST} goes without --missing and --caa; check shows what is missing")
+    accounts = () if choice == DNS01 else orderers(host, host.server or DEFAULT_SERVER, arguments.account)
     is_well = True
     form = "json" if arguments.json else arguments.format
     if form == "csv":
         output.write(csv_line(COLUMNS))
-    lock = Lock.of(host, arguments.account) if arguments.caa else None
-    for wanted, advice in _advised(_wanted(arguments, host, output), lock, host):
+    lock = Lock.of(host, arguments.account, kinds_of(choice)) if arguments.caa else None
+    given = _wanted(arguments, host, output, accounts)
+    last: Line | None = None
+    for wanted, advice in _advised(given, lock, host):
         if isinstance(wanted, Unusable):
             output.problem(wanted.text, wanted.error, wanted.where)
             is_well = False
             continue
         try:
-            records = [_cname(arguments, host, wanted)]
+            is_standing = choice == PERSIST
+            records = _standing(arguments, host, wanted, accounts) if is_standing else [_cname(arguments, host, wanted)]
         except DelegateError as error:
             output.problem(str(wanted), error)
             is_well = False
             continue
         if wanted.doubt:
             output.warn(f"{wanted} {wanted.doubt}")
-        if lock and advice.is_to_add:
-            records.append(_caa(arguments, wanted, lock))
-        if advice.remark:
+        caa = _caa(arguments, wanted, lock) if lock else None
+        # The places of one name follow one another, and its CAA record is one.
+        is_new, last = caa != last, caa
+        if caa and is_new and advice.is_to_add:
+            records.append(caa)
+        if is_new and advice.remark:
             output.warn(f"{wanted}: {advice.remark}")
         for each in records:
             output.write(_line(each, form))
@@ -95,9 +110,16 @@ def _advised(
             yield from zip(batch, pool.map(advise, batch), strict=True)
 
 
-def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterator[Wanted | Unusable]:
-    """The names, each once; with ``--missing`` those that are not delegated yet."""
-    given = once(names.read(arguments.names, arguments.file, output), REMEMBERED)
+def _wanted(
+    arguments: argparse.Namespace, host: Host, output: Output, accounts: Sequence[Orderer]
+) -> Iterator[Wanted | Unusable]:
+    """The names, once for each place of theirs; with ``--missing`` those that are not delegated yet."""
+    read = names.read(arguments.names, arguments.file, output)
+    if arguments.challenge == PERSIST:
+        yield from read
+        return
+    placed = (place for each in read for place in _places(each, arguments.challenge, accounts))
+    given = once(placed, REMEMBERED)
     if not arguments.missing:
         yield from given
         return
@@ -105,13 +127,17 @@ def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> Iterat
         while batch := list(itertools.islice(given, TOGETHER)):
             wanted = [each for each in batch if isinstance(each, Wanted)]
             plan = host.planning(len(wanted)).plan([names.challenge_of(each) for each in wanted], pool)
-            problems = {challenge.value: error for challenge, error in plan.problems}
+            problems = {challenge.owner: error for challenge, error in plan.problems}
             for each in batch:
-                error = problems.get(str(each)) if isinstance(each, Wanted) else None
+                error = problems.get(each.owner) if isinstance(each, Wanted) else None
                 if isinstance(error, LookupFailed):
                     yield Unusable(str(each), str(each), f"it is not known whether it is missing: {error}")
                 elif error is not None or isinstance(each, Unusable):
                     yield each
+
+
+def _places(each: Wanted | Unusable, choice: str, accounts: Sequence[Orderer]) -> Iterable[Wanted | Unusable]:
+    return [each] if isinstance(each, Unusable) else places(each, choice, accounts)
 
 
 def once(given: Iterable[Wanted | Unusable], most: int) -> Iterator[Wanted | Unusable]:
@@ -133,6 +159,21 @@ def once(given: Iterable[Wanted | Unusable], most: int) -> Iterator[Wanted | Unu
 def _cname(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Line:
     target = _target(arguments, host, _delegate(arguments, host, wanted), wanted)
     return Line(str(wanted), wanted.owner, arguments.ttl, "CNAME", show(target))
+
+
+def _standing(arguments: argparse.Namespace, host: Host, wanted: Wanted, accounts: Sequence[Orderer]) -> list[Line]:
+    """The standing record for each account that can order."""
+    lines = []
+    for account in accounts:
+        required = standing.required(host.config_dir, account, wanted)
+        if arguments.any_name:
+            required = standing.for_any_name(required, account)
+        try:
+            owner = owner_of(PERSIST, wanted.identifier)
+        except ValueError as error:
+            raise PlanError(str(error)) from None
+        lines.append(Line(str(wanted), owner, arguments.ttl, "TXT", strings_of(required)))
+    return lines
 
 
 def _delegate(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Delegate:
@@ -188,7 +229,7 @@ def label_of(wanted: Wanted) -> str:
 
 def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: Lock) -> Line:
     value = f"0 issue {character_string(lock.value)}"
-    return Line(str(wanted), wanted.owner.parent(), arguments.ttl, "CAA", value)
+    return Line(str(wanted), parse_name(wanted.identifier), arguments.ttl, "CAA", value)
 
 
 def _line(line: Line, form: str) -> str:

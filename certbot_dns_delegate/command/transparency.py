@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from certbot_dns_delegate.command import der
+from certbot_dns_delegate.command.lineages import validity
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.providers.http import Answer, Client
 from certbot_dns_delegate.text import printable
@@ -162,8 +163,8 @@ def _fetched(client: Client, number: str) -> Issuance:
         digest,
         names,
         certificate.issuer.rfc4514_string()[:200],
-        _validity(certificate, "not_valid_before"),
-        _validity(certificate, "not_valid_after"),
+        validity(certificate, "not_valid_before"),
+        validity(certificate, "not_valid_after"),
         f"https://crt.sh/?id={number}",
     )
 
@@ -194,9 +195,3 @@ def _moment(text: str) -> datetime:
     except ValueError:
         raise LookupFailed(f"the service gave a time that is none: {printable(text, 60)}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _validity(certificate: x509.Certificate, edge: str) -> datetime:
-    """One end of its validity, in UTC; cryptography before 42 has it without a time zone."""
-    moment: datetime | None = getattr(certificate, f"{edge}_utc", None)
-    return moment if moment is not None else getattr(certificate, edge).replace(tzinfo=UTC)

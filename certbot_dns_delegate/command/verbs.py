@@ -91,6 +91,13 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check the names of every certificate that Certbot renews with these authenticators",
     )
+    _add_challenge(parser, None)
+    parser.add_argument(
+        "--trust-anchor",
+        metavar="FILE",
+        type=Path,
+        help="validate DNSSEC from the DS or DNSKEY records in this file (default: the system's file for the root)",
+    )
     parser.add_argument(
         "--wait",
         metavar="TIME",
@@ -103,6 +110,16 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "--write",
         action="store_true",
         help="also publish and withdraw a probe value, and test whether the key can write more than it needs to",
+    )
+
+
+def _add_challenge(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--challenge",
+        metavar="TYPE",
+        choices=("dns-01", "dns-account-01", "auto", "dns-persist-01"),
+        default=default,
+        help="how the CA checks the names: dns-01 (default), dns-account-01, auto or dns-persist-01",
     )
 
 
@@ -147,12 +164,17 @@ def _add_records(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--caa",
         action="store_true",
-        help="also print CAA records that allow only this host's ACME account, and only dns-01",
+        help="also print CAA records that allow only this host's ACME account, and only the challenge type in use",
+    )
+    _add_challenge(parser, "dns-01")
+    parser.add_argument(
+        "--any-name", action="store_true", help="for dns-persist-01: a record that serves every name, where the CA can"
     )
 
 
 def _add_monitor(parser: argparse.ArgumentParser) -> None:
     _add_names(parser)
+    _add_challenge(parser, "dns-01")
     parser.add_argument("--since-last", action="store_true", help="only names whose state changed since the last run")
     parser.add_argument("--only", choices=("fail",), help="show only names that are not ok")
     parser.add_argument(
@@ -272,12 +294,15 @@ VERBS = (
     ),
     Verb(
         "records",
-        "print the CNAME records to add",
+        "print the records to add",
         "Print the CNAME record that each name needs. The target is the name itself below the title of the section,"
         " unless targets in the section, --template or --hash choose another. --caa also prints CAA records that allow"
-        " only this host's ACME account, so a stolen DNS key alone is not enough.",
+        " only this host's ACME account, so a stolen DNS key alone is not enough. With --challenge dns-account-01 the"
+        " CNAMEs are for the labels of this host's accounts, also that of a dry run if there is one; with"
+        " dns-persist-01 TXT records that stay take their place.",
         "certbot-dns-delegate records shop.example.com www.example.org --credentials delegate.ini\n"
-        "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini",
+        "certbot-dns-delegate records --from names.txt --missing --format csv --credentials delegate.ini\n"
+        "certbot-dns-delegate records shop.example.com --challenge dns-persist-01",
         _add_records,
     ),
     Verb(
@@ -303,7 +328,8 @@ VERBS = (
         "Check where the CNAME of each name leads. A terminal gets a table and a summary, a pipe one JSON object a"
         " line. Memory use does not grow with the number of names. States: ok, missing, elsewhere, dangling, loop, too"
         " long, broken server, wildcard only, undelegated (led here before), gone and never arrived (no address in"
-        " --serving), stale (no certificate for --stale), no name. The start of each state is remembered between runs."
+        " --serving), stale (no certificate for --stale), no permission and permission ends (dns-persist-01), no name."
+        " The start of each state is remembered between runs."
         " --shard shares the names among machines, and --merge joins what they have found.",
         "certbot-dns-delegate monitor --from names.txt --since-last --serving 192.0.2.0/24,2001:db8::/32\n"
         "certbot-dns-delegate monitor --from names.txt --stale 90d --prometheus /var/lib/node_exporter/delegate.prom\n"

@@ -16,7 +16,8 @@ from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.text import printable
 
-METHOD = "dns-01"
+DNS01 = ("dns-01",)
+"""The validation method where nobody says otherwise (RFC 8657 section 4)."""
 BLANK = " \t"
 PARAMETER = re.compile(r"([A-Za-z0-9]+)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)")
 """A tag without hyphens, as Boulder reads it, and printable ASCII without blank and semicolon."""
@@ -80,12 +81,18 @@ def found_in(reply: Reply, name: Name) -> CAASet:
 
 
 def prohibitions(
-    records: Sequence[Property], issuers: Sequence[str], account: str | None, *, is_wildcard: bool
+    records: Sequence[Property],
+    issuers: Sequence[str],
+    account: str | None,
+    *,
+    is_wildcard: bool,
+    methods: Sequence[str] = DNS01,
 ) -> list[str]:
     """Why a CA must not issue; nothing when one property lets it.
 
     :param issuers: the CA's own domains (``caaIdentities`` of its directory).
     :param account: the account's URI; None when it is not known, and then not compared.
+    :param methods: challenge types that the CA may use; one of them is enough.
     """
     # Tags match without regard to case (RFC 8659 section 4.1), which some servers keep.
     records = [replace(record, tag=record.tag.lower()) for record in records]
@@ -106,7 +113,7 @@ def prohibitions(
         if issuer not in issuers:
             reasons.append(f"{record.tag} is for {printable(issuer, 80) or 'nobody'}")
             continue
-        reason = _parameters_forbid(parameters, account)
+        reason = _parameters_forbid(parameters, account, methods)
         if not reason:
             return []
         reasons.append(reason)
@@ -131,13 +138,13 @@ def _parameter(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | None) -> str:
+def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | None, methods: Sequence[str]) -> str:
     accounts = [text for tag, text in parameters if tag == "accounturi"]
-    methods = [text for tag, text in parameters if tag == "validationmethods"]
-    if len(accounts) > 1 or len(methods) > 1:
+    allowed = [text for tag, text in parameters if tag == "validationmethods"]
+    if len(accounts) > 1 or len(allowed) > 1:
         return "accounturi or validationmethods stands twice in one property, which nothing satisfies"
     if account is not None and accounts and accounts[0] != account:
         return f"accounturi is {printable(accounts[0], 120)}, and the account here is {printable(account, 120)}"
-    if methods and METHOD not in methods[0].split(","):
-        return f"validationmethods is {printable(methods[0], 80)}, without {METHOD}"
+    if allowed and not set(methods) & set(allowed[0].split(",")):
+        return f"validationmethods is {printable(allowed[0], 80)}, without {' or '.join(methods)}"
     return ""

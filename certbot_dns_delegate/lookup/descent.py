@@ -90,6 +90,17 @@ class Descent:
         # Also where the first has failed: not every name below must fare like it.
         return (yield from self._walk(owner, suffix, self._allowance()))
 
+    def servers_of(self, apex: Name) -> Step[tuple[Server, ...]]:
+        """The servers of a zone; no resolver is asked about one that lies inside a delegate.
+
+        :raises LookupFailed: when nobody says anything to go by.
+        """
+        suffix = self._suffix_of(apex)
+        if suffix is not None:
+            return (yield from self.find(apex, suffix)).cut.servers
+        start = yield from self.starts.at(apex)
+        return start.cut.servers if start.cut.apex == apex else ()
+
     def addresses_of(self, host: Name, suffix: Name) -> Step[list[str]]:
         """The addresses of a host inside a delegate, from the delegate's own servers."""
         return self._addresses_of(host, suffix, self._allowance(), frozenset())

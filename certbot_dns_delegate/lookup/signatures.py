@@ -119,10 +119,13 @@ def usable_digests(digests: Iterable[DS]) -> list[DS]:
     return better or known
 
 
-def validate(apex: Name, digests: Sequence[DS], key_reply: Reply, soa_reply: Reply, now: float) -> None:
+def validate(
+    apex: Name, digests: Sequence[DS], key_reply: Reply, soa_reply: Reply, now: float
+) -> tuple[list[DNSKEY], list[RRSIG]]:
     """Check that keys which the DS names sign the zone's keys, and that these sign its SOA.
 
     :param now: seconds since the epoch.
+    :returns: the zone's keys, and the signatures that show it.
     :raises Bogus: when they do not.
     :raises Unknown: when that cannot be computed here.
     """
@@ -133,8 +136,8 @@ def validate(apex: Name, digests: Sequence[DS], key_reply: Reply, soa_reply: Rep
     trusted = [key for key in keys if any(_matches(apex, key, ds) for ds in digests)]
     if not trusted:
         raise Bogus("no DNSKEY has the digest that its DS at the parent names")
-    _check(apex, RdataType.DNSKEY, answer, trusted, now)
-    _check(apex, RdataType.SOA, soa_reply.message.answer, keys, now)
+    by_digest = check(apex, RdataType.DNSKEY, answer, apex, trusted, now)
+    return keys, [by_digest, check(apex, RdataType.SOA, soa_reply.message.answer, apex, keys, now)]
 
 
 def _matches(apex: Name, key: DNSKEY, ds: DS) -> bool:
@@ -146,24 +149,31 @@ def _matches(apex: Name, key: DNSKEY, ds: DS) -> bool:
     return bool(dns.dnssec.make_ds(apex, key, ds.digest_type, policy=policy, validating=True) == ds)
 
 
-def _check(apex: Name, rdtype: RdataType, answer: list[dns.rrset.RRset], keys: Sequence[DNSKEY], now: float) -> None:
-    """:raises Bogus: when no signature over an RRset at the apex is valid."""
+def check(
+    owner: Name, rdtype: RdataType, answer: list[dns.rrset.RRset], apex: Name, keys: Sequence[DNSKEY], now: float
+) -> RRSIG:
+    """The signature that makes an RRset valid.
+
+    :param apex: of the zone that has signed it.
+    :raises Bogus: when no signature is valid.
+    :raises Unknown: when that cannot be computed here.
+    """
     import dns.dnssec
 
-    rdatas = rdatas_in(answer, apex, rdtype)
-    signatures = _signatures(answer, apex, rdtype)
+    rdatas = rdatas_in(answer, owner, rdtype)
+    signatures = _signatures(answer, owner, rdtype)
     if not rdatas:
         raise Bogus(f"it shows no {rdtype.name}")
     if not signatures:
         raise Bogus(f"no RRSIG over {rdtype.name}")
-    rrset = dns.rrset.from_rdata_list(apex, signatures[0].original_ttl, rdatas)
+    rrset = dns.rrset.from_rdata_list(owner, signatures[0].original_ttl, rdatas)
     node = dns.rrset.from_rdata_list(apex, 0, keys).to_rdataset()
     worst: Exception = Bogus(f"no RRSIG over {rdtype.name} is of a key that its DS or DNSKEY RRset has")
     for signature in signatures:
         if signature.signer != apex:
             continue
         if not is_in_time(signature, now):
-            when = "has expired" if _is_before(signature.expiration, now) else "is not valid yet"
+            when = "has expired" if is_before(signature.expiration, now) else "is not valid yet"
             worst = OutOfTime(f"the RRSIG over {rdtype.name} {when}")
             continue
         try:
@@ -173,21 +183,21 @@ def _check(apex: Name, rdtype: RdataType, answer: list[dns.rrset.RRset], keys: S
         except Exception:  # noqa: BLE001  whatever cryptography says of a strange key
             worst = Unknown()
         else:
-            return
+            return signature
     raise worst
 
 
-def _signatures(answer: list[dns.rrset.RRset], apex: Name, covers: RdataType) -> list[RRSIG]:
-    found = [rdata for rdata in rdatas_in(answer, apex, RdataType.RRSIG) if rdata.type_covered == covers]
+def _signatures(answer: list[dns.rrset.RRset], owner: Name, covers: RdataType) -> list[RRSIG]:
+    found = [rdata for rdata in rdatas_in(answer, owner, RdataType.RRSIG) if rdata.type_covered == covers]
     return found[:MOST_KEYS]
 
 
 def is_in_time(signature: RRSIG, now: float) -> bool:
     """Whether a signature is valid at this time, in seconds since the epoch."""
-    return not _is_before(signature.expiration, now) and not _is_before(now, signature.inception)
+    return not is_before(signature.expiration, now) and not is_before(now, signature.inception)
 
 
-def _is_before(one: float, other: float) -> bool:
+def is_before(one: float, other: float) -> bool:
     """By serial number arithmetic (RFC 4034 section 3.1.5): the times have 32 bits."""
     return 0 < (int(other) - int(one)) % 2**32 < 2**31
 

@@ -39,7 +39,10 @@ class Starts:
 
     def above(self, suffix: Name) -> Step[Start]:
         """The servers above a delegate."""
-        above = _above(suffix)
+        return self.at(_above(suffix))
+
+    def at(self, above: Name) -> Step[Start]:
+        """The servers of a name that is above every delegate or, where it is no apex, of the zone it lies in."""
         return share(("start", above), lambda: self._start(above))
 
     def _start(self, above: Name) -> Step[Start]:

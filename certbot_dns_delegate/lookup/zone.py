@@ -42,9 +42,9 @@ class Zones:
         """
         self.rounds = Rounds(Asker(), recursive)
         self.budget = budget
-        self._descent = Descent(suffix_of, budget, port)
-        self.look = self._descent.find
-        self.start = self._descent.starts.above
+        self.descent = Descent(suffix_of, budget, port)
+        self.look = self.descent.find
+        self.start = self.descent.starts.above
 
     def find(self, owner: Name, suffix: Name) -> Found:
         """Ask the authoritative servers for TXT at ``owner``, which lies at or below the delegate's ``suffix``.
@@ -73,7 +73,7 @@ class Zones:
 
     def addresses_of(self, host: Name, suffix: Name) -> list[str]:
         """The addresses of a host inside a delegate, from the delegate's own servers."""
-        return self.rounds.one(self._descent.addresses_of(host, suffix))
+        return self.rounds.one(self.descent.addresses_of(host, suffix))
 
     def ask(self, cut: Cut, question: Question) -> Reply:
         """The first answer with authority, or referral below ``cut``, that one of its servers gives.
@@ -102,7 +102,7 @@ class Zones:
 
     def apex(self, found: Found) -> Step[Zone]:
         """The zone that an owner was found in, as its own servers tell it, and nothing of what surrounds it."""
-        apex, soa = yield from apex_around(found, self._descent.told, self._allowance())
+        apex, soa = yield from apex_around(found, self.descent.told, self._allowance())
         ttl, serial = (negative_ttl(soa), soa[0].serial) if soa is not None else (0, None)
         return Zone(apex, found.cut.servers, negative_ttl=ttl, serial=serial)
 
@@ -117,14 +117,14 @@ class Zones:
         hosts = [rdata.target for rdata in rdatas_in(reply.message.answer, apex, RdataType.NS)]
         additional = [*reply.message.additional, *(yield from self._glue(dossier, hosts))]
         named = Named(apex, hosts, additional, is_ours=True)
-        servers = tuple(dict.fromkeys(merged((yield from self._descent.hosts.servers(named, allowance)))))
+        servers = tuple(dict.fromkeys(merged((yield from self.descent.hosts.servers(named, allowance)))))
         soa = Inquiry(Cut(apex, servers), Question(apex, RdataType.SOA), allowance, of_all=True)
         (answers,) = yield from hear(soa)
         return servers if any(apex_of(reply, soa.cut) == apex for reply in answers.replies) else ()
 
     def determine(self, found: Found) -> Step[Zone]:
         """The zone, as :meth:`zone_of`."""
-        apex, soa = yield from apex_around(found, self._descent.told, self._allowance())
+        apex, soa = yield from apex_around(found, self.descent.told, self._allowance())
         return (yield from share(("zone", apex), lambda: self._zone(Dossier(found, apex, soa, self._allowance()))))
 
     def types_behind(self, found: Found) -> Step[tuple[RdataType, ...] | None]:
@@ -165,7 +165,7 @@ class Zones:
 
     def _ask_both_sides(self, dossier: Dossier) -> Step[None]:
         """NS at the zone and DS above it, as far as they were not asked along with others."""
-        told, apex = self._descent.told, dossier.apex
+        told, apex = self.descent.told, dossier.apex
         ns, ds = Question(apex, RdataType.NS), Question(apex, RdataType.DS)
         wanted = [(dossier.cut, ns)] if ns not in told else []
         wanted += [(dossier.parent, ds)] if ds not in told and dossier.parent is not None else []
@@ -212,7 +212,7 @@ class Zones:
             new += [host for host in referral[0] if plain(host) not in names]
             additional += referral[1]
         named = Named(apex, new, additional, found.is_ours)
-        by_host = yield from self._descent.hosts.servers(named, dossier.allowance)
+        by_host = yield from self.descent.hosts.servers(named, dossier.allowance)
         dossier.bare = [host for host, its in by_host.items() if not its and plain(host) not in names]
         return tuple(dict.fromkeys([*servers, *merged(by_host)]))
 
@@ -220,7 +220,7 @@ class Zones:
         """The name servers in each referral to the zone, and what came with it."""
         cut, found = dossier.found.cut, []
         if cut.parent is not None and dossier.is_own:
-            for reply in self._descent.above.get(cut.apex, ()):
+            for reply in self.descent.above.get(cut.apex, ()):
                 referral = referral_in(reply.message, cut.parent.apex, reply.ask.question.name)
                 if referral is not None and referral[0] == dossier.apex:
                     found.append((referral[1], reply.message.additional))
@@ -237,7 +237,7 @@ class Zones:
         """The zones from which servers of the cuts above answered for the owner themselves, instead of referring."""
         cut, claims, silent = dossier.found.cut, dict[Server, Name](), dict[Server, Cut]()
         while cut.parent is not None:
-            for reply in self._descent.above.get(cut.apex, ()):
+            for reply in self.descent.above.get(cut.apex, ()):
                 soa = soa_in(reply.message, reply.ask.question.name)
                 if soa is not None:
                     claims[reply.ask.server] = soa.name
@@ -280,7 +280,7 @@ class Zones:
     def _is_secure(self, dossier: Dossier, cut: Cut) -> Step[bool]:
         """Whether resolvers expect signatures of a zone."""
         question = Question(cut.apex, RdataType.DS)
-        if question not in self._descent.told:
+        if question not in self.descent.told:
             if cut.parent is not None:
                 (answers,) = yield from hear(Inquiry(cut.parent, question, dossier.allowance))
                 replies = answers.replies
@@ -289,6 +289,6 @@ class Zones:
                 replies = [answer] if isinstance(answer, Reply) else []
             if not replies:
                 return False
-            self._descent.told[question] = replies[0]
-        digests: list[DS] = rdatas_in(self._descent.told[question].message.answer, cut.apex, RdataType.DS)
+            self.descent.told[question] = replies[0]
+        digests: list[DS] = rdatas_in(self.descent.told[question].message.answer, cut.apex, RdataType.DS)
         return bool(digests)

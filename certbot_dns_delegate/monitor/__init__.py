@@ -12,9 +12,11 @@ from sqlite3 import Connection
 
 from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.environment import Host
+from certbot_dns_delegate.command.method import nothing_written
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import LookupFailed, StateError
+from certbot_dns_delegate.monitor import permission
 from certbot_dns_delegate.monitor import standing as delegation
 from certbot_dns_delegate.monitor.judge import Judge
 from certbot_dns_delegate.monitor.metrics import Counts
@@ -24,7 +26,8 @@ from certbot_dns_delegate.monitor.rows import Rows, StandardOutput, file_of_rows
 from certbot_dns_delegate.monitor.shard import Portion, settings_of
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.worker import UNUSABLE, Batch
-from certbot_dns_delegate.monitor.workers import crew
+from certbot_dns_delegate.monitor.workers import InOrder, crew
+from certbot_dns_delegate.order.challenges import DNS01, PERSIST
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.files import replace_file
 from certbot_dns_delegate.state.fleet import UNDELEGATED, Fleet, Known, Networks
@@ -46,6 +49,8 @@ STATES = (
     GONE,
     NEVER,
     STALE,
+    permission.MISSING,
+    permission.ENDING,
     UNUSABLE,
 )
 
@@ -56,14 +61,14 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         from certbot_dns_delegate.monitor import merge
 
         return merge.run(arguments, output)
-    settings = settings_of(arguments.zones) if arguments.zones else host.settings
+    settings = _settings(arguments, host)
     _check(arguments, settings)
     serving = {each.title: tuple(arguments.serving or each.serving) for each in settings.delegates}
     fleet = Fleet(arguments.shard.database(host.state))
     with (
         fleet.open() as database,
         _rows(arguments, output) as rows,
-        crew(settings, host.resolvers, serving) as look,
+        _looking(arguments.challenge, host, settings, serving) as look,
     ):
         looking = Pass(arguments, host, output, rows, database, serving)
         started = looking.begin()
@@ -86,6 +91,23 @@ def _rows(arguments: argparse.Namespace, output: Output) -> AbstractContextManag
     if arguments.output is None:
         return nullcontext(StandardOutput(output))
     return file_of_rows(arguments.output, str(arguments.shard))
+
+
+def _settings(arguments: argparse.Namespace, host: Host) -> Settings:
+    if arguments.challenge == PERSIST:
+        return nothing_written(host.authenticator)
+    return settings_of(arguments.zones) if arguments.zones else host.settings
+
+
+def _looking(
+    choice: str, host: Host, settings: Settings, serving: Mapping[str, Networks]
+) -> AbstractContextManager[InOrder]:
+    """What finds out the state of names, by how a CA checks them."""
+    if choice == DNS01:
+        return crew(settings, host.resolvers, serving)
+    from certbot_dns_delegate.monitor.kinds import Kinds  # with all of Certbot's files, which a fleet does not need
+
+    return nullcontext(Kinds(choice, host, settings, serving).in_order)
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from certbot_dns_delegate.monitor import permission
 from certbot_dns_delegate.monitor import standing as delegation
 from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, row
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing, here
 from certbot_dns_delegate.monitor.worker import UNUSABLE
 from certbot_dns_delegate.state.fleet import UNDELEGATED, Known, Networks
 
-DELEGATED = {OK, WILDCARD}
-UNCERTAIN = {BROKEN, delegation.LOOP, delegation.LONG, UNUSABLE}
+DELEGATED = {OK, WILDCARD, permission.ENDING}
+UNCERTAIN = {BROKEN, delegation.LOOP, delegation.LONG, UNUSABLE, permission.MISSING}
 """States that do not show where the name leads now."""
 
 

@@ -11,7 +11,14 @@ from certbot_dns_delegate.monitor.standing import OK
 
 MOST_ROWS = 2000
 """Names of one state that are listed; the rest are counted. A browser stays quick with some 20,000 rows."""
-KINDS = {"ok": "ok", "wildcard only": "warn", "never arrived": "warn", "stale": "warn", "gone": "warn"}
+KINDS = {
+    "ok": "ok",
+    "wildcard only": "warn",
+    "never arrived": "warn",
+    "stale": "warn",
+    "gone": "warn",
+    "permission ends": "warn",
+}
 """The colours of states; of any other: fail."""
 
 

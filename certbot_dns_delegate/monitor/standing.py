@@ -17,7 +17,7 @@ from certbot_dns_delegate.lookup.rounds import Rounds
 from certbot_dns_delegate.lookup.step import Step
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, Suffixes
 from certbot_dns_delegate.state.fleet import Networks, is_here
-from certbot_dns_delegate.text import plain, printable, record, show
+from certbot_dns_delegate.text import parse_name, plain, printable, record, show
 
 OK, MISSING, ELSEWHERE, DANGLING = "ok", "missing", "elsewhere", "dangling"
 LOOP, LONG, BROKEN, WILDCARD = "loop", "too long", "broken server", "wildcard only"
@@ -63,7 +63,7 @@ class Looks:
             ended = yield from self._follower.look(wanted.owner)
         except DelegateError as error:
             ended = error
-        standing, name = self._judged(wanted, ended), wanted.owner.parent()
+        standing, name = self._judged(wanted, ended), parse_name(wanted.identifier)
         ours = self._serving.get(standing.delegate)
         if standing.state not in {OK, WILDCARD} or not ours or self._route(name) is not None:
             return standing

@@ -37,6 +37,11 @@ def account_uri(config_dir: Path, server: str, account: str | None = None) -> st
     :raises AccountUnknown: when there is none, or no usable one.
     :raises PermissionError: when this user may not look.
     """
+    return _uri(_files(config_dir, server, account) / "regr.json")
+
+
+def _files(config_dir: Path, server: str, account: str | None) -> Path:
+    """The directory of an account's files."""
     directory = _folder(config_dir, server)
     shown, at = printable(str(directory)), printable(server)
     found = sorted(path for path in _listing(directory) if account in {None, path.name} and not path.is_file())
@@ -47,7 +52,7 @@ def account_uri(config_dir: Path, server: str, account: str | None = None) -> st
     if len(found) > 1:
         names = listed([printable(path.name, 40) for path in found])
         raise AccountUnknown(f"Certbot has {len(found)} accounts at {at}: {names}", f"--account {found[0].name}")
-    return _uri(found[0] / "regr.json")
+    return found[0]
 
 
 def _uri(path: Path) -> str:
@@ -80,7 +85,7 @@ class AcmeAccount:
     server: str
     """The CA's directory."""
     id: str | None
-    """Certbot's name of it, a directory name."""
+    """Certbot's name of it, a directory name; None: the only one."""
     verify: bool = True
     """Whether the CA's certificate is checked."""
 
@@ -94,7 +99,8 @@ class AcmeAccount:
     @cached_property
     def key(self) -> jose.jwk.JWK:
         """:raises LookupFailed: when Certbot's files do not hold it."""
-        key = key_on_record(self.config_dir, self.server, self.id) if self.id else None
+        name = self.id or _files(self.config_dir, self.server, None).name
+        key = key_on_record(self.config_dir, self.server, name)
         if key is None:
             shown = printable(str(_folder(self.config_dir, self.server)))
             raise LookupFailed(f"{shown} does not hold the key of Certbot's account", "certbot show_account")

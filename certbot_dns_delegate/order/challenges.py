@@ -108,6 +108,15 @@ def label_of(account: str) -> str:
     return "_" + base64.b32encode(digest).decode().lower()
 
 
+def fits(kind: str, identifier: str) -> bool:
+    """Whether a name leaves room for what comes in front of it; the label of every account has the same length."""
+    try:
+        owner_of(kind, identifier)
+    except ValueError:
+        return False
+    return True
+
+
 def owner_of(kind: str, identifier: str, account: str | None = None) -> Name:
     """Where the CA looks for a name.
 

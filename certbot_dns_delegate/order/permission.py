@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from certbot_dns_delegate.text import cited, printable
+from certbot_dns_delegate.text import character_string, cited, printable
 
 WILDCARD = "wildcard"
 ANY_DOMAIN = "*"
@@ -90,6 +90,12 @@ def text_of(required: Required) -> str:
     """The value of the record to add."""
     policy = f"; policy={WILDCARD}" if required.is_wildcard else ""
     return f"{required.issuers[0]}; accounturi={required.accounts[0]}{policy}"
+
+
+def strings_of(required: Required) -> str:
+    """The record to add as a zone file has it: strings of at most 255 octets (RFC 1035 section 3.3)."""
+    text = text_of(required)
+    return " ".join(character_string(text[at : at + 255]) for at in range(0, len(text), 255))
 
 
 def parse(value: str) -> Permission:

@@ -17,8 +17,8 @@ from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Chain, Server
 from certbot_dns_delegate.order.account import AcmeAccount
 from certbot_dns_delegate.order.challenges import PERSIST, owner_of
-from certbot_dns_delegate.order.permission import SOON, URI, Permission, Required, judge, required_of, text_of
-from certbot_dns_delegate.text import character_string, listed, printable, record, show
+from certbot_dns_delegate.order.permission import SOON, URI, Permission, Required, judge, required_of, strings_of
+from certbot_dns_delegate.text import listed, printable, record, show
 from certbot_dns_delegate.threads import Pool, settle
 
 PACKETS = 2 * MOST_PACKETS
@@ -138,7 +138,5 @@ def verify(
 def _problem(owner: Name, missing: dict[str, list[Server]], having: int, required: Required) -> PlanError:
     reason, servers = next(iter(missing.items()))
     where = "at every server" if len(missing) == 1 and not having else f"at {listed([*map(str, servers)])}"
-    text = text_of(required)
-    strings = [character_string(text[at : at + 255]) for at in range(0, len(text), 255)]
-    hint = f"add  {record(owner, 'TXT', ' '.join(strings))}"
+    hint = f"add  {record(owner, 'TXT', strings_of(required))}"
     return PlanError(f"{show(owner)}: {reason} (seen {where})", hint)

@@ -20,7 +20,7 @@ BELOW: dict[str, set[str]] = {
     "__main__": {"command"},
     "authenticators": {"order", "settings", "lookup"},
     "check": {"command", "order", "settings", "providers", "lookup", "state"},
-    "monitor": {"command", "settings", "lookup", "state"},
+    "monitor": {"command", "order", "settings", "lookup", "state"},
     "command": {"monitor", "order", "settings", "providers", "lookup", "state"},
     "order": {"settings", "providers", "lookup", "state"},
     "settings": {"providers", "lookup", "state"},

@@ -69,12 +69,12 @@ def settings(lab: Lab, here: Path, **more: str) -> dict[str, str]:
 # The target's zone
 
 
-def signed(text: str, begin: datetime, apex: str = TARGETS) -> tuple[str, str]:
-    """The zone signed for ten years with a new key, and the DS of that key."""
+def signed(text: str, begin: datetime, apex: str = TARGETS, days: int = 3650) -> tuple[str, str]:
+    """The zone signed for some days (ten years) with a new key, and the DS of that key."""
     zone = dns.zone.from_text(text, apex, relativize=False)
     private = ec.generate_private_key(ec.SECP256R1())
     key = dns.dnssec.make_dnskey(private.public_key(), "ECDSAP256SHA256", flags=257)
-    end = begin + timedelta(days=90 if begin < EPOCH else 3650)
+    end = begin + timedelta(days=days)
     dns.dnssec.sign_zone(zone, keys=[(private, key)], add_dnskey=True, inception=begin, expiration=end)
     return zone.to_text(relativize=False), dns.dnssec.make_ds(dns.name.from_text(apex), key, "SHA256").to_text()
 
@@ -109,7 +109,7 @@ def wrong_key(lab: Lab, here: Path) -> dict[str, str]:
 
 def expired(lab: Lab, here: Path) -> dict[str, str]:
     """Nobody has signed the zone anew in years."""
-    text, ds = signed(content(TARGETS, [ONE, TWO]), datetime(2020, 1, 1, tzinfo=UTC))
+    text, ds = signed(content(TARGETS, [ONE, TWO]), datetime(2020, 1, 1, tzinfo=UTC), days=90)
     return with_ds(lab, here, ds, text, text)
 
 

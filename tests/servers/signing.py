@@ -13,7 +13,7 @@ import dns.rrset
 from cryptography.hazmat.primitives.asymmetric import ec
 from dns.dnssectypes import Algorithm, DSDigest
 from dns.rdataclass import IN
-from dns.rdatatype import DNSKEY, RRSIG, SOA
+from dns.rdatatype import DNSKEY, RRSIG, SOA, RdataType
 
 from .zones import Zone
 
@@ -36,22 +36,32 @@ def ds(zone: Zone, digest: DSDigest = DSDigest.SHA256, number: int = 0) -> str:
     return made.to_text()
 
 
-def sign(zone: Zone, begins_s: float = -DAY_S, ends_s: float = DAY_S, number: int = 0) -> str:
+def sign(zone: Zone, begins_s: float = -DAY_S, ends_s: float = DAY_S, number: int = 0, *, keep: bool = False) -> str:
     """Add DNSKEY, and RRSIGs over it and the SOA; returns the DS of the key.
 
     :param begins_s: the first second of the signatures, from now.
+    :param keep: leave the keys that are there.
     """
-    now = time.time()
-    zone.put(zone.origin, dns.rdataset.from_rdata(60, key(number)))
-    made = dns.rdataset.Rdataset(IN, RRSIG)
+    if not keep:
+        zone.put(zone.origin, dns.rdataset.from_rdata(60, key(number)))
     for rdtype in (SOA, DNSKEY):
-        rdataset = zone.get(zone.origin, rdtype)
-        assert rdataset is not None
-        rrset = dns.rrset.from_rdata_list(zone.origin, rdataset.ttl, list(rdataset))
-        signature = dns.dnssec.sign(
-            rrset, _private(number), zone.origin, key(number), int(now + begins_s), int(now + ends_s)
-        )
-        made = dns.rdataset.Rdataset(IN, RRSIG, rdtype, rdataset.ttl)
-        made.add(signature)
-        zone.put(zone.origin, made)
+        cover(zone, zone.origin, rdtype, begins_s, ends_s, number)
     return ds(zone, number=number)
+
+
+def cover(
+    zone: Zone,
+    owner: dns.name.Name | str,
+    rdtype: RdataType | str,
+    begins_s: float = -DAY_S,
+    ends_s: float = DAY_S,
+    number: int = 0,
+) -> None:
+    """Add an RRSIG over an RRset of the zone."""
+    now, name = time.time(), zone.name(owner)
+    rdataset = zone.get(name, rdtype)
+    assert rdataset is not None
+    rrset = dns.rrset.from_rdata_list(name, rdataset.ttl, list(rdataset))
+    made = dns.rdataset.Rdataset(IN, RRSIG, rdataset.rdtype, rdataset.ttl)
+    made.add(dns.dnssec.sign(rrset, _private(number), zone.origin, key(number), int(now + begins_s), int(now + ends_s)))
+    zone.put(name, made)

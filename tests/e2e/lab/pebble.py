@@ -35,6 +35,7 @@ class Pebble(Server):
                         "tlsPort": 443,
                         "ocspResponderURL": "",
                         "externalAccountBindingRequired": False,
+                        "caaIdentities": ["pebble.letsencrypt.org"],
                         "retryAfter": {"authz": 1, "order": 1},
                     }
                 }

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from certbot_dns_delegate.check.caa import judge
+from certbot_dns_delegate.check.finding import Verdict
 from certbot_dns_delegate.command.issuers import identities
-from certbot_dns_delegate.lookup.caa import Property, prohibitions
+from certbot_dns_delegate.command.names import parse
+from certbot_dns_delegate.lookup.caa import CAASet, Property, prohibitions
 from tests.servers import http
+from tests.unit.internet import name
 
 OURS = ["letsencrypt.org"]
 ACCOUNT = "https://acme.test/acct/1"
@@ -84,6 +88,33 @@ def test_wildcards() -> None:
 def test_an_unknown_account_is_not_compared() -> None:
     """Where no account is known, accounturi forbids nothing."""
     assert forbidden((0, "issue", "letsencrypt.org; accounturi=https://x.test/1"), account=None) == ""
+
+
+@pytest.mark.parametrize(
+    ("listed", "methods", "why"),
+    [
+        ("dns-01", ("dns-account-01",), "validationmethods is dns-01, without dns-account-01"),
+        ("dns-account-01", ("dns-account-01",), ""),
+        ("dns-01,dns-persist-01", ("dns-persist-01",), ""),
+        ("http-01", ("dns-01", "dns-account-01"), "validationmethods is http-01, without dns-01 or dns-account-01"),
+        ("dns-account-01", ("dns-01", "dns-account-01"), ""),
+    ],
+)
+def test_the_method_in_use(listed: str, methods: tuple[str, ...], why: str) -> None:
+    """Each challenge type has to be listed by its own name; where a choice has two, one is enough."""
+    records = [Property(0, "issue", f"letsencrypt.org; validationmethods={listed}")]
+    assert prohibitions(records, OURS, ACCOUNT, is_wildcard=False, methods=methods) == ([why] if why else [])
+
+
+def test_the_account_of_a_dry_run() -> None:
+    """It is another one, and the record to add is for it."""
+    found = CAASet(name("shop.test."), (Property(0, "issue", f"letsencrypt.org; accounturi={ACCOUNT}"),))
+    wanted = parse("shop.test")
+    assert judge(found, wanted, OURS, ACCOUNT, "dns-account-01").verdict is Verdict.OK
+    finding = judge(found, wanted, OURS, "https://acme.test/acct/2", "dns-account-01")
+    assert finding.verdict is Verdict.WARN
+    value = "letsencrypt.org; accounturi=https://acme.test/acct/2; validationmethods=dns-account-01"
+    assert finding.do == f'add  shop.test. 3600 IN CAA 0 issue "{value}"'
 
 
 @pytest.mark.parametrize(

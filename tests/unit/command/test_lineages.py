@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certbot_dns_delegate import check
+from certbot_dns_delegate.check.orders import orders
 from certbot_dns_delegate.check.tally import Tally
 from certbot_dns_delegate.command import main
 from certbot_dns_delegate.command.arguments import make_parser
@@ -60,26 +60,28 @@ def certify(file: Path, name: str) -> None:
     file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
 
-def orders(config: Path, options: str) -> list[tuple[str, str | None, list[str]]]:
+def made(config: Path, options: str) -> list[tuple[str, str | None, list[str]]]:
     """The server, the account and the resolvers of each order."""
     words = f"check --all-lineages --config-dir {config} --work-dir {config} {options}".split()
     arguments = make_parser().parse_args(words)
     output = Output(io.StringIO(), io.StringIO())
-    made = check._orders(arguments, Host.of(arguments, output), output, Tally())
-    return [(order.server, order.account, [str(each) for each in order.resolvers]) for order in made]
+    found = list(orders(arguments, Host.of(arguments, output), output, Tally()))
+    return [(order.server, order.account and order.account.uri, [*map(str, order.resolvers)]) for order in found]
 
 
 def test_what_is_on_record(config: Path) -> None:
     """Without options the renewal file decides."""
-    assert orders(config, "") == [(THEIRS, f"{THEIRS}/01", ["192.0.2.53"])]
+    assert made(config, "") == [(THEIRS, f"{THEIRS}/01", ["192.0.2.53"])]
 
 
 def test_the_command_line_comes_first(config: Path) -> None:
     """A CA or resolvers that are given are meant; the account is then the one at that CA."""
     options = f"--server {OTHER} --resolvers 192.0.2.54"
-    assert orders(config, options) == [(OTHER, f"{OTHER}/02", ["192.0.2.54"])]
+    assert made(config, options) == [(OTHER, f"{OTHER}/02", ["192.0.2.54"])]
     with pytest.raises(UsageError, match="leave out --credentials"):
-        orders(config, "--credentials x.ini")
+        made(config, "--credentials x.ini")
+    with pytest.raises(UsageError, match="leave out --challenge"):
+        made(config, "--challenge auto")
 
 
 @pytest.mark.parametrize("server", ["http://[::1", "no url", "ftp://ca.test/"])
@@ -87,7 +89,7 @@ def test_a_server_on_record_that_is_no_url(config: Path, server: str, capsys: py
     """The file is told, as a failure: of its names nothing is known."""
     file = config / "renewal" / "shop.conf"
     file.write_text(file.read_text().replace(THEIRS, server))
-    assert orders(config, "") == []
+    assert made(config, "") == []
     code = main(["check", "--all-lineages", "--config-dir", str(config), "--work-dir", str(config)])
     assert code == 1
     assert capsys.readouterr().out.startswith(f"fail  shop  lineage: {file}: ")
@@ -99,7 +101,7 @@ def renewal(config: Path, text: str) -> str:
     out = io.StringIO()
     output = Output(out, io.StringIO())
     arguments = make_parser().parse_args(f"check --all-lineages --config-dir {config} --work-dir {config}".split())
-    assert len(list(check._orders(arguments, Host.of(arguments, output), output, Tally()))) == 1
+    assert len(list(orders(arguments, Host.of(arguments, output), output, Tally()))) == 1
     return out.getvalue()
 
 
