@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins cluster docs pages dashboard dist sbom pins snap deb debian packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins cluster docs pages site dashboard dist sbom pins snap deb debian packages matrix changelog clean
 
 test: lint types unit
 
@@ -134,6 +134,10 @@ docs: $(VENV)/ready
 # them are left in .lab/pages.
 pages: $(VENV)/packaging
 	$(BIN)/python -m pytest -o python_files='check_pages.py' tests/browser $(PYTEST)
+
+# Every page of the manual in Chromium.
+site: docs $(VENV)/packaging
+	$(BIN)/python -m pytest -o python_files='check_site.py' tests/browser $(PYTEST)
 
 # The alarms and the dashboard's queries in a real Prometheus, over what the command writes.
 dashboard: $(VENV)/packaging

@@ -63,7 +63,7 @@ class Chromium:
         target = self._devtools.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self._devtools.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         try:
-            yield Page(self._devtools, session, width, is_dark=is_dark)
+            yield Page(self._devtools, session, context, width, is_dark=is_dark)
         finally:
             self._devtools.call("Target.disposeBrowserContext", browserContextId=context)
 

@@ -29,8 +29,9 @@ WIDER = """(() => {
 class Page:
     """A page of one width."""
 
-    def __init__(self, devtools: DevTools, session: str, width: int, *, is_dark: bool) -> None:
+    def __init__(self, devtools: DevTools, session: str, context: str, width: int, *, is_dark: bool) -> None:
         self._devtools, self._session = devtools, session
+        self._context = {"browserContextId": context}
         self.problems: list[str] = []
         """What the console shows as an error, exceptions of scripts, requests that failed."""
         self.requests: list[str] = []
@@ -91,6 +92,12 @@ class Page:
         """What makes the page wider than its window; nothing where it fits."""
         is_wide = self.ask("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         return (self.ask(WIDER) or ["the page"]) if is_wide else []
+
+    def may(self, *permissions: str) -> None:
+        """Give the page rights that a browser asks its user for, and the keyboard's focus."""
+        origin = self.ask("location.origin")
+        self._devtools.call("Browser.grantPermissions", permissions=permissions, origin=origin, **self._context)
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def screenshot(self, file: Path, *, is_whole: bool = True) -> None:
         """A picture (PNG) of the page, or of its first window."""
