@@ -7,7 +7,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
-from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
+from certbot_dns_delegate.lookup.answer import addresses_at_end
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.step import Step, resolve
@@ -29,7 +29,7 @@ def addresses_of(name: Name, is_enough: Callable[[Addresses], bool]) -> Step[Add
     for rdtype in FAMILIES:
         reply = (yield from resolve([(name, rdtype)]))[name, rdtype]
         try:
-            found = _kept((*found, *_addresses(reply, name)), is_enough)
+            found = _kept((*found, *_addresses(reply)), is_enough)
         except LookupFailed:
             return None
         if is_enough(found):
@@ -47,7 +47,7 @@ def addresses_of_all(
         replies = recursive.ask_all([(name, rdtype) for name in asked]) if asked else {}
         for (name, _), reply in replies.items():
             try:
-                more = _addresses(reply, name)
+                more = _addresses(reply)
             except LookupFailed:
                 found.pop(name, None)
                 continue
@@ -62,8 +62,8 @@ def _kept(found: Addresses, is_enough: Callable[[Addresses], bool]) -> Addresses
     return found[:MOST_ADDRESSES]
 
 
-def _addresses(reply: Reply | LookupFailed, name: Name) -> list[str]:
+def _addresses(reply: Reply | LookupFailed) -> list[str]:
     """:raises LookupFailed: when there is no answer, or none that a correct server gives."""
     if isinstance(reply, LookupFailed):
         raise reply
-    return addresses_in(reply.message.answer, end_of_alias(reply.message, name))
+    return addresses_at_end(reply)

@@ -15,6 +15,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
+from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.model import RRset
 from certbot_dns_delegate.text import show, show_all
 
@@ -59,6 +60,14 @@ def alias_in(message: dns.message.Message, owner: Name) -> tuple[Name, bool] | N
         return targets[0], True
     # A CNAME that a DNAME has made repeats the letters of the question (RFC 6672 section 2.2), which went out mixed.
     return (targets[0] if targets and made != targets[0] else made), True
+
+
+def alias_of(reply: Reply) -> tuple[Name, bool] | None:
+    """As :func:`alias_in`, of the name that was asked for."""
+    short = reply.short
+    if short is None:
+        return alias_in(reply.message, reply.ask.question.name)
+    return (Name(short.aliases[0]), False) if short.aliases else None
 
 
 def is_above(name: Name, owner: Name) -> bool:
@@ -118,6 +127,16 @@ def referral_in(message: dns.message.Message, above: Name, owner: Name) -> tuple
         if is_below and owner.is_subdomain(rr.name):
             return rr.name, [rdata.target for rdata in rdatas_in(message.authority, rr.name, RdataType.NS)]
     return None
+
+
+def addresses_at_end(reply: Reply) -> list[str]:
+    """The addresses of the name that was asked for, at the end of its aliases.
+
+    :raises LookupFailed: as :func:`alias_in`.
+    """
+    if reply.short is not None:
+        return list(reply.short.addresses)
+    return addresses_in(reply.message.answer, end_of_alias(reply.message, reply.ask.question.name))
 
 
 def addresses_in(section: Section, host: Name) -> list[str]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import dns.name
-import dns.rcode
 from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError, LookupFailed
-from certbot_dns_delegate.lookup.answer import alias_in, soa_in
+from certbot_dns_delegate.lookup.answer import alias_in, alias_of, soa_in
 from certbot_dns_delegate.lookup.asker import Asker
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.origin import Origin, disagreement, origin_of, remembered
@@ -143,16 +142,15 @@ class Follower:
         reply = (yield from resolve([key]))[key]
         if isinstance(reply, LookupFailed):
             raise reply
-        link = alias_in(reply.message, owner)
+        link = alias_of(reply)
         if link is None:
             if self._zones is not None and self._asks_origins:
                 origin = origin or (yield from origin_of(owner, self._zones))
                 if origin is not None and not origin.is_without:
                     return Followed(chain, None), (yield from self._remembered(origin, reply))
-            is_denied = reply.message.rcode() == dns.rcode.NXDOMAIN
-            soa = soa_in(reply.message, owner) if is_denied else None
+            soa = soa_in(reply.message, owner) if reply.is_denied else None
             has_texts = origin is not None and origin.has_texts
-            return Followed(chain, None, not is_denied, soa.name if soa is not None else None, has_texts), None
+            return Followed(chain, None, not reply.is_denied, soa.name if soa is not None else None, has_texts), None
         target, is_dname = link
         may_be_wildcard = not (chain.aliases or is_dname or self._is_own(owner, target))
         is_wildcard = may_be_wildcard and (yield from self._is_below_too(owner, link))
@@ -176,7 +174,7 @@ class Follower:
             return False
         # One try, since no value's place depends on it.
         reply = (yield from resolve([], [(below, RdataType.CNAME)])).get((below, RdataType.CNAME))
-        return isinstance(reply, Reply) and alias_in(reply.message, below) == link
+        return isinstance(reply, Reply) and alias_of(reply) == link
 
 
 def authority(zones: Zones, owner: Name, suffix: Name) -> Step[tuple[Found, Alias | None]]:

@@ -7,15 +7,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-import dns.message
-
 from certbot_dns_delegate.lookup import forms, sockets
 from certbot_dns_delegate.lookup.awaited import Awaited
-from certbot_dns_delegate.lookup.forgery import is_doubtful, read_reply
+from certbot_dns_delegate.lookup.forgery import cookie_of, is_doubtful, read_reply
 from certbot_dns_delegate.lookup.forms import Form
-from certbot_dns_delegate.lookup.habits import cookie_in, habits_of
-from certbot_dns_delegate.lookup.message import Outcome, Reply, Silence
+from certbot_dns_delegate.lookup.habits import habits_of
+from certbot_dns_delegate.lookup.message import Content, Outcome, Reply, Silence
 from certbot_dns_delegate.lookup.octets import HEADER, TC, Echo, echo
+from certbot_dns_delegate.lookup.quick import Brief
+from certbot_dns_delegate.lookup.streams import Streams
 from certbot_dns_delegate.lookup.transport import Port, Sent, Stream, Way
 from certbot_dns_delegate.model import Server
 
@@ -57,12 +57,8 @@ class Conversation:
         self._wrong = 0
         self._ports: dict[Port, None] = {}
         self._udp_failure = ""
-        self._stream: Stream | None = None
-        self._tcp_failure = ""
-        self._tcp_waiting: deque[Awaited] = deque()
         self._window = ENCRYPTED_WINDOW if tls else WINDOW
-        self._tcp_window = self._window
-        """Questions on one connection at once; fewer where the server has closed one after fewer answers."""
+        self._streams = Streams(self, self._window)
 
     # What the loop calls
 
@@ -87,8 +83,7 @@ class Conversation:
         """Drop everything."""
         for port in self._ports:
             port.close()
-        if self._stream is not None:
-            self._stream.close()
+        self._streams.close()
 
     # Sending
 
@@ -104,7 +99,7 @@ class Conversation:
         self.outstanding[pending] = None
         form = forms.first(self._habits, pending.ask.question.dnssec_ok)
         if pending.needs_tcp:
-            self._by_tcp(pending, form)
+            self._streams.put(pending, form)
         else:
             pending.due = now + min(SILENCE_S, pending.patience_s)
             self._by_udp(pending, form)
@@ -117,21 +112,21 @@ class Conversation:
         if is_first:
             form = Form.BARE if Form.BARE in pending.tried else Form.PLAIN
             self._by_udp(pending, form)
-            self._by_tcp(pending, form)
+            self._streams.put(pending, form)
         elif may_be_bare:
             self._by_udp(pending, Form.BARE)
-            self._by_tcp(pending, Form.BARE)
+            self._streams.put(pending, Form.BARE)
         if is_first and may_be_bare and Form.BARE not in pending.tried:
             pending.due = min(pending.due, now + SILENCE_S)
 
     def _by_udp(self, pending: Awaited, form: Form) -> None:
         if self._udp_failure:
-            self._by_tcp(pending, form)
+            self._streams.put(pending, form)
             return
         try:
             port = self._port()
             pending.ports.append(port)
-            port.send(self._sent(pending, form, port))
+            port.send(self.sent(pending, form, port))
         except OSError as error:
             self.fail_udp(sockets.reason_of(error))
 
@@ -143,28 +138,8 @@ class Conversation:
         self._ports[port] = None
         return port
 
-    def _by_tcp(self, pending: Awaited, form: Form = Form.PLAIN) -> None:
-        """:param form: mixed letters and cookies are against forgers from afar, who cannot forge this."""
-        pending.has_tcp = True
-        if not self._tcp_failure:
-            pending.tried.append(Form.PLAIN if form is Form.FULL else form)
-            self._tcp_waiting.append(pending)
-            self._pump()
-
-    def _pump(self) -> None:
-        """Send by TCP what may be sent now."""
-        while self._tcp_waiting and (self._stream is None or self._stream.in_flight() < self._tcp_window):
-            pending = self._tcp_waiting.popleft()
-            if not pending.is_waiting:
-                continue
-            try:
-                self._stream = self._stream or Stream(self)
-            except OSError as error:
-                self._tcp_failure = sockets.reason_of(error)
-                return
-            self._stream.send(self._sent(pending, pending.tried[-1], self._stream))
-
-    def _sent(self, pending: Awaited, form: Form, channel: Way) -> Sent:
+    def sent(self, pending: Awaited, form: Form, channel: Way) -> Sent:
+        """The question in a form, for one way."""
         question, habits, is_full = pending.ask.question, self._habits, form is Form.FULL
         is_mixed = habits.keeps_case is True or (is_full and habits.keeps_case is None)
         is_mixed = is_mixed and isinstance(channel, Port)
@@ -196,15 +171,15 @@ class Conversation:
             pending.is_truncated = pending.needs_tcp = True
             self._has_answered(channel, sent)
             if not pending.has_tcp:
-                self._by_tcp(pending, sent.form)
+                self._streams.put(pending, sent.form)
         else:
-            message = read_reply(wire, sent, self._habits)
-            if message is None:
+            content = read_reply(wire, sent, self._habits)
+            if content is None:
                 self._unreadable(channel, sent)
-            elif isinstance(channel, Port) and is_doubtful(cookie_in(message), sent, same, self._habits):
-                self._doubt(pending, message, same, sent.form)
+            elif isinstance(channel, Port) and is_doubtful(cookie_of(content), sent, same, self._habits):
+                self._doubt(pending, content, same, sent.form)
             else:
-                yield from self._judge(channel, sent, message, same)
+                yield from self._judge(channel, sent, content, same)
 
     def _unreadable(self, channel: Way, sent: Sent) -> None:
         sent.pending.is_malformed = True
@@ -215,36 +190,38 @@ class Conversation:
             if sent.pending.needs_tcp:
                 sent.pending.patience_s = 0.0
 
-    def _doubt(self, pending: Awaited, message: dns.message.Message, same: Echo, form: Form) -> None:
+    def _doubt(self, pending: Awaited, content: Content, same: Echo, form: Form) -> None:
         """Let TCP decide, which is not forged from afar."""
-        pending.doubtful = Reply(pending.ask, message, "udp", keeps_case=same is not Echo.OTHER_CASE)
+        pending.doubtful = Reply(pending.ask, content, "udp", keeps_case=same is not Echo.OTHER_CASE)
         pending.needs_tcp = True
         if not pending.has_tcp:
-            self._by_tcp(pending, form)
+            self._streams.put(pending, form)
 
-    def _judge(self, channel: Way, sent: Sent, message: dns.message.Message, same: Echo) -> Iterator[Outcome]:
+    def _judge(self, channel: Way, sent: Sent, content: Content, same: Echo) -> Iterator[Outcome]:
         """Ask in another form, or hand it out."""
         pending, by_udp = sent.pending, isinstance(channel, Port)
         self._has_answered(channel, sent)
         tried = pending.tried if by_udp else [sent.form]
-        again = forms.after(message, tried, self._habits, pending.ask.question.dnssec_ok)
+        dnssec_ok = pending.ask.question.dnssec_ok
+        again = None if isinstance(content, Brief) else forms.after(content, tried, self._habits, dnssec_ok)
         if again is not None:
             is_cookie_trouble = again is Form.PLAIN and tried.count(Form.FULL) > 1
-            (self._by_udp if by_udp and not is_cookie_trouble else self._by_tcp)(pending, again)
+            (self._by_udp if by_udp and not is_cookie_trouble else self._streams.put)(pending, again)
             return
-        forms.learn(self._habits, message, sent.form, pending.tried, by_udp)
         self._end(pending)
         transport = "udp" if by_udp else "tls" if self.tls else "tcp"
         keeps_case = same is not Echo.OTHER_CASE
-        yield Reply(pending.ask, message, transport, keeps_case=keeps_case, doubtful=pending.doubtful)
+        reply = Reply(pending.ask, content, transport, keeps_case=keeps_case, doubtful=pending.doubtful)
+        if not reply.complaint:
+            forms.learn(self._habits, sent.form, pending.tried, has_edns=reply.has_edns, by_udp=by_udp)
+        yield reply
 
     # Ending
 
     def _has_answered(self, channel: Way, sent: Sent) -> None:
         channel.done(sent)
         if isinstance(channel, Stream):
-            channel.replies += 1
-            self._pump()
+            self._streams.answered(channel)
         elif isinstance(channel, Port) and not channel.expected:
             self._close(channel)
 
@@ -266,9 +243,7 @@ class Conversation:
         self._wrong += 1
         if self._wrong >= MOST_WRONG:
             self.fail_udp(MALFORMED)
-            if self._stream is not None:
-                self.end_stream(self._stream, MALFORMED)
-            self._tcp_failure = MALFORMED
+            self._streams.fail(MALFORMED)
 
     def give_up(self, port: Port) -> None:
         """Too much arrives there that answers nothing: TCP for what was asked from it."""
@@ -276,7 +251,7 @@ class Conversation:
         for pending in {sent.pending for sent in port.expected.values() if sent.pending.is_waiting}:
             pending.needs_tcp = True
             if not pending.has_tcp:
-                self._by_tcp(pending)
+                self._streams.put(pending)
 
     def fail_udp(self, reason: str) -> None:
         """From now on TCP."""
@@ -285,42 +260,25 @@ class Conversation:
             self._close(port)
         for pending in self.outstanding:
             if not pending.has_tcp:
-                self._by_tcp(pending, pending.tried[-1] if pending.tried else Form.PLAIN)
+                self._streams.put(pending, pending.tried[-1] if pending.tried else Form.PLAIN)
 
     def end_stream(self, stream: Stream, reason: str) -> None:
-        """Connect again, as long as the server answers something each time: some close after one answer or a few, and
-        a reset may have eaten what they said (RFC 7766 section 6.2)."""
-        stream.close()
-        self._stream = None
-        again = [sent.pending for sent in stream.expected.values() if sent.pending.is_waiting]
-        if reason == sockets.CLOSED:
-            if not (again or self._tcp_waiting):
-                return
-            if stream.replies or self._tcp_window > 1:
-                self._tcp_window = max(1, min(self._tcp_window, stream.replies))
-                self._tcp_waiting.extendleft(reversed(again))
-                if self.tls and stream.replies:
-                    # A handshake each time takes long, and it is a resolver of our choice that goes on answering.
-                    for pending in self.outstanding:
-                        pending.started = time.monotonic()
-                        pending.due = pending.started + pending.patience_s
-                self._pump()
-                return
-        self._tcp_failure = reason
+        """A connection has ended, and why."""
+        self._streams.end(stream, reason)
 
     def _is_hopeless(self, pending: Awaited) -> bool:
         """Nothing that could still arrive would be the answer."""
-        return bool(self._tcp_failure) and pending.has_tcp and (pending.needs_tcp or bool(self._udp_failure))
+        return bool(self._streams.failure) and pending.has_tcp and (pending.needs_tcp or bool(self._udp_failure))
 
     def _failed(self, pending: Awaited) -> Outcome:
         if pending.doubtful is not None:
             # There is no other answer to be had, so this server's are not what they seemed to be.
             self._habits.keeps_case, self._habits.server_cookie = False, b""
             return pending.doubtful
-        by_tcp = self._tcp_failure or (MALFORMED if pending.is_malformed else "timeout")
+        by_tcp = self._streams.failure or (MALFORMED if pending.is_malformed else "timeout")
         if pending.is_truncated:
             return Silence(pending.ask, f"truncated by UDP, {by_tcp} by TCP", is_truncated=True)
-        if pending.is_malformed or MALFORMED in {self._udp_failure, self._tcp_failure}:
+        if pending.is_malformed or MALFORMED in {self._udp_failure, self._streams.failure}:
             return Silence(pending.ask, MALFORMED)
-        told = self._tcp_failure if self.tls or self._tcp_failure != sockets.CLOSED else ""
+        told = self._streams.failure if self.tls or self._streams.failure != sockets.CLOSED else ""
         return Silence(pending.ask, self._udp_failure or told or "timeout")

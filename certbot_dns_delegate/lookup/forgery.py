@@ -5,13 +5,13 @@ A forger who does not see the question can guess these at best (RFC 5452); who s
 
 from typing import Protocol
 
-import dns.message
-from dns.rdatatype import RdataType
-
+from certbot_dns_delegate.lookup import quick
 from certbot_dns_delegate.lookup.forms import Form
 from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, Habits, cookie_in
-from certbot_dns_delegate.lookup.octets import HEADER, Echo, Unreadable
-from certbot_dns_delegate.lookup.reader import parse
+from certbot_dns_delegate.lookup.message import ANSWER_ENOUGH, Content
+from certbot_dns_delegate.lookup.octets import HEADER, Echo
+from certbot_dns_delegate.lookup.quick import Brief
+from certbot_dns_delegate.lookup.reader import read
 from certbot_dns_delegate.lookup.transport import Sent
 
 
@@ -28,21 +28,23 @@ class Put(Protocol):
     def is_mixed(self) -> bool: ...
 
 
-ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
-"""Of an answer to these nothing but the answer section is read."""
-
-
-def read_reply(wire: bytes, sent: Sent, habits: Habits) -> dns.message.Message | None:
+def read_reply(wire: bytes, sent: Sent, habits: Habits) -> Content | None:
     """The reply, with the names in it in the letters in which they were asked for; None where it is none to this."""
     question = sent.pending.ask.question
     if wire[4:6] == b"\0\1":
         wire = wire[:HEADER] + question.section + wire[sent.question_end :]
-    try:
-        message = parse(wire, question.rdtype in ANSWER_ENOUGH)
-    except Unreadable:
-        return None
-    cookie = cookie_in(message) if sent.form is Form.FULL else None
-    return None if cookie is not None and cookie[:CLIENT_COOKIE] != habits.client_cookie else message
+    content: Content | None = None
+    if question.recursion_desired and question.rdtype in quick.TYPES and wire[4:6] == b"\0\1":
+        short = quick.read(wire, HEADER + len(question.section), question.rdtype)
+        content = short and Brief(short, wire)
+    content = content or read(wire, question.rdtype in ANSWER_ENOUGH)
+    cookie = cookie_of(content) if content is not None and sent.form is Form.FULL else None
+    return None if cookie is not None and cookie[:CLIENT_COOKIE] != habits.client_cookie else content
+
+
+def cookie_of(content: Content) -> bytes | None:
+    """Client's and server's cookie in a reply; None where there is no whole one."""
+    return content.short.cookie if isinstance(content, Brief) else cookie_in(content)
 
 
 def is_doubtful(cookie: bytes | None, sent: Put, same: Echo, habits: Habits) -> bool:

@@ -5,13 +5,12 @@ from enum import Enum, auto
 import dns.edns
 import dns.message
 import dns.rcode
-from dns.rcode import BADCOOKIE, BADVERS, FORMERR, NOERROR, NOTIMP, NXDOMAIN, SERVFAIL
+from dns.rcode import BADCOOKIE, BADVERS, FORMERR, NOTIMP, SERVFAIL
 
 from certbot_dns_delegate.lookup.habits import Habits
 
 UNKNOWN = {FORMERR, NOTIMP, BADVERS}
 """What servers say to EDNS, or to an option, that they do not know (RFC 6891 section 7)."""
-ANSWERS = {NOERROR, NXDOMAIN}
 
 
 class Form(Enum):
@@ -53,13 +52,14 @@ def _is_explained(message: dns.message.Message) -> bool:
     return any(isinstance(option, dns.edns.EDEOption) for option in message.options)
 
 
-def learn(habits: Habits, message: dns.message.Message, form: Form, tried: list[Form], by_udp: bool) -> None:
-    """Remember which form was answered."""
-    if message.rcode() not in ANSWERS:
-        return
+def learn(habits: Habits, form: Form, tried: list[Form], *, has_edns: bool, by_udp: bool) -> None:
+    """Remember which form was answered.
+
+    :param has_edns: the answer has an OPT record.
+    """
     if form is Form.BARE and len(set(tried)) > 1 and habits.takes_edns is None:
         habits.takes_edns = False
-    if form is not Form.BARE and message.edns >= 0:
+    if form is not Form.BARE and has_edns:
         habits.takes_edns = True
     if form is Form.FULL:
         habits.takes_all = True

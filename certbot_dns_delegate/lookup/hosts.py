@@ -10,7 +10,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import DelegateError, LookupFailed
-from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
+from certbot_dns_delegate.lookup.answer import addresses_at_end, addresses_in
 from certbot_dns_delegate.lookup.cut import Allowance
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.nat64 import through_nat64
@@ -125,7 +125,7 @@ def _found(host: Name, answers: Told | Mapping[Key, Reply | LookupFailed]) -> li
     found: list[str] = []
     for rdtype in ADDRESS:
         if isinstance(reply := answers.get((host, rdtype)), Reply):
-            found += addresses_in(reply.message.answer, end_of_alias(reply.message, host))
+            found += addresses_at_end(reply)
     return found
 
 

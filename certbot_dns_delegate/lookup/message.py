@@ -3,7 +3,7 @@
 import os
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import dns.edns
@@ -16,6 +16,8 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.lookup.octets import PAIR
+from certbot_dns_delegate.lookup.quick import Brief, Short
+from certbot_dns_delegate.lookup.reader import parse
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import command_line, printable, show
 
@@ -122,19 +124,48 @@ class Ask:
     """Ask by TCP alone, to see whether the server serves it."""
 
 
+ANSWER_ENOUGH = {RdataType.TXT, RdataType.CNAME}
+"""Of an answer to these nothing but the answer section is read."""
+
+Content = dns.message.Message | Brief
+"""What a reply holds; with the question, and names that refer to it, in the letters in which we have it."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """A well-formed answer to exactly this question, whatever its rcode."""
 
     ask: Ask
-    message: dns.message.Message
-    """With the question, and names that refer to it, in the letters in which we have it."""
+    content: Content
     transport: str
     keeps_case: bool = True
     """The server has repeated the question in the letters in which it was sent."""
     doubtful: "Reply | None" = None
     """What a datagram said that may be forged, and that this was asked for again because of; or that came from another
     machine behind the address."""
+
+    @cached_property
+    def message(self) -> dns.message.Message:
+        """All of it."""
+        if not isinstance(self.content, Brief):
+            return self.content
+        return parse(self.content.wire, self.ask.question.rdtype in ANSWER_ENOUGH)
+
+    @property
+    def short(self) -> Short | None:
+        """What it says in short, where it has been read so."""
+        return self.content.short if isinstance(self.content, Brief) else None
+
+    @property
+    def is_denied(self) -> bool:
+        """There is no such name."""
+        short = self.short
+        return self.message.rcode() == dns.rcode.NXDOMAIN if short is None else not short.exists
+
+    @property
+    def has_edns(self) -> bool:
+        short = self.short
+        return self.message.edns >= 0 if short is None else short.has_edns
 
     @property
     def rcode(self) -> str:
@@ -143,7 +174,7 @@ class Reply:
     @property
     def complaint(self) -> str:
         """The rcode, and what was said beside it (RFC 8914), when neither NOERROR nor NXDOMAIN; else ''."""
-        if self.message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+        if self.short is not None or self.message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
             return ""
         return " ".join(filter(None, [self.rcode, _extended_errors(self.message)]))
 

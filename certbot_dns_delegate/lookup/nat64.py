@@ -12,7 +12,7 @@ import dns.name
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.lookup.answer import addresses_in, end_of_alias
+from certbot_dns_delegate.lookup.answer import addresses_at_end
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.sockets import has_route
 from certbot_dns_delegate.lookup.step import Step, resolve, share
@@ -80,5 +80,5 @@ def _prefix() -> Step[Prefix | None]:
     reply = (yield from resolve([], [key])).get(key)
     if not isinstance(reply, Reply):
         return None
-    addresses = addresses_in(reply.message.answer, end_of_alias(reply.message, KNOWN))
+    addresses = addresses_at_end(reply)
     return next((prefix for address in addresses if (prefix := prefix_in(address)) is not None), None)

@@ -91,6 +91,8 @@ def problem_of(outcome: Outcome) -> str:
     """Why this is no answer to go by; '' when it is one."""
     if isinstance(outcome, Silence):
         return outcome.reason
+    if outcome.short is not None:
+        return ""
     if not (outcome.complaint or outcome.message.answer or outcome.message.flags & dns.flags.RA):
         return f"{outcome.rcode}, but it offers no recursion"
     return outcome.complaint

@@ -49,6 +49,18 @@ class Short(NamedTuple):
     """At the end of these."""
     cookie: bytes | None
     """Client's and server's (RFC 7873 section 4); None where there is no whole one."""
+    has_edns: bool = False
+
+
+class Brief(NamedTuple):
+    """A reply that was read so, and its octets for whoever needs more of it."""
+
+    short: Short
+    wire: bytes
+
+
+TYPES = frozenset({CNAME, A, AAAA})
+"""What may be asked for."""
 
 
 def read(wire: bytes, end: int, rdtype: int) -> Short | None:
@@ -91,16 +103,16 @@ def _read(wire: bytes, end: int, rdtype: int) -> Short:
     is_enough = rdtype == CNAME and answers > 0
     for _ in range(authority):
         at = _passed(wire, at, is_enough=is_enough)
-    cookie = has_options = None
+    cookie, has_edns = None, False
     for _ in range(additional):
         if wire[at] == 0 and wire[at + 1 : at + 3] == b"\0\x29":
-            if has_options:
+            if has_edns:
                 raise Declined
-            has_options = True
+            has_edns = True
             at, cookie = _options(wire, at + 1)
         else:
             at = _passed(wire, at, is_enough=is_enough)
-    return Short(rcode == _NOERROR, aliases, addresses, cookie)
+    return Short(rcode == _NOERROR, aliases, addresses, cookie, has_edns)
 
 
 def _owner_end(wire: bytes, at: int, aliases: tuple[Labels, ...]) -> int:

@@ -154,7 +154,7 @@ def is_read(rdtype: RdataType, wire: bytes) -> bool:
     assert message is not None, "malformed"
     compare(short, message, rdtype)
     assert problem_of(Reply(Ask(SERVER, Question(OWNER, rdtype)), message, "udp")) == ""
-    assert cookie_in(message) == short.cookie
+    assert (cookie_in(message), message.edns >= 0) == (short.cookie, short.has_edns)
     if any(each.rdtype != OPT and (each.rdclass != IN or each.rdtype not in TYPES) for each in walk(wire)):
         return True  # dnspython would keep what it meets for the whole process
     try:

@@ -49,7 +49,7 @@ def asked(lane: Lane[Name], owners: Sequence[Name]) -> dict[Name, Short | None]:
 
 def short(number: int) -> Short:
     """The answer about one owner."""
-    return Short(True, ((b"t%03d" % number, b"other", b"test", b""),), (), None)
+    return Short(True, ((b"t%03d" % number, b"other", b"test", b""),), (), None, has_edns=True)
 
 
 def test_each_question_has_its_answer() -> None:
@@ -62,14 +62,15 @@ def test_each_question_has_its_answer() -> None:
 
 
 def test_a_port_is_used_for_so_many_questions() -> None:
-    """And for one at a time."""
+    """One after the other; then there is another."""
     with Server(ZONE, recursive=True) as server:
         lane: Lane[Name] = Lane(at(server))
-        asked(lane, OWNERS)
+        for owner in OWNERS[: 2 * USES]:
+            asked(lane, [owner])
         lane.close()
         ports = Counter(question.port for question in server.asked(transport="udp"))
     assert max(ports.values()) <= USES
-    assert len(ports) >= len(OWNERS) / USES
+    assert len(ports) >= 2
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,21 @@
 
 import random
 
+import dns.rcode
 import pytest
+from dns.name import Name
 from dns.rdatatype import AAAA, CNAME, A, RdataType
 
 from certbot_dns_delegate.lookup import quick
+from certbot_dns_delegate.lookup.answer import addresses_at_end, addresses_in, alias_in, alias_of, end_of_alias
 from certbot_dns_delegate.lookup.octets import MOST_RECORDS
 from certbot_dns_delegate.lookup.quick import Short
+from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from tests.fuzz.quick import OWNER, is_read, main, question, replies
+from tests.servers import Server
 from tests.servers.floods import record, with_records
+from tests.unit.internet import name
+from tests.unit.lookup.test_exchange import at
 
 TARGET = (b"a", b"_acme-challenge", b"web", b"acme", b"test", b"")
 ALIAS = record(1, CNAME, b"\1a\xc0\x0c")
@@ -75,3 +82,16 @@ def test_replies_are_the_same_each_time() -> None:
     first, second = (list(replies(200, random.Random(7))) for _ in range(2))
     assert first == second
     assert {is_read(rdtype, wire) for rdtype, wire in first} == {True, False}
+
+
+@pytest.mark.parametrize(("owner", "rdtype"), [(OWNER, CNAME), (name("web.acme.test."), A), (name("no.acme.test."), A)])
+def test_a_resolver_is_read_so(owner: Name, rdtype: RdataType) -> None:
+    """Also for an order; whoever needs more of the reply has all of it."""
+    zone = {"acme.test.": "_acme-challenge.web CNAME web.other.test.\nweb A 192.0.2.1", ".": ""}
+    with Server(zone, recursive=True) as server:
+        reply = Recursive([Resolver(at(server))]).ask(owner, rdtype)
+    assert reply.short is not None
+    assert reply.is_denied == (reply.message.rcode() == dns.rcode.NXDOMAIN) == (owner == name("no.acme.test."))
+    assert reply.has_edns == (reply.message.edns >= 0)
+    assert alias_of(reply) == alias_in(reply.message, owner)
+    assert addresses_at_end(reply) == addresses_in(reply.message.answer, end_of_alias(reply.message, owner))

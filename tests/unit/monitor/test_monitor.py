@@ -11,8 +11,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from dns.name import from_text
 from dns.rdatatype import RdataType
 
+from certbot_dns_delegate.monitor import TOGETHER
 from tests import servers
 from tests.servers import Server
 from tests.waiting import until
@@ -78,6 +80,17 @@ def test_a_silent_resolver_is_told_soon(command: Command) -> None:
     assert done.returncode == 1
     assert "no resolver answers: . NS" in done.stderr
     assert "0 names done" in done.stderr
+
+
+def test_a_slow_name_holds_up_no_other(command: Command) -> None:
+    """The first name's servers are silent: it is shown when that is known, behind names of later batches."""
+    with resolver() as server:
+        slow = from_text(f"_acme-challenge.{NAMES[0]}.")
+        server.behaviour = servers.When(lambda request: request.qname == slow, servers.Silent())
+        records = [json.loads(line) for line in run(command(server)).stdout.splitlines()]
+    states = {record["name"]: record["state"] for record in records}
+    assert list(states).index(NAMES[0]) > TOGETHER
+    assert states == dict.fromkeys(NAMES, "ok") | {NAMES[0]: "broken server"}
 
 
 def test_a_killed_worker_loses_no_name(command: Command, tmp_path: Path) -> None:
