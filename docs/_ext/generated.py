@@ -23,6 +23,7 @@ from certbot_dns_delegate import authenticators, errors, providers, timing
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.order import report
+from certbot_dns_delegate.providers import interface
 from certbot_dns_delegate.providers.rfc2136 import diagnosis
 from certbot_dns_delegate.schema import Key
 from certbot_dns_delegate.settings import section
@@ -181,6 +182,16 @@ def imports() -> Iterator[str]:
     yield ""
 
 
+def contract(name: str) -> Iterator[str]:
+    """An interface of providers, which autodoc cannot read: what it asks for, and each method."""
+    asked = getattr(interface, name)
+    yield from [f".. rubric:: {name}", "", *inspect.cleandoc(asked.__doc__).splitlines(), ""]
+    for member in sorted(asked):
+        what = asked[member]
+        signature = what.getSignatureString() if hasattr(what, "getSignatureString") else ""
+        yield from entry(f"``{member}{signature}``", *inspect.cleandoc(what.__doc__).splitlines())
+
+
 def readme_table(heading: str) -> Iterator[str]:
     """The first table of README's part whose heading begins with HEADING, so that it is written once."""
     (part,) = [part for part in README.read_text().split("\n## ") if part.startswith(heading)]
@@ -282,6 +293,7 @@ THINGS = {
     "verbs": verbs,
     "modules": modules,
     "imports": imports,
+    "contract": contract,
     "readme-table": readme_table,
 }
 

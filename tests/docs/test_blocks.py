@@ -34,8 +34,16 @@ from tests.e2e.lab import kerberos
 
 SECRET = "bWFrZSB5b3VyIG93biB3aXRoIHRzaWcta2V5Z2Vu"
 KEY_FILE = f'key "web1" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
-RECIPES = {"sample-bind", "recipe-bind", "recipe-knot", "recipe-pdns", "recipe-pdns-lua-conf", "recipe-pdns-lua"}
-"""Blocks that ``test_recipes`` hands to the real servers."""
+RECIPES = {
+    "example-suite",
+    "sample-bind",
+    "recipe-bind",
+    "recipe-knot",
+    "recipe-pdns",
+    "recipe-pdns-lua-conf",
+    "recipe-pdns-lua",
+}
+"""Blocks that ``test_recipes`` hands to the real servers, and ``test_provider_example`` to pytest."""
 ENGINES = {"slurm-job"}
 """Blocks that ``make cluster`` hands to the real engines."""
 PICTURES = {"picture", "rooms", "sequence"}
