@@ -44,6 +44,14 @@ def ttl(text: str) -> int:
     return int(text)
 
 
+def setting(text: str) -> tuple[str, str]:
+    """A line of an INI file."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise ValueError("must be KEY=VALUE, as in server=ns1.example.net")
+    return key.strip(), value.strip()
+
+
 def moment(text: str) -> float:
     """Seconds since the epoch: a date, a date with time, or a duration before now."""
     import time

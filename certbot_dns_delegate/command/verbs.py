@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from certbot_dns_delegate.command.output import Output
 from pathlib import Path
 
-from certbot_dns_delegate.command.types import argument, moment, positive, shard, target, ttl, zones
+from certbot_dns_delegate.command.setup.kinds import WORDS
+from certbot_dns_delegate.command.types import argument, moment, positive, setting, shard, target, ttl, zones
 from certbot_dns_delegate.schema import DURATION, NETWORKS, URL
 
 ROOMS = {"check", "monitor"}
@@ -41,6 +42,32 @@ class Verb:
         """Where its ``run`` is: a room of its own, or a module of ``command``."""
         room = "" if self.name in ROOMS else "command."
         return f"certbot_dns_delegate.{room}{self.name}"
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    _add_names(parser)
+    parser.add_argument("--service", choices=WORDS, metavar="KIND", help=f"what serves the zone: {', '.join(WORDS)}")
+    parser.add_argument("--zone", metavar="ZONE", help="the small zone for the challenges, such as acme.example.net")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=argument(setting),
+        action="append",
+        default=[],
+        help="a setting of the section, as in the INI file; may be repeated; a secret by KEY_file=FILE",
+    )
+    parser.add_argument(
+        "--name-server", metavar="NAME", help="the host in the zone's NS record, if the server has another name there"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be written and printed")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: take the defaults")
+    parser.add_argument(
+        "--wait",
+        metavar="TIME",
+        type=argument(DURATION.parse),
+        default=DURATION.parse("1h"),
+        help="wait up to TIME (default: 1h) for the CNAMEs, then try it; 0s: end after the records",
+    )
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -281,6 +308,16 @@ def _add_completion(parser: argparse.ArgumentParser) -> None:
 
 
 VERBS = (
+    Verb(
+        "init",
+        "set up this host, step by step",
+        "Ask what there is, make a key where one is needed, add a section to the INI file, and print the configuration"
+        " of the name server and the records to add. Then wait for the CNAMEs, try it with a probe value, and print the"
+        " certbot command. On a terminal it asks for what no option gives; a section that exists is never changed.",
+        "certbot-dns-delegate init\n"
+        "certbot-dns-delegate init www.example.com --service bind --zone acme.example.net --set server=ns1.example.net",
+        _add_init,
+    ),
     Verb(
         "check",
         "show what would happen, what would fail, and how to fix it",

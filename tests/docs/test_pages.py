@@ -238,7 +238,7 @@ def printed_by(verb: str) -> list[dict[str, Any]]:
     return [json.loads(re.sub(r"(?<=: )<(?:time|n)>", "1.5", line)) for line in lines]
 
 
-VERBS_WITH_JSON = ["check", "records", "register", "accounts", "monitor", "sweep", "history"]
+VERBS_WITH_JSON = ["init", "check", "records", "register", "accounts", "monitor", "sweep", "history"]
 
 
 @pytest.mark.parametrize("verb", VERBS_WITH_JSON)

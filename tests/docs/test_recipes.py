@@ -20,6 +20,7 @@ import pytest
 import requests
 
 import certbot_dns_delegate
+from certbot_dns_delegate.command.setup.parts import BIND, KNOT, POWERDNS, Part
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.providers.interface import Context
@@ -114,10 +115,16 @@ logging {{ channel file {{ file "{server.log}"; }}; category default {{ file; }}
 def knot(directory: Path, old: str = "", new: str = "") -> Example:
     """knotd with the block of the page; OLD replaced by NEW in it."""
     server = Example("knot", directory, network.RECIPES)
-    (server.directory / "db").mkdir()
     server.write("acme.example.net.zone", ZONE)
     block = named("recipe-knot")
     assert old in block
+    knot_conf(server, block.replace(old, new))
+    return server
+
+
+def knot_conf(server: Example, block: str) -> Path:
+    """Let SERVER be knotd with BLOCK in its configuration file, which is returned."""
+    (server.directory / "db").mkdir()
     head = f"""server:
   rundir: {server.directory}
   listen: {server.address}@53
@@ -134,17 +141,24 @@ template:
     storage: {server.directory}
 """
     # Knot reads the template before the zone, and wants each section once.
-    server.command = [programs.path("knotd"), "-c", str(server.write("knot.conf", head + block.replace(old, new)))]
-    return server
+    file = server.write("knot.conf", head + block)
+    server.command = [programs.path("knotd"), "-c", str(file)]
+    return file
 
 
 def powerdns(directory: Path, block: str, zone: str = "acme.example.net.") -> Example:
     """pdns_server with the block of the page."""
     server = Example("pdns", directory, network.RECIPES)
     server.zone = zone
+    pdns_conf(server, block)
+    return server
+
+
+def pdns_conf(server: Example, block: str) -> None:
+    """Let SERVER be pdns_server with its zone in a database, and BLOCK in its configuration file."""
     with closing(sqlite3.connect(server.directory / "db")) as database, database:
         database.executescript(programs.pdns_schema().read_text())
-        insert_zone(database, zone.rstrip("."), ZONE, None)
+        insert_zone(database, server.zone.rstrip("."), ZONE, None)
         database.execute("DELETE FROM domainmetadata")
     database.close()
     own = f"""module-dir={programs.pdns_modules()}
@@ -162,7 +176,6 @@ distributor-threads=1
 """
     server.write("pdns.conf", own + block)
     server.command = [programs.path("pdns_server"), f"--config-dir={server.directory}", "--daemon=no", "--guardian=no"]
-    return server
 
 
 def pdnsutil(server: Example, arguments: list[str]) -> None:
@@ -210,6 +223,15 @@ def test_narrow(make: Callable[[Path], Example], tmp_path: Path) -> None:
 def test_sample_of_the_package() -> None:
     """The configuration in the package's own documentation is the one that is run here."""
     assert textwrap.indent(named("recipe-bind"), "   ") in (certbot_dns_delegate.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("recipe-bind", BIND[1]), ("recipe-knot", KNOT[1]), ("recipe-pdns", POWERDNS[0])]
+)
+def test_init_prints_the_recipes(name: str, part: Part) -> None:
+    """``init`` has the configurations that are run here."""
+    words = {"ZONE": "acme.example.net", "KEY": "web1", "SECRET": SECRET, "OWNERS": "web1"}
+    assert part.filled(words, [OWN[0]]).text == named(name)
 
 
 @pytest.mark.parametrize("make", [bind, knot])

@@ -216,6 +216,32 @@ def test_bind(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
     assert page.is_over()
 
 
+def test_first_hour(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
+    """The page shows what ``init`` prints, and what it prints is all that BIND and the world need."""
+    words = {"acme.example.net": "stand.test", "ns1.example.net": "host.links.test"}
+    words["/etc/letsencrypt"] = str(certbot.file("config"))
+    page = Tutorial(source_blocks("tutorials/first-hour"), lab, certbot, words)
+    page.run(python3=installed, pip=installed, ln=installed)
+    (would,) = page.run()
+    shown = page.block("text")
+    assert [line for line in would.strip().splitlines() if "-dir " not in line] == shown.splitlines()
+    assert page.commands() == [["certbot-dns-delegate", "init"]]  # asks on a terminal: tests/e2e/test_init.py
+    script, check = page.commands()
+    printed = page.ours(script[1:])
+    parts = re.split(r"\n\n?[^\n]+:\n\n", printed)
+    server = Example("bind", tmp_path, network.STANDALONE)
+    server.zone = "stand.test."
+    file = server.write("stand.test.db", parts[1] + "\n")
+    named_conf(server, parts[2].replace("/var/lib/bind/stand.test.db", str(file)) + "\n")
+    with server:
+        (alias,) = [line for line in printed.splitlines() if " IN CNAME " in line]
+        lab.set_customer({alias.split()[0]: " ".join(alias.split()[3:])})
+        assert "fail" not in page.ours(check[1:])
+        (dry,) = page.run()
+        assert "The dry run was successful" in dry
+    assert page.is_over()
+
+
 def test_standalone(lab: Lab, certbot: Certbot) -> None:
     """No DNS server at all: two delegations, a free port 53, and a certificate."""
     words = {"acme.example.net": "stand.test", "web1.example.net": "host.links.test"}
