@@ -141,6 +141,13 @@ def test_unreachable() -> None:
     assert outcome.reason == UNREACHABLE
 
 
+def test_not_permitted() -> None:
+    """What this host itself forbids is reported in words; here an address for broadcasts, as with a firewall's DROP."""
+    [outcome] = exchange([Ask(ServerAddress("127.255.255.255"), Question(WEB, TXT))], 3600)
+    assert isinstance(outcome, Silence)
+    assert outcome.reason == "Permission denied: a firewall on this host?"
+
+
 @pytest.mark.parametrize("rcode", ["REFUSED", "SERVFAIL", "FORMERR", "NOTIMP", "NXDOMAIN"])
 def test_rcodes_are_replies(rcode: str) -> None:
     """Every rcode is an answer; what it means is decided elsewhere."""
