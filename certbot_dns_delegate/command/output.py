@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TextIO
@@ -62,6 +64,14 @@ class Output:
         padded = word.ljust(4)
         return f"\x1b[{COLOURS[word]}m{padded}\x1b[0m" if self.has_colour else padded
 
+    def paragraph(self, text: str) -> str:
+        """A text, on a terminal broken between words."""
+        return wrapped(text) if self.is_terminal else text
+
+    def heading(self, text: str) -> str:
+        """What introduces other lines; bold where colours are shown."""
+        return f"\x1b[1m{self.paragraph(text)}\x1b[0m" if self.has_colour else self.paragraph(text)
+
     def say(self, text: str) -> None:
         """A line on standard error; if it is full or closed, no result is lost."""
         self.progress("")
@@ -104,6 +114,12 @@ class Output:
 
 def _lost(error: OSError) -> OutputLost:
     return OutputLost("" if isinstance(error, BrokenPipeError) else f"standard output: {error.strerror}")
+
+
+def wrapped(text: str) -> str:
+    """Each line broken between words at the width of the terminal."""
+    width = shutil.get_terminal_size().columns - 1
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n"))
 
 
 def flat(error: DelegateError) -> list[DelegateError]:

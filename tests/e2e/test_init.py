@@ -168,27 +168,59 @@ def test_acme_dns(lab: Lab, certbot: Certbot) -> None:
         finish(lab, certbot, init, record)
 
 
+def terminal(lab: Lab, certbot: Certbot, *words: str) -> Terminal:
+    """``init`` on a terminal of 80 columns."""
+    certbot.directory.mkdir(exist_ok=True)
+    folders = [f"--{name}-dir={certbot.file(name)}" for name in ("config", "work")]
+    command = [PROGRAM, "init", *words, *folders, "--server", lab.ca.directory_url]
+    return Terminal(command, lab.certbot_environment(), lab.directory, 80)
+
+
 def test_on_a_terminal(lab: Lab, certbot: Certbot) -> None:
     """It asks for everything; a wrong answer is asked for again; Ctrl-C says how to go on."""
-    certbot.directory.mkdir()
-    folders = [f"--{name}-dir={certbot.file(name)}" for name in ("config", "work")]
-    command = [PROGRAM, "init", *folders, "--server", lab.ca.directory_url]
-    terminal = Terminal(command, lab.certbot_environment(), lab.directory, 80)
+    person = terminal(lab, certbot)
     answers = [
         ("A number or a word:", "nothing of these"),
         ("is neither a number from 1 to 12 nor one of", "1"),
         ("the names of the certificate", f"{NAME} *.{NAME}"),
-        ("server: The primary", "192.0.2.53"),
+        ("server: The full host name", "192.0.2.53"),
         ("is not the full name of a host", HOST),
         ("[acme.links.test] > ", ZONE),
     ]
     for question, answer in answers:
-        terminal.read_until(question)
-        terminal.read_until("> ")
-        terminal.write(f"{answer}\n")
-    terminal.read_until("waiting for the servers of")
-    terminal.process.send_signal(signal.SIGINT)
-    shown = terminal.end(130)
+        person.read_until(question)
+        person.write(f"{answer}\n")
+    person.read_until("waiting for the servers of")
+    person.process.send_signal(signal.SIGINT)
+    shown = person.end(130)
     assert "the settings are written; go on with: certbot-dns-delegate check" in shown
     text = certbot.file("config/delegate.ini").read_text()
     assert text.startswith(f"[{ZONE}]\nprovider = rfc2136\nserver = {HOST}\n")
+
+
+def test_a_trial_that_fails(lab: Lab, certbot: Certbot) -> None:
+    """Where it listens on an address to which no NS record leads: what to do, and Enter tries again."""
+    words = ["--service", "standalone", "--set", f"server_name={HOST}", "--set", f"listen={network.RECIPES}"]
+    person = terminal(lab, certbot, "stand.customer.test", *words, "--zone", ZONE)
+    person.read_until("Enter tries again")
+    person.write("\n")
+    person.read_until("Enter tries again")
+    while person.shown.count(b"Enter tries again") < 2:
+        assert person.read()
+    person.write("n\n")
+    shown = person.end(1)
+    assert shown.count("1 name: 1 with errors") == 2
+    assert f"not on {network.STANDALONE}" in shown or "listen" in shown
+    assert "fix what failed, then go on with: certbot-dns-delegate check stand.customer.test" in shown
+    assert "certbot certonly" not in shown
+
+
+def test_a_secret_is_not_shown_while_it_is_typed(lab: Lab, certbot: Certbot) -> None:
+    """It goes into the file, and nowhere else."""
+    person = terminal(lab, certbot, NAME, "--service", "desec", "--zone", "acme.example.net", "--wait", "0s")
+    person.read_until("token: An API token")
+    person.read_until("> ")
+    person.write("geheim-123\n")
+    shown = person.end()
+    assert "geheim" not in shown
+    assert "token = geheim-123\n" in certbot.file("config/delegate.ini").read_text()

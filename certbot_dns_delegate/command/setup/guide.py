@@ -27,7 +27,7 @@ class Guide:
         shown = printable(str(section.path))
         self._output.record(
             {"step": "settings", "where": shown, "text": f"[{section.title}]"},
-            f"\nwrote the section [{section.title}] to {shown}",
+            "\n" + self._output.heading(f"Wrote the section [{section.title}] to {shown}"),
         )
 
     def file(self, section: NewSection) -> None:
@@ -53,7 +53,7 @@ class Guide:
             filled = part.filled(words, targets)
             self._paste("server", f"{where}{filled.where}", filled.text)
         if wish.setup.note:
-            self.say("\n" + wish.setup.note.replace("@ZONE@", wish.title))
+            self.say("\n" + self._output.paragraph(wish.setup.note.replace("@ZONE@", wish.title)))
 
     def delegation(self) -> None:
         """The NS record, where this set-up makes the zone."""
@@ -63,11 +63,11 @@ class Guide:
 
     def aliases(self) -> None:
         """The heading of the CNAMEs, which another verb prints."""
-        self.say("\nIn the zones of the names, where they are hosted; these records stay:\n")
+        self._introduce("In the zones of the names, where they are hosted; these records stay")
 
     def trial(self) -> None:
         """The heading of the trial."""
-        self.say("\nThe trial, as soon as the CNAMEs are there:\n")
+        self._introduce("The trial, as soon as the CNAMEs are there")
 
     def later(self, command: str) -> None:
         """How to try it when the records are there."""
@@ -82,4 +82,8 @@ class Guide:
             for value in self._wish.hidden:
                 text = text.replace(value, HIDDEN)
         text = text.rstrip("\n")
-        self._output.record({"step": step, "where": where, "text": text}, f"\n{where}:\n\n{text}")
+        self._introduce(where)
+        self._output.record({"step": step, "where": where, "text": text}, text)
+
+    def _introduce(self, what: str) -> None:
+        self.say(f"\n{self._output.heading(f'{what}:')}\n")

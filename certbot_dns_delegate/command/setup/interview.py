@@ -1,13 +1,11 @@
 """Questions with their answers: from options, or from a person on a terminal."""
 
 import getpass
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable
 from typing import TypeVar
 
-from certbot_dns_delegate.command.output import Output
+from certbot_dns_delegate.command.output import Output, wrapped
 from certbot_dns_delegate.command.types import UsageError
 
 T = TypeVar("T")
@@ -78,7 +76,7 @@ class Interview:
 
     def _ask(self, question: str, parse: Callable[[str], T], default: str | None, *, is_secret: bool) -> T | None:
         while True:
-            self._output.say(f"\n{_wrapped(question)}")
+            self._output.say(f"\n{wrapped(question)}")
             text = _typed(f"[{default}] > " if default else "> ", is_secret=is_secret) or default
             if text:
                 try:
@@ -87,14 +85,6 @@ class Interview:
                     self._output.say(f"  {error}")
             elif text == "" and default is not None:
                 return None
-
-
-def _wrapped(text: str) -> str:
-    """Each line broken between words at the width of the terminal."""
-    width = shutil.get_terminal_size().columns - 1
-    return "\n".join(
-        textwrap.fill(line, width, drop_whitespace=False, break_on_hyphens=False) for line in text.split("\n")
-    )
 
 
 def _typed(prompt: str, *, is_secret: bool) -> str:

@@ -89,7 +89,7 @@ def check_writable(path: Path) -> None:
     """
     folder = Path(os.path.realpath(path)).parent
     nearest = folder if folder.exists() else folder.parent
-    if nearest.exists() and not os.access(nearest, os.W_OK | os.X_OK):
+    if nearest.exists() and not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
         raise _forbidden(path)
 
 

@@ -22,6 +22,11 @@ MOST = 100
 """Names of one certificate at Let's Encrypt (https://letsencrypt.org/docs/rate-limits/)."""
 SECRET_OCTETS = 32
 """As many as the digest of HMAC-SHA256 has; RFC 2104 section 3 advises against fewer."""
+QUESTIONS = {
+    "server": "The full host name of the primary, such as ns1.example.net. It goes into the zone's NS record.",
+    "server_name": "The full name of this host, such as web1.example.net. It goes into the zone's NS record.",
+}
+"""What is asked instead of a setting's own description, where the answer is more than the setting."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,8 @@ class Asking:
         if key.name == "server_name":
             default = this_host()
         option = f"--set {key.name}_file=FILE" if key.is_secret else f"--set {key.name}=..."
-        more = " It may be empty." if not (is_needed or default) else " Its name goes into the NS record." * is_server
-        question = f"{key.name}: {key.help}{more}"
+        more = "" if is_needed or default else " It may be empty."
+        question = f"{key.name}: {QUESTIONS[key.name] if is_server else key.help + more}"
         parse = _checked(key, is_host=is_server and self.name_server is None)
         given = self.given.get(key.name)
         return self.interview.answer(option, question, given, parse, default, is_secret=key.is_secret) or ""

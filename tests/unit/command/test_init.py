@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.servers.desec import Desec
 from tests.servers.httpreq import HTTPReqServer
 from tests.servers.powerdns import KEY as POWERDNS_KEY
 from tests.servers.powerdns import PowerDns, Zone
+from tests.unit.command.rights import unprivileged
 
 BIND = ("--service", "bind", "--zone", "acme.example.net", "--set", "server=ns1.example.net")
 NAMES = ("shop.example.com", "*.shop.example.com")
@@ -161,6 +164,32 @@ def test_a_folder_where_others_may_write(init: Callable[..., tuple[int, str, str
     assert code == 1
     assert "anyone may write there" in err
     assert not file(tmp_path).exists()
+
+
+def test_without_rights(tmp_path: Path) -> None:
+    """What root alone may write is reported before any question, with the same command under sudo."""
+    file(tmp_path).parent.mkdir()
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_uid == os.geteuid() and directory.parent != Path("/"):
+            directory.chmod(0o755)
+    file(tmp_path).parent.chmod(0o500)
+    shown = tmp_path / "shown"
+    shown.touch(mode=0o666)
+    shown.chmod(0o666)
+    argv = ["init", "--config-dir", str(file(tmp_path).parent), "--work-dir", str(tmp_path)]
+
+    def call() -> int:
+        with shown.open("w") as stream:
+            sys.stderr = stream
+            return main(argv)
+
+    try:
+        code = unprivileged(call)
+    finally:
+        file(tmp_path).parent.chmod(0o700)
+    said = shown.read_text()
+    assert (code, f"{file(tmp_path)}: " in said) == (1, True), said
+    assert "may not write it\nhint: " in said or "may write it\nhint: sudo certbot-dns-delegate init" in said
 
 
 def test_a_folder_that_is_not_there(init: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
