@@ -75,7 +75,7 @@ class Host:
     def order(self, code: int, *options: str) -> list[str]:
         """What the script says, without the reasons below the first line."""
         done = subprocess.run(
-            ["bash", str(self.script), *options],
+            ["sh", str(self.script), *options],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
