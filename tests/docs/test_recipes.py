@@ -20,7 +20,7 @@ import pytest
 import requests
 
 import certbot_dns_delegate
-from certbot_dns_delegate.command.setup.parts import BIND, KNOT, POWERDNS, Part
+from certbot_dns_delegate.command.setup.parts import BIND, KNOT, POWERDNS, Snippet
 from certbot_dns_delegate.errors import DelegateError, NoEffect, Refused
 from certbot_dns_delegate.model import Server as Address
 from certbot_dns_delegate.providers.interface import Context
@@ -228,7 +228,7 @@ def test_sample_of_the_package() -> None:
 @pytest.mark.parametrize(
     ("name", "part"), [("recipe-bind", BIND[1]), ("recipe-knot", KNOT[1]), ("recipe-pdns", POWERDNS[0])]
 )
-def test_init_prints_the_recipes(name: str, part: Part) -> None:
+def test_init_prints_the_recipes(name: str, part: Snippet) -> None:
     """``init`` has the configurations that are run here."""
     words = {"ZONE": "acme.example.net", "KEY": "web1", "SECRET": SECRET, "OWNERS": "web1"}
     assert part.filled(words, [OWN[0]]).text == named(name)

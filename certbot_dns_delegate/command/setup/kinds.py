@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from certbot_dns_delegate.command.setup import parts
-from certbot_dns_delegate.command.setup.parts import Part
+from certbot_dns_delegate.command.setup.parts import Snippet
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Setup:
     """Settings that are asked for, by their keys in the INI file."""
     server_key: str = ""
     """The one of them whose host is in the zone's NS record; empty where the service has the zone already."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Snippet, ...] = ()
     note: str = ""
     """What must be there before, or what is good to know."""
     defaults: Mapping[str, str] = field(default_factory=dict)

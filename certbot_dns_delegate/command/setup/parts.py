@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Part:
+class Snippet:
     """One thing to paste."""
 
     where: str
@@ -17,14 +17,14 @@ class Part:
     each: str = ""
     """A line for each target, in the place of ``@EACH@``."""
 
-    def filled(self, words: Mapping[str, str], targets: Iterable[str]) -> "Part":
+    def filled(self, words: Mapping[str, str], targets: Iterable[str]) -> "Snippet":
         """The part for one zone and key.
 
         :param words: by the word between two ``@``.
         :param targets: absolute names as text; each is ``@TARGET@`` in a line of its own.
         """
         lines = "\n".join(self.each.replace("@TARGET@", target) for target in targets)
-        return Part(_replaced(self.where, words), _replaced(self.text.replace("@EACH@", lines), words))
+        return Snippet(_replaced(self.where, words), _replaced(self.text.replace("@EACH@", lines), words))
 
 
 def _replaced(text: str, words: Mapping[str, str]) -> str:
@@ -42,8 +42,8 @@ $TTL 60
 """
 
 BIND = (
-    Part("the zone file, /var/lib/bind/@ZONE@.db", ZONE),
-    Part(
+    Snippet("the zone file, /var/lib/bind/@ZONE@.db", ZONE),
+    Snippet(
         "at the end of /etc/bind/named.conf.local",
         """\
 key "@KEY@" {
@@ -61,12 +61,12 @@ zone "@ZONE@" {
 """,
         each="    grant @KEY@ name @TARGET@ TXT;",
     ),
-    Part("then, as root", "named-checkconf\nrndc reconfig\n"),
+    Snippet("then, as root", "named-checkconf\nrndc reconfig\n"),
 )
 
 KNOT = (
-    Part("the zone file, /var/lib/knot/@ZONE@.zone", ZONE),
-    Part(
+    Snippet("the zone file, /var/lib/knot/@ZONE@.zone", ZONE),
+    Snippet(
         "at the end of /etc/knot/knot.conf",
         """\
 key:
@@ -86,13 +86,13 @@ zone:
     acl: [@KEY@_txt]
 """,
     ),
-    Part("then, as root", "knotc conf-check\nknotc reload\n"),
+    Snippet("then, as root", "knotc conf-check\nknotc reload\n"),
 )
 
 POWERDNS = (
-    Part("in /etc/powerdns/pdns.conf; then restart pdns", "dnsupdate=yes\nallow-dnsupdate-from=\n"),
-    Part("a file for the next command, @ZONE@.zone", ZONE),
-    Part(
+    Snippet("in /etc/powerdns/pdns.conf; then restart pdns", "dnsupdate=yes\nallow-dnsupdate-from=\n"),
+    Snippet("a file for the next command, @ZONE@.zone", ZONE),
+    Snippet(
         "then, as root; a database must hold the zones",
         """\
 pdnsutil load-zone @ZONE@ @ZONE@.zone
@@ -105,7 +105,7 @@ pdnsutil set-meta @ZONE@ NOTIFY-DNSUPDATE 1
 )
 
 ACTIVE_DIRECTORY = (
-    Part(
+    Snippet(
         "on the domain controller, with Samba's own command; on Windows the DNS console and ktpass do the same",
         """\
 samba-tool user create acme-@HOST@ --random-password
@@ -116,4 +116,4 @@ samba-tool dns zonecreate @NS@ @ZONE@ -U administrator
     ),
 )
 
-STANDALONE = (Part("open UDP and TCP port 53 to this host from everywhere, as with ufw", "ufw allow 53\n"),)
+STANDALONE = (Snippet("open UDP and TCP port 53 to this host from everywhere, as with ufw", "ufw allow 53\n"),)
