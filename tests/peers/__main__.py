@@ -29,7 +29,7 @@ def work(world: World, tool: Tool, folder: Path) -> None:
     orders, load = Orders(world, tool), os.getloadavg()[0]
     version = tool.version()
     default = orders.by_default()
-    tried, fastest = orders.fastest()
+    tried, fastest = orders.fastest(default)
     result = {
         "tool": tool.label,
         "title": tool.title,

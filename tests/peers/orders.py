@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -22,7 +23,8 @@ GRACE_S = 20.0
 """Seconds for what a tool does when it is ended."""
 SIZES = {"1 name": 1, "name + wildcard": 1, "10 names": 10, "100 names": 100}
 """The orders; the second has both for one name."""
-LARGEST_FIRST = ("100 names", "10 names", "1 name")
+TRIED = ("10 names", "1 name", "name + wildcard", "100 names")
+"""The same, in the order in which a setting is tried: soonest what shows that it is too fast, and last what is long."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Result:
     words: str = ""
     """The last that the tool said, when it did not issue."""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the tool came to its end without a certificate."""
+        return not (self.issued or self.over)
+
     def json(self) -> dict[str, Any]:
         """For the file."""
         return asdict(self)
@@ -62,19 +69,22 @@ class Orders:
         """Every order once."""
         return [self.run(order, self.tool.default) for order in SIZES]
 
-    def fastest(self) -> tuple[list[Result], list[Result]]:
-        """What was tried, and every order by the first setting that issues.
+    def fastest(self, default: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+        """What was tried, and every order by the first setting that fails none which the tool can issue.
 
-        It is looked for with the largest order that any setting issues: with one name it can be luck that the CA's
-        resolver asks the server that has the value; with a hundred it is none.
+        :param default: what became of the orders by default.
         """
         tried: list[Result] = []
-        for order in LARGEST_FIRST:
-            for setting in self.tool.faster:
-                tried.append(self.run(order, setting))
-                if tried[-1].issued:
-                    known = {run.order: run for run in tried if run.setting == setting.label}
-                    return tried, [known.get(each) or self.run(each, setting) for each in SIZES]
+        was = {run.order: run for run in default}
+        for setting in self.tool.faster:
+            runs: dict[str, Result] = {}
+            for order in TRIED:
+                runs[order] = self.run(order, setting)
+                tried.append(runs[order])
+                if not (runs[order].issued or runs[order].over or was[order].is_refused):
+                    break
+            else:
+                return tried, [runs[order] for order in SIZES]
         return tried, []
 
     def run(self, order: str, setting: Setting) -> Result:
@@ -97,7 +107,7 @@ class Orders:
             self.world.left(tool.label) - left,
             self.world.updates(tool.label) - updates,
             round(os.getloadavg()[0], 1),
-            "" if code == 0 else output.read_text(errors="replace")[-1500:],
+            "" if code == 0 else output.read_text(errors="replace").replace(str(self.world.directory), ".")[-1500:],
         )
         print(f"{tool.title:26} {order:16} {setting.label:50.50} {said(result)}", flush=True)
         return result

@@ -27,6 +27,7 @@ ATTEMPTS, NAMES = 64, 100
 NOTIFY_DELAY_S = 5
 """Seconds for which BIND puts off its next NOTIFY for a zone: its default (BIND's manual, notify-delay)."""
 STATIC = (".", "test.", "customer.test.")
+RESOLVERS = {"of-the-tools": network.RESOLVER, "of-the-ca": network.DROPIN["resolver"]}
 HOSTS = {"ns1.peers.test.": network.BIND, "ns2.peers.test.": network.LAGGING}
 
 
@@ -55,13 +56,10 @@ class World:
         self.root = Named("root", self.directory, network.ROOT, [Zone(each, self._static(each)) for each in STATIC])
         self.primary = Named("primary", self.directory, network.BIND, primary, self.keys.values())
         self.secondary = Named("secondary", self.directory, network.LAGGING, secondary)
-        no_anchor = ". DS 1 8 2 " + "0" * 64
-        self.unbound = Unbound(self.directory, network.RESOLVER, network.ROOT, authority, no_anchor)
-        configuration = self.unbound.directory / "unbound.conf"
-        text = configuration.read_text().replace("server:\n", "server:\n  incoming-num-tcp: 300\n", 1)
-        configuration.write_text("".join(line for line in text.splitlines(True) if "trust-anchor" not in line))
-        self.ca = Pebble(self.directory, network.CA, authority, f"{network.RESOLVER}:53")
-        self.servers: list[Server] = [self.root, self.primary, self.secondary, self.ca, self.unbound]
+        # The tools' resolver and the CA's remember nothing for one another, as on the Internet.
+        self.resolvers = [_resolver(self.directory / each, at, authority) for each, at in RESOLVERS.items()]
+        self.ca = Pebble(self.directory, network.CA, authority, f"{RESOLVERS['of-the-ca']}:53")
+        self.servers: list[Server] = [self.root, self.primary, self.secondary, self.ca, *self.resolvers]
 
     def _dynamic(self, tool: str) -> str:
         return "\n".join(_apex(zone(tool), HOSTS)) + "\n"
@@ -90,7 +88,8 @@ class World:
         except BaseException:
             self.stop()
             raise
-        self.unbound.flush()
+        for resolver in self.resolvers:
+            resolver.flush()
         return self
 
     def __exit__(
@@ -125,6 +124,15 @@ class World:
         content = dns.zone.from_xfr(axfr, relativize=False)
         found = content.iterate_rdatasets(dns.rdatatype.TXT)
         return sum(len(rdataset) for owner, rdataset in found if owner.labels[0] != b"beacon")
+
+
+def _resolver(directory: Path, address: str, authority: Authority) -> Unbound:
+    """A caching Unbound that validates nothing, with room for the three connections that the CA opens for each name."""
+    made = Unbound(directory, address, network.ROOT, authority, ". DS 1 8 2 " + "0" * 64)
+    configuration = made.directory / "unbound.conf"
+    text = configuration.read_text().replace("server:\n", "server:\n  incoming-num-tcp: 300\n", 1)
+    configuration.write_text("".join(line for line in text.splitlines(True) if "trust-anchor" not in line))
+    return made
 
 
 def _apex(apex: str, hosts: dict[str, str]) -> Iterable[str]:
