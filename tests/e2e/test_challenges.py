@@ -1,8 +1,6 @@
 """dns-account-01, auto and dns-persist-01: the real Certbot, a real CA that offers them, a lagging secondary."""
 
-import http.client
 import json
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST, label_of
+from tests.e2e import older
 from tests.e2e.lab import Lab, network, program
-from tests.e2e.lab.pebble import PORT
 from tests.e2e.runs import Certbot, until
-from tests.servers.http import Reply, Request, Server
 
 OPTION = "--dns-delegate-challenge"
 ISSUER = "pebble.letsencrypt.org"
@@ -145,29 +142,11 @@ def test_a_standing_record_at_a_lagging_secondary(lab: Lab, certbot: Certbot) ->
         lab.update("acme.bind.test.", delete=[(owner, text)])
 
 
-def without_new_challenges(lab: Lab, request: Request) -> Reply:
-    """What the CA answers, but for the challenges that an older one has not."""
-    context = ssl.create_default_context(cafile=str(lab.ca.trust))
-    connection = http.client.HTTPSConnection(lab.ca.address, PORT, context=context, timeout=30)
-    connection.request(request.method, request.path, request.body or None, dict(request.headers.items()))
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    if b'"challenges"' in body:
-        content = json.loads(body)
-        content["challenges"] = [each for each in content["challenges"] if each["type"] not in {ACCOUNT, PERSIST}]
-        body = json.dumps(content).encode()
-    kept = ("Content-Type", "Location", "Link", "Replay-Nonce", "Retry-After")
-    return Reply(answer.status, body, {name: value for name in kept if (value := answer.getheader(name))})
-
-
 @pytest.fixture
 def older_ca(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The CA through a relay that leaves the new challenges out of its authorizations."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*lab.authority.issue("older.test", "127.0.0.1"))
-    with Server(lambda request: without_new_challenges(lab, request), context) as relay:
-        monkeypatch.setattr(lab.ca, "directory_url", f"{relay.url}/dir")
+    """The CA is one that has dns-01 alone."""
+    with older.relay(lab) as url:
+        monkeypatch.setattr(lab.ca, "directory_url", url)
         yield
 
 

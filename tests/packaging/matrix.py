@@ -1,4 +1,7 @@
-"""``python -m tests.packaging.matrix``: list, issue, renew, clean up, sweep under every supported combination."""
+"""``python -m tests.packaging.matrix``: list, issue, renew, clean up, sweep under every supported combination.
+
+With the newest dnspython the new challenge types too.
+"""
 
 import itertools
 import shutil
@@ -8,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.e2e.lab import Lab, namespace, programs
-from tests.packaging import debian, dist, pythons, smoke
+from tests.packaging import challenges, debian, dist, pythons, smoke
 
 HOME = programs.HOME / "matrix"
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -67,6 +70,9 @@ def run() -> int:
             row = f"{place.name:12} {life.call([str(place / 'bin/python'), '-c', VERSIONS]).rstrip()}"
             try:
                 life.run()
+                # The types are Certbot's affair and not dnspython's, and take a minute.
+                if dnspython == NEWEST and lab.ca.offers_new_challenges:
+                    challenges.Challenges(lab, place, f"{place.name}-challenges").run()
             except (smoke.SmokeError, AssertionError) as error:
                 failed += 1
                 print(f"{row} FAILED\n{error}", flush=True)
