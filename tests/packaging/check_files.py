@@ -9,6 +9,8 @@ import pytest
 from tests.packaging import dist
 
 BIN = Path(sys.executable).parent
+MAINTAINERS = {".postinst", ".postrm", ".prerm"}
+"""The Debian package's scripts."""
 SCHEMAS = {
     ".github/dependabot.yml": "vendor.dependabot",
     ".github/workflows/ci.yml": "vendor.github-workflows",
@@ -42,7 +44,9 @@ def test_dockerfile() -> None:
 
 def test_shell() -> None:
     """shellcheck has nothing to say about the scripts."""
-    lint("shellcheck", "snap/hooks/post-refresh", ".ci/run")
+    scripts = [str(path) for path in sorted((dist.CHECKOUT / "debian").glob("*.p*")) if path.suffix in MAINTAINERS]
+    assert len(scripts) == len(MAINTAINERS)
+    lint("shellcheck", "snap/hooks/post-refresh", ".ci/run", *scripts)
 
 
 def test_changelog() -> None:
