@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 """Seconds for an answer; a page of 20,000 rows takes some seconds on a busy machine."""
 
 Event = dict[str, Any]
