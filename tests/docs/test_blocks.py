@@ -37,6 +37,7 @@ KEY_FILE = f'key "web1" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
 RECIPES = {
     "example-suite",
     "sample-bind",
+    "tutorial-bind",
     "recipe-bind",
     "recipe-knot",
     "recipe-pdns",
@@ -303,7 +304,10 @@ def certbot_flags() -> set[str]:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("certbot")), "--help", "all"], capture_output=True, text=True, check=True
     )
-    return set(re.findall(r"--[a-z][a-z0-9-]*", done.stdout)) | {"--register-unsafely-without-email"}  # which it hides
+    return set(re.findall(r"--[a-z][a-z0-9-]*", done.stdout)) | {
+        "--register-unsafely-without-email",
+        "--no-random-sleep-on-renew",
+    }  # which it hides
 
 
 KINDS: dict[str, Handler] = {

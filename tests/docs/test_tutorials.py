@@ -16,7 +16,7 @@ import dns.rrset
 import dns.zonefile
 import pytest
 
-from tests.docs.pages import Block, markdown_blocks, named, source_blocks
+from tests.docs.pages import Block, markdown_blocks, source_blocks
 from tests.docs.test_recipes import SECRET, Example, named_conf
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.runs import Certbot, until
@@ -190,16 +190,17 @@ def test_bind(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
     server = Example("bind", tmp_path, network.STANDALONE)
     server.zone = "stand.test."
     page.words["/var/lib/bind"] = str(server.directory)
-    server.write("stand.test.db", page.block("zone"))
     (key,) = page.run(tsig_keygen=lambda words: output(programs.path("tsig-keygen"), *words))
     page.words[SECRET] = key.split('"')[3]
-    block = page.translated(named("recipe-bind"))
+    server.write("stand.test.db", page.block("zone"))
+    block = page.block("text")
     assert "".join(key.split()) in "".join(block.split()), "what was printed is what the block begins with"
-    configuration = named_conf(server, block.replace("web1.stand.test.", f"{HOST}.stand.test."))
+    configuration = named_conf(server, block)
     page.run(named_checkconf=lambda _: output(programs.path("named-checkconf"), str(configuration)), rndc=installed)
     with server:
         (delegation,) = page.records()
         assert delegates(network.ROOT, delegation)
+        page.run(rndc=installed)
         page.add_cname()
         page.run(python3=installed, pip=installed, ln=installed)
         page.file("ini", "/etc/letsencrypt/delegate.ini")
@@ -255,6 +256,10 @@ def test_standalone(lab: Lab, certbot: Certbot) -> None:
     (listening,) = page.run(ss=lambda words: output("ss", *words))
     assert f"{network.STANDALONE}:53 " not in listening
     page.file("ini", "/etc/letsencrypt/delegate.ini")
+    (checked,) = page.run()
+    assert "fail" not in checked
+    (dry,) = page.run()
+    assert "The dry run was successful" in dry
     page.run()
     assert certbot.names(HOST) == {HOST, f"*.{HOST}"}
     assert page.is_over()
@@ -285,6 +290,8 @@ def test_acme_dns(lab: Lab, certbot: Certbot) -> None:
         assert "other.customer.test" in listed
         shown, stored = json.loads(page.block("json")), json.loads(accounts.read_text())
         assert shown[HOST].keys() <= stored[HOST].keys()
+        (dry,) = page.run()
+        assert "The dry run was successful" in dry
         page.run()
         assert certbot.names(HOST) == {HOST, f"*.{HOST}"}
         assert page.is_over()
