@@ -14,13 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from certbot_dns_delegate.monitor import workers
 from certbot_dns_delegate.monitor.shard import Shard
-from tests.bench.command import PROGRAM, remembering
+from tests.bench.command import PROGRAM
+from tests.bench.fleet import remembering
 from tests.cluster import slurm
 from tests.cluster.slurm import Cluster
 from tests.docs.pages import named
@@ -38,6 +38,22 @@ LOOK_S = 0.05
 LONGEST_S = 1800
 
 
+def script(folder: Path, resolver: str, *, serving: bool) -> str:
+    """The job of the page, with our folder, zone and resolver; it also notes its processor time.
+
+    :param serving: look at the addresses of the names too.
+    """
+    text = named("slurm-job", PAGE)
+    for word, own in {
+        "certbot-dns-delegate ": f"{PROGRAM} --config-dir {folder}/none --resolvers {resolver} ",
+        "/srv/fleet": str(folder),
+        "--zones acme.example.net": f"--zones {ZONE}" + (" --serving 192.0.2.0/24" if serving else ""),
+    }.items():
+        assert word in text
+        text = text.replace(word, own)
+    return f'{text}code=$?\ntimes > "{folder}/times-$SLURM_ARRAY_TASK_ID"\nexit $code\n'
+
+
 @dataclass(frozen=True)
 class Fleet:
     """The names, and where the tasks find and leave their files."""
@@ -45,23 +61,6 @@ class Fleet:
     folder: Path
     names: list[str]
     resolver: Unbound
-
-    def script(self, *, serving: bool) -> Path:
-        """The job of the page, with our folder, zone and resolver; it also notes its processor time.
-
-        :param serving: look at the addresses of the names too.
-        """
-        text = named("slurm-job", PAGE)
-        for word, own in {
-            "certbot-dns-delegate ": f"{PROGRAM} --config-dir {self.folder}/none --resolvers {self.resolver.address} ",
-            "/srv/fleet": str(self.folder),
-            "--zones acme.example.net": f"--zones {ZONE}" + (" --serving 192.0.2.0/24" if serving else ""),
-        }.items():
-            assert word in text
-            text = text.replace(word, own)
-        file = self.folder / "job.sh"
-        file.write_text(f'{text}code=$?\ntimes > "{self.folder}/times-$SLURM_ARRAY_TASK_ID"\nexit $code\n')
-        return file
 
     def rows(self, job: str, task: int) -> Path:
         """The file of a task."""
@@ -72,9 +71,16 @@ class Fleet:
         return subprocess.run([PROGRAM, "monitor", *map(str, words)], capture_output=True, check=False)
 
 
+def say(text: str) -> None:
+    """A line at once, also into a file."""
+    print(text, flush=True)
+
+
 def run(cluster: Cluster, fleet: Fleet, *, kill: bool, serving: bool) -> str:
     """One job to its end; its number."""
-    job = cluster.submit(fleet.script(serving=serving))
+    file = fleet.folder / "job.sh"
+    file.write_text(script(fleet.folder, fleet.resolver.address, serving=serving))
+    job = cluster.submit(file)
     if kill:
         kill_one(cluster, fleet, job)
     end = time.monotonic() + LONGEST_S
@@ -84,7 +90,7 @@ def run(cluster: Cluster, fleet: Fleet, *, kill: bool, serving: bool) -> str:
     for each in outcomes:
         task = each["ArrayTaskId"]
         log = (fleet.folder / f"log-{job}-{task}").read_text()
-        print(f"task {task}: {each['JobState']} on {each['NodeList']}, restarts {each['Restarts']}. {log}".rstrip())
+        say(f"task {task}: {each['JobState']} on {each['NodeList']}, restarts {each['Restarts']}. {log}".rstrip())
     assert {each["JobState"] for each in outcomes} == {"COMPLETED"}
     assert {each["NodeList"] for each in outcomes} == set(slurm.NODES)
     assert {each["ArrayTaskId"]: each["Restarts"] for each in outcomes} == {
@@ -99,9 +105,11 @@ def kill_one(cluster: Cluster, fleet: Fleet, job: str) -> None:
     wanted = len(fleet.names) // SHARDS // 3
     assert until(rows.exists)
     while rows.read_bytes().count(b"\n") < wanted:
+        log = fleet.folder / f"log-{job}-{KILLED}"
+        assert cluster.tasks(job).get(str(KILLED)) == "RUNNING", log.read_text()
         time.sleep(LOOK_S)
     cluster.run("scontrol", "requeue", f"{job}_{KILLED}")
-    print(f"task {KILLED} is stopped after some {wanted} rows")
+    say(f"task {KILLED} is stopped after some {wanted} rows")
     first = rows.read_bytes().splitlines()[0]
     assert until(lambda: cluster.tasks(job).get(str(KILLED)) == "PENDING")
     kept = rows.read_bytes()
@@ -110,7 +118,7 @@ def kill_one(cluster: Cluster, fleet: Fleet, job: str) -> None:
     assert rows.read_bytes().splitlines()[0] == first
     lines = zip(rows.read_bytes().splitlines(), kept.splitlines(), strict=False)
     same = sum(1 for _ in itertools.takewhile(lambda both: both[0] == both[1], lines)) - 1
-    print(f"it goes on after {same} rows of its first run")
+    say(f"it goes on after {same} rows of its first run")
     assert same >= wanted - workers.TOGETHER
 
 
@@ -135,7 +143,7 @@ def prove(fleet: Fleet, job: str) -> float:
         own = [name for name in fleet.names if Shard(task, SHARDS).has(name)]
         assert sorted(json.loads(line)["name"] for line in lines) == own
     assert b"1 shard is missing: 2/4" in fleet.command("--merge", *rows[:2], rows[3]).stderr
-    print(f"{len(found)} rows, each of the {len(fleet.names)} names once")
+    say(f"{len(found)} rows, each of the {len(fleet.names)} names once")
     return took_s
 
 
@@ -188,11 +196,9 @@ def main() -> None:
         folder = Path(directory) / "fleet"
         folder.mkdir()
         (folder / "names.txt").write_text("\n".join(names) + "\n")
-        with ExitStack() as ending, slurm.started(Path(directory) / "slurm") as cluster:
-            resolver = remembering(lab)
-            ending.callback(resolver.stop)
+        with remembering(lab) as resolver, slurm.started(Path(directory) / "slurm") as cluster:
             fleet = Fleet(folder, names, resolver)
-            for word in ("cold", "warm", "with addresses, cold", "with addresses, warm"):
+            for word in ("cold", "warm", "cold, with addresses", "warm, with addresses"):
                 counted(resolver)
                 before, begin = octets(), time.monotonic()
                 job = run(cluster, fleet, kill=word == "cold", serving="addresses" in word)
