@@ -12,7 +12,7 @@ from certbot_dns_delegate.lookup.answer import soa_in, txt_in
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply, dig
 from certbot_dns_delegate.lookup.recursive import Recursive
-from certbot_dns_delegate.model import Publication, Target, Values
+from certbot_dns_delegate.model import Publication, Sighting, Target, Values
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.text import show
@@ -20,6 +20,8 @@ from certbot_dns_delegate.timing import OUR_TTL, PATIENCE, STALE_AT_MOST, WHOLE_
 
 MOST_LABELS = 8
 """Labels between a target and its zone's apex at which a wildcard is looked for."""
+VALUES_IN_AN_UPDATE = 300
+"""At least so many go into one message of 64 KiB, whatever their owners are called."""
 
 
 def there_before(plan: Plan) -> dict[Name, frozenset[str]]:
@@ -55,16 +57,19 @@ def older(
     withdrawn: Mapping[str, tuple[float, int]],
     pushed_out: Mapping[Name, int],
     passed_s: float,
+    published: Sequence[Sequence[Sighting]] = (),
 ) -> Older:
     """The older RRset of any target that a CA's resolver may hold for longest.
 
     :param withdrawn: when values of ours were last taken from an owner (seconds since the epoch), and their TTL.
     :param pushed_out: the targets where values only go when newer ones come, and the TTL there.
     :param passed_s: seconds since the values were published.
+    :param published: what was read back of each publication.
     """
     ours = {owner: texts for publication in plan.publications for owner, texts in publication.values.items()}
     found = itertools.chain(
         _beside(plan, report, ours, passed_s),
+        _meanwhile(plan, published, passed_s),
         _pushed_out(pushed_out, passed_s),
         _of_a_laggard(report, ours, time.monotonic()),
         _withdrawn(withdrawn, time.time()),
@@ -81,6 +86,20 @@ def _beside(plan: Plan, report: WatchReport | None, ours: Values, passed_s: floa
     for owner, rrset in rrsets:
         if rrset.values - ours[owner]:
             yield Older(rrset.ttl - passed_s, show(owner), rrset.ttl)
+
+
+def _meanwhile(plan: Plan, published: Sequence[Sequence[Sighting]], passed_s: float) -> Iterator[Older]:
+    """The zone changed between our plan and our update: another host's value may have come and gone at a target.
+
+    Its CA's resolver may be ours. Serials wrap (RFC 1982), and a large publication is several updates.
+    """
+    for publication, seen in zip(plan.publications, published, strict=False):
+        before, after = publication.zone.serial, next((s.serial for s in seen if s.serial is not None), None)
+        if before is None or after is None:
+            continue
+        ours = 1 + sum(map(len, publication.values.values())) // VALUES_IN_AN_UPDATE
+        if ours < (after - before) % (1 << 32) < (1 << 31):
+            yield Older(OUR_TTL - passed_s, show(seen[0].owner), OUR_TTL)
 
 
 def _pushed_out(pushed_out: Mapping[Name, int], passed_s: float) -> Iterator[Older]:

@@ -84,7 +84,7 @@ class Proof:
         if is_blind:
             return
         withdrawn, now = self._history.last_withdrawn(show(o) for p in plan.publications for o in p.values), time.time()
-        before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin)
+        before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin, published)
         waited_s = self._wait_out(plan, before, settle_s)
         witnessed = time.monotonic()
         confirm(plan.publications, self._settings, timeout, pool, self._tell.warn, self._tell.say, self._diary)

@@ -85,7 +85,7 @@ class Reader:
             missing = [owner for owner in asked if owner not in messages]
             try:
                 with answered(connection):
-                    messages |= self._ask_all(connection, missing, key)
+                    messages |= self._ask_all(connection, missing, key)[0]
             except Refused as error:
                 silence = error
         found = {}
@@ -115,11 +115,12 @@ class Reader:
         """
         before: dns.rrset.RRset | None = None
         for pause_s in (*LOOK_AGAIN_S, None):
+            serial = None
             try:
-                messages = self._ask_all(connection, values, self._key(connection))
+                messages, serial = self._ask_all(connection, values, self._key(connection), zone)
             except (OSError, WriteError):
                 messages = {}
-            sightings = [_sighting(connection.server, owner, message) for owner, message in messages.items()]
+            sightings = [_sighting(connection.server, owner, each, serial) for owner, each in messages.items()]
             if len(messages) < len(values):
                 self._context.warn(f"{connection.server} took the update but does not answer queries for it from here")
                 return []
@@ -172,7 +173,7 @@ class Reader:
         if self._key(connection) is not None or connection.key is None:
             return False
         try:
-            messages = self._ask_all(connection, values, connection.key)
+            messages, _ = self._ask_all(connection, values, connection.key)
         except OSError:
             return False
         return all(owner in messages and values[owner] <= txt_in(messages[owner], owner).values for owner in values)
@@ -182,7 +183,7 @@ class Reader:
         if self._key(connection) is None:
             return
         try:
-            messages = self._ask_all(connection, values, None)
+            messages, _ = self._ask_all(connection, values, None)
         except (OSError, WriteError):
             return
         hidden = [owner for owner, m in messages.items() if not values[owner] <= txt_in(m, owner).values]
@@ -201,10 +202,10 @@ class Reader:
         """
         with answered(connection):
             answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, connection.key) for owner in owners])
-            unknown = [owner for owner, (query, wire) in answers.items() if _knows_no_key(wire, query)]
-            answers |= self._put(connection, [query_for(owner, dns.rdatatype.TXT, None) for owner in unknown])
+            unknown = [query.question[0].name for query, wire in answers if _knows_no_key(wire, query)]
+            answers += self._put(connection, [query_for(owner, dns.rdatatype.TXT, None) for owner in unknown])
         found = {}
-        for owner, (query, wire) in answers.items():
+        for owner, (query, wire) in {query.question[0].name: (query, wire) for query, wire in answers}.items():
             message = read_answer(wire, query)
             if message is None or not message.flags & dns.flags.AA:
                 hint = dig(Question(owner, dns.rdatatype.TXT), "+norec", server=connection.server)
@@ -213,23 +214,31 @@ class Reader:
         return found
 
     def _ask_all(
-        self, connection: Connection, owners: Iterable[Name], key: dns.tsig.Key | None
-    ) -> dict[Name, dns.message.Message]:
-        """The answers with authority about TXT."""
-        answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, key) for owner in owners])
-        messages = {owner: read_answer(wire, query) for owner, (query, wire) in answers.items()}
-        return {owner: m for owner, m in messages.items() if m is not None and m.flags & dns.flags.AA}
+        self, connection: Connection, owners: Iterable[Name], key: dns.tsig.Key | None, zone: Name | None = None
+    ) -> tuple[dict[Name, dns.message.Message], int | None]:
+        """The answers with authority about TXT, and the serial of ``zone`` in the same round trip."""
+        beside = [query_for(zone, dns.rdatatype.SOA, key)] if zone is not None else []
+        queries = [query_for(owner, dns.rdatatype.TXT, key) for owner in owners]
+        serial = None
+        messages: dict[Name, dns.message.Message] = {}
+        for query, wire in self._put(connection, [*queries, *beside]):
+            asked, message = query.question[0], read_answer(wire, query)
+            if message is None or not message.flags & dns.flags.AA:
+                continue
+            if asked.rdtype == dns.rdatatype.TXT:
+                messages[asked.name] = message
+            elif (soa := soa_in(message, asked.name)) is not None:
+                serial = soa[0].serial
+        return messages, serial
 
     @staticmethod
-    def _put(
-        connection: Connection, queries: Sequence[dns.message.Message]
-    ) -> dict[Name, tuple[dns.message.Message, bytes]]:
-        """Each query and its answer, by the name it asks for."""
+    def _put(connection: Connection, queries: Sequence[dns.message.Message]) -> list[tuple[dns.message.Message, bytes]]:
+        """Each query with its answer."""
         # Only the id says which question an answer is to, so no two may have the same; of 300 random ones two do.
         for query, identifier in zip(queries, random.SystemRandom().sample(range(1 << 16), len(queries)), strict=True):
             query.id = identifier
         wires = connection.exchange_all(queries) if queries else {}
-        return {query.question[0].name: (query, wires[query.id]) for query in queries}
+        return [(query, wires[query.id]) for query in queries]
 
 
 def query_for(owner: Name, rdtype: dns.rdatatype.RdataType, key: dns.tsig.Key | None) -> dns.message.Message:
@@ -280,5 +289,5 @@ def _knows_no_key(wire: bytes, query: dns.message.Message) -> bool:
         return False
 
 
-def _sighting(server: Server, owner: Name, message: dns.message.Message) -> Sighting:
-    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner))
+def _sighting(server: Server, owner: Name, message: dns.message.Message, serial: int | None) -> Sighting:
+    return Sighting(server, owner, dns.rcode.to_text(message.rcode()), txt_in(message, owner), serial)

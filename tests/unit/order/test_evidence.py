@@ -1,6 +1,7 @@
 """What servers show around a publication decides what is ours and how long to wait."""
 
 import time
+from dataclasses import replace
 
 import dns.name
 import pytest
@@ -44,6 +45,27 @@ def test_nobody_is_asked_where_the_value_was_not_seen() -> None:
     with Server({"acme.test.": "web TXT theirs"}) as server:
         assert there_before(planned(RRset(frozenset({"theirs"}), 60), server)) == {OWNER: {"theirs"}}
         assert server.questions == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_waited"),
+    [
+        (7, 8, False),
+        (7, 7, False),
+        (7, 9, True),
+        (4294967295, 1, True),
+        (7, None, False),
+        (None, 9, False),
+        (9, 7, False),
+    ],
+)
+def test_a_value_that_came_and_went_between_plan_and_write(before: int, after: int, *, is_waited: bool) -> None:
+    """Another host ordered meanwhile: the serial has moved by more than our update, and a cache may have its RRset."""
+    plan = planned(RRset())
+    zone = replace(plan.publications[0].zone, serial=before)
+    plan = replace(plan, publications=(replace(plan.publications[0], zone=zone),))
+    read_back = [Sighting(Address("192.0.2.1", 53), OWNER, "NOERROR", RRset(frozenset({VALUE}), 1), after)]
+    assert (older(plan, None, {}, {}, 0.5, [read_back]).left_s > 0) is is_waited
 
 
 def left_s(*arguments: object) -> float:
