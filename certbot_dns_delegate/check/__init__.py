@@ -36,7 +36,9 @@ from certbot_dns_delegate.command.waiting import until_agreed
 from certbot_dns_delegate.errors import DelegateError, NoSuchDomain, NotDelegated, as_problem
 from certbot_dns_delegate.lookup import anchor
 from certbot_dns_delegate.lookup.anchor import Anchors
+from certbot_dns_delegate.lookup.descent import TOP
 from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
+from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST
 from certbot_dns_delegate.order.engine import WORKERS
 from certbot_dns_delegate.order.plan import Plan, Planned
@@ -104,9 +106,9 @@ def _examine(
         dependent[finding.subject] += map(str, order.wanted)
         yield finding
     if order.choice == PERSIST:
-        yield from _standing(survey, order, host, pool)
+        yield from permission.examine(survey, order, host.config_dir, pool)
         ways = [Owners.of(str(each), each.identifier, each.owner, None) for each in order.wanted]
-        yield from _validated(survey, anchors, ways, dependent, is_signed=False)
+        yield from _ways(survey, anchors, ways, (), dependent)
         return
     placed = method.place(survey, order, pool)
     resolvers = tuple(dict.fromkeys([*order.resolvers, *system_resolvers()]))
@@ -136,9 +138,10 @@ def _examine(
     }
     shared = [pool.submit(list, each) for each in _shared(survey, plan)]
     ways = [Owners.of(each.name, each.wanted.identifier, each.wanted.owner, planned.get(each.name)) for each in asked]
-    is_signed = any(each.target.zone.is_signed for each in plan.planned)
-    validate = partial(_validated, survey, anchors, ways, dependent, is_signed=is_signed)
-    validated = pool.submit(_own, port53.HERE, "DNSSEC", validate, None)
+    zones = [each.target.zone for each in plan.planned]
+    shared.append(
+        pool.submit(_own, port53.HERE, "DNSSEC", partial(_ways, survey, anchors, ways, zones, dependent), None)
+    )
     if survey.router.can_ask_servers:
         others = partial(permission.others, survey, [each.wanted for each in asked])
         shared.append(pool.submit(_own, port53.HERE, "permission", others, None))
@@ -160,37 +163,29 @@ def _examine(
     if problems:
         yield from port53.look(survey, list(problems.values()), plan.problems[0][0].identifier)
     yield from targets.look(survey, plan, leftovers.written(host))
-    for findings in (*shared, validated):
+    for findings in shared:
         yield from findings.result()
 
 
-def _standing(survey: Survey, order: Order, host: Host, pool: Executor) -> Iterator[Finding]:
-    """The findings about names that a standing record lets be issued: nothing else is needed of them."""
-    allowed = [pool.submit(lambda at: list(caa.look(survey, at, order, PERSIST)), each) for each in order.wanted]
-    assert order.account is not None
-    yield from permission.look(survey, order.wanted, order.account, host.config_dir, pool)
-    if order.rehearser is not None:
-        seen = permission.look(survey, order.wanted, order.rehearser, host.config_dir, pool)
-        yield from permission.rehearsed(seen)
-    for future in allowed:
-        yield from future.result()
-
-
-def _validated(
+def _ways(
     survey: Survey,
     anchors: Anchors,
     ways: Sequence[Owners],
+    zones: Sequence[Zone],
     dependent: MutableMapping[str, list[str]],
-    *,
-    is_signed: bool,
 ) -> Iterator[Finding]:
-    """The findings about DNSSEC, unless the settings say that no authoritative server can be asked from here."""
+    """The findings about all zones on the ways to names, where authoritative servers can be asked from here.
+
+    :param zones: those of the targets.
+    """
     if not survey.router.can_ask_servers:
         return
-    names, findings = dnssec.look(survey.zones, anchors, ways, is_signed=is_signed)
-    for zone, of_it in names.items():
+    found = dnssec.look(survey.zones, anchors, ways, is_signed=any(zone.is_signed for zone in zones))
+    for zone, of_it in found.dependent.items():
         dependent.setdefault(zone, []).extend(of_it)
-    yield from findings
+    yield from found.findings
+    above = {apex: link.cut.servers for apex, link in found.links.items() if len(apex) > TOP}
+    yield from network.look(above | {zone.apex: zone.servers for zone in zones})
 
 
 def _own(name: str, topic: str, look: Callable[[], Iterable[Finding]], known: DelegateError | None) -> list[Finding]:
@@ -225,7 +220,6 @@ def _shared(survey: Survey, plan: Plan) -> Iterator[Iterator[Finding]]:
         delegate = survey.settings.delegate(title)
         assert delegate is not None
         yield servers.look(survey, delegate, target)
-    yield network.look({target.zone.apex: target.zone for target in zones.values()})
     owners: dict[str, dict[Name, set[Name]]] = defaultdict(lambda: defaultdict(set))
     for each in plan.planned:
         owners[each.target.delegate][each.target.zone.apex].add(each.target.owner)

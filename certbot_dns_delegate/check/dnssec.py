@@ -47,10 +47,19 @@ class Owners:
         return cls(name, (parse_name(identifier), start, *(alias.target for alias in chain)), aliases)
 
 
-def look(
-    zones: Zones, anchors: Anchors, ways: Sequence[Owners], *, is_signed: bool
-) -> tuple[dict[str, list[str]], list[Finding]]:
-    """Which names depend on each zone, and the findings about the zones on all ways.
+@dataclass(frozen=True)
+class Ways:
+    """What was found on the ways to some names."""
+
+    dependent: Mapping[str, list[str]]
+    """The names that depend on each zone."""
+    links: Mapping[Name, Link]
+    """The zones by their apexes."""
+    findings: Sequence[Finding]
+
+
+def look(zones: Zones, anchors: Anchors, ways: Sequence[Owners], *, is_signed: bool) -> Ways:
+    """The zones on all ways, and the findings about them.
 
     :param is_signed: a zone is known to be signed, so that it matters when nothing can be validated.
     """
@@ -68,7 +77,7 @@ def look(
     findings = [*_about_anchor(trust, [*found.values()], is_signed=is_signed)]
     for link in found.values():
         findings += judge(link, anchors)
-    return dependent, [*findings, *_about_records(zones, trust, ways, links)]
+    return Ways(dependent, found, [*findings, *_about_records(zones, trust, ways, links)])
 
 
 def judge(link: Link, anchors: Anchors) -> Iterator[Finding]:

@@ -1,12 +1,12 @@
 """Whether all servers of a zone are in one network: six looks at once, from six places, arrive there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from dns.name import Name
 
 from certbot_dns_delegate.check.finding import Finding, Verdict
-from certbot_dns_delegate.model import Zone
+from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import listed, show
 
 TOPIC = "network"
@@ -14,10 +14,10 @@ PREFIXES = {4: 24, 6: 48}
 """The smallest networks that are announced to the Internet by themselves."""
 
 
-def look(zones: Mapping[Name, Zone]) -> Iterator[Finding]:
+def look(zones: Mapping[Name, Sequence[Server]]) -> Iterator[Finding]:
     """A note for each zone whose servers are all in one network of the public Internet."""
-    for apex, zone in zones.items():
-        addresses = {ip_address(server.address.partition("%")[0]) for server in zone.servers}
+    for apex, servers in zones.items():
+        addresses = {ip_address(server.address.partition("%")[0]) for server in servers}
         networks = {ip_network((each, PREFIXES[each.version]), strict=False) for each in addresses}
         if len(networks) != 1 or not all(each.is_global for each in addresses):
             continue

@@ -8,7 +8,9 @@ from pathlib import Path
 from dns.name import Name
 from dns.rdatatype import RdataType
 
+from certbot_dns_delegate.check import caa
 from certbot_dns_delegate.check.finding import Finding, Verdict
+from certbot_dns_delegate.check.orders import Order
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command import standing
 from certbot_dns_delegate.command.method import Orderer
@@ -22,6 +24,16 @@ from certbot_dns_delegate.order.standing import Granted, Verifier
 from certbot_dns_delegate.text import printable, record, show
 
 TOPIC = "permission"
+
+
+def examine(survey: Survey, order: Order, config_dir: Path, pool: Executor) -> Iterator[Finding]:
+    """The findings about an order by standing records: nothing else is needed of its names."""
+    allowed = [pool.submit(lambda at: list(caa.look(survey, at, order, PERSIST)), each) for each in order.wanted]
+    for orderer in filter(None, (order.account, order.rehearser)):
+        seen = look(survey, order.wanted, orderer, config_dir, pool)
+        yield from seen if orderer is order.account else rehearsed(seen)
+    for future in allowed:
+        yield from future.result()
 
 
 def look(

@@ -52,20 +52,23 @@ class Anchors:
 def load(path: Path | None) -> Anchors:
     """The anchors in a file, or those of the system; a file that cannot be used has none, and a problem.
 
-    :param path: None: the first of :data:`SYSTEM` that is there.
+    :param path: None: the first of :data:`SYSTEM` that has some.
     """
-    if path is None:
-        path = next((each for each in SYSTEM if each.is_file()), None)
-        if path is None:
-            return Anchors("", problem=f"no file with trust anchors is on this host: {', '.join(map(str, SYSTEM))}")
+    if path is not None:
+        return _load(path)
+    tried = [_load(each) for each in SYSTEM]
+    problems = "; ".join(each.problem for each in tried)
+    none = Anchors("", problem=f"no file of this host has trust anchors: {problems}")
+    return next((each for each in tried if each.digests), none)
+
+
+def _load(path: Path) -> Anchors:
     shown = printable(str(path))
     try:
         with path.open("rb") as file:
-            text = file.read(MOST_OCTETS).decode("utf-8", "replace")
+            digests = parse(file.read(MOST_OCTETS).decode("utf-8", "replace"))
     except OSError as error:
         return Anchors(shown, problem=f"{shown}: {error.strerror}")
-    try:
-        digests = parse(text)
     except ValueError as error:
         return Anchors(shown, problem=f"{shown}: {error}")
     return Anchors(shown, digests, "" if digests else f"{shown} has no DS and no DNSKEY record")

@@ -23,9 +23,12 @@ from certbot_dns_delegate.lookup.cut import Allowance, Answers, Cut, Inquiry
 from certbot_dns_delegate.lookup.descent import TOP, Descent
 from certbot_dns_delegate.lookup.hosts import Named, merged
 from certbot_dns_delegate.lookup.message import Question, Reply
-from certbot_dns_delegate.lookup.signatures import Bogus, Unknown, check, usable_digests, validate
+from certbot_dns_delegate.lookup.signatures import MOST_KEYS, Bogus, Unknown, check, usable_digests, validate
 from certbot_dns_delegate.lookup.step import Step, hear, share
 from certbot_dns_delegate.text import listed, show
+
+MOST_S = 60.0
+"""Seconds for all names together; a slow server takes 3 s for each of the labels that a name below its zone has."""
 
 
 class Status(StrEnum):
@@ -68,8 +71,11 @@ class Link:
 class Validator:
     """Validates zones; what was validated once is not asked for again."""
 
-    def __init__(self, descent: Descent, anchors: Anchors) -> None:
+    def __init__(self, descent: Descent, anchors: Anchors, most_s: float = MOST_S) -> None:
+        """:param most_s: seconds from now after which no further zone is looked at."""
         self._descent = descent
+        self._most_s = most_s
+        self._until = time.monotonic() + most_s
         self.anchors = anchors
         self.outdated: set[Name] = set()
         """Zones that have none of the keys in their trust anchors; their keys are taken as their servers send them."""
@@ -100,6 +106,9 @@ class Validator:
         above = yield from self.look(name.parent())
         if above.status is not Status.SECURE:
             return above
+        if time.monotonic() > self._until:
+            why = f"gave up: the zones on the way took more than {self._most_s:.0f} s"
+            return Link(Cut(name, (), above.cut), Status.INDETERMINATE, why, above=above)
         allowance = Allowance(self._descent.budget)
         asked = [Question(name, kind, dnssec_ok=True) for kind in (RdataType.NS, RdataType.DS)]
         ns, ds = yield from hear(*(Inquiry(above.cut, question, allowance) for question in asked))
@@ -189,7 +198,7 @@ class Validator:
         (keys, _) = yield from self._apex_of(link.cut, allowance)
         if not keys.replies:
             return replace(link, status=Status.INDETERMINATE, why=keys.failure.problem)
-        shown = rdatas_in(keys.replies[0].message.answer, apex, RdataType.DNSKEY)
+        shown = rdatas_in(keys.replies[0].message.answer, apex, RdataType.DNSKEY)[:MOST_KEYS]
         if not shown:
             return replace(link, status=Status.INSECURE)
         return (yield from self._validated(replace(link, digests=tuple(digests_of(apex, shown))), allowance))

@@ -15,7 +15,6 @@ from certbot_dns_delegate.check.dnssec import Owners, _ageing, look
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.lookup.anchor import Anchors
 from certbot_dns_delegate.model import Server as At
-from certbot_dns_delegate.model import Zone
 from tests.servers.signing import DAY_S, cover, sign
 from tests.unit.internet import Internet, name
 from tests.unit.signed import BELOW, CHILD, HOSTS, TOP, ZONES, root_anchor, signed
@@ -26,19 +25,19 @@ ALIASED = Owners("www.example.test", (name("www.example.test."), name(BELOW)), (
 
 def found(net: Internet, anchors: Anchors, *ways: Owners, is_signed: bool = False) -> list[tuple[Verdict, str, str]]:
     """Verdict, subject and what was seen."""
-    _, findings = look(net.zones_of(), anchors, ways or (SHOP,), is_signed=is_signed)
-    return [(each.verdict, each.subject, each.seen) for each in findings]
+    seen = look(net.zones_of(), anchors, ways or (SHOP,), is_signed=is_signed)
+    return [(each.verdict, each.subject, each.seen) for each in seen.findings]
 
 
 def test_zones_that_validate() -> None:
     """One finding for each below the top-level domain, and the names that depend on it."""
     with Internet(HOSTS) as net:
         signed(net, *ZONES)
-        dependent, findings = look(net.zones_of(), root_anchor(), [SHOP], is_signed=False)
-    assert [(each.subject, each.seen) for each in findings] == [
+        seen = look(net.zones_of(), root_anchor(), [SHOP], is_signed=False)
+    assert [(each.subject, each.seen) for each in seen.findings] == [
         (apex, "validates from the trust anchor of .") for apex in (BELOW, CHILD)
     ]
-    assert {zone: set(names) for zone, names in dependent.items()} == {zone: {SHOP.name} for zone in ZONES}
+    assert {zone: set(names) for zone, names in seen.dependent.items()} == {zone: {SHOP.name} for zone in ZONES}
 
 
 def test_unsigned_zones_need_no_word() -> None:
@@ -46,6 +45,17 @@ def test_unsigned_zones_need_no_word() -> None:
     with Internet(HOSTS) as net:
         assert found(net, Anchors("", problem="none is here")) == []
         assert found(net, root_anchor()) == []
+
+
+def test_cost() -> None:
+    """Each zone is looked at once; below one that is unsigned nothing is asked, however many names there are."""
+    hosts = [f"{each}.{CHILD}" for each in "abcd"]
+    many = [Owners(each, (name(each), name(f"_acme-challenge.{each}"))) for each in hosts]
+    with Internet(HOSTS) as net:
+        signed(net, ".", TOP)
+        look(net.zones_of(), root_anchor(), many, is_signed=False)
+        # DNSKEY and SOA of the root and of the top-level domain; NS and DS of this one, and of the zone below it.
+        assert net.questions() == 8
 
 
 def test_a_zone_above_the_alias_that_is_bogus() -> None:
@@ -151,7 +161,7 @@ def test_sha1_in_an_algorithm() -> None:
 def networks(*addresses: str) -> list[Finding]:
     """The findings about a zone with servers at these addresses."""
     apex = dns.name.from_text("acme.test.")
-    return list(network.look({apex: Zone(apex, tuple(At(address) for address in addresses))}))
+    return list(network.look({apex: [At(address) for address in addresses]}))
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,16 @@ def test_the_signature_over_a_cname() -> None:
         assert zones.rounds.one(trust.signature(link, name("other.example.test."), CNAME)) is None
 
 
+def test_the_way_takes_no_longer_than_it_may() -> None:
+    """A name below a hostile zone can have many labels, and its servers can be slow."""
+    with Internet(HOSTS) as net:
+        signed(net, *ZONES)
+        zones = net.zones_of()
+        link = zones.rounds.one(Validator(zones.descent, root_anchor(), most_s=0).look(name(BELOW)))
+    assert link.status is Status.INDETERMINATE
+    assert link.why == "gave up: the zones on the way took more than 0 s"
+
+
 DS_17 = "20326 8 2 e06d44b80b8f1d39a95c0b0d7c65d08458e880409bbc683457104237c7f8ec8d"
 KEY = "257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ=="
 
