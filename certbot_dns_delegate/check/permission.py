@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dns.name import Name
-from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.check import caa
 from certbot_dns_delegate.check.finding import Finding, Verdict
@@ -16,7 +15,8 @@ from certbot_dns_delegate.command import standing
 from certbot_dns_delegate.command.method import Orderer
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import DelegateError
-from certbot_dns_delegate.lookup.answer import rdatas_in, txt_in
+from certbot_dns_delegate.lookup.answer import alias_in, txt_in
+from certbot_dns_delegate.lookup.chain import name_below
 from certbot_dns_delegate.lookup.descent import Found
 from certbot_dns_delegate.order.challenges import PERSIST, fits, owner_of
 from certbot_dns_delegate.order.permission import SOON, Required, parse, strings_of
@@ -68,15 +68,27 @@ def others(survey: Survey, wanted: Sequence[Wanted]) -> Iterator[Finding]:
     owners = {each: owner_of(PERSIST, each.identifier) for each in wanted if fits(PERSIST, each.identifier)}
     asked = {owner: survey.zones.look(owner, owner) for owner in owners.values() if not survey.is_inside(owner)}
     found = survey.zones.rounds.all(asked)
+    below = {owner: name_below(owner) for owner, at in found.items() if isinstance(at, Found) and _alias(at)}
+    beside = survey.zones.rounds.all({name: survey.zones.look(name, name) for name in below.values() if name})
     for each, owner in owners.items():
         if isinstance(at := found.get(owner), Found):
-            yield from _beside(str(each), owner, at)
+            other = beside.get(below.get(owner) or owner)
+            is_wildcard = isinstance(other, Found) and _alias(other) == _alias(at)
+            yield from _beside(str(each), at, is_wildcard=is_wildcard)
 
 
-def _beside(name: str, owner: Name, found: Found) -> Iterator[Finding]:
-    """What one server has there."""
-    message, do = found.reply.message, f"remove it, unless you want that: {show(owner)}"
-    if rdatas_in(message.answer, owner, RdataType.CNAME):
+def _alias(found: Found) -> tuple[Name, bool] | None:
+    try:
+        return alias_in(found.reply.message, found.owner)
+    except DelegateError:  # several: no resolver takes them
+        return None
+
+
+def _beside(name: str, found: Found, *, is_wildcard: bool) -> Iterator[Finding]:
+    """What one server has at a name of standing records; a wildcard's CNAME was made for something else."""
+    owner, message = found.owner, found.reply.message
+    do = f"remove it, unless you want that: {show(owner)}"
+    if _alias(found) and not is_wildcard:
         seen = f"{show(owner)} is a CNAME: whoever controls its target can let any account issue"
         yield Finding(Verdict.NOTE, name, TOPIC, seen, do)
     for value in sorted(txt_in(message, owner).values):
