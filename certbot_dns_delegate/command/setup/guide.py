@@ -6,17 +6,15 @@ from certbot_dns_delegate.command.setup.section import NewSection
 from certbot_dns_delegate.command.setup.wish import Wish
 from certbot_dns_delegate.text import plain, printable, record
 
-HIDDEN = "(secret)"
-
 
 class Guide:
     """Shows the steps of one set-up."""
 
     def __init__(self, output: Output, wish: Wish, *, is_trial: bool) -> None:
-        """:param is_trial: nothing is written, so a key that was made for this is not worth showing."""
+        """:param is_trial: nothing is written, and no secret shown."""
         self._output = output
         self._wish = wish
-        self._is_trial = is_trial
+        self._settings = wish.shown if is_trial else wish.settings
 
     def say(self, text: str) -> None:
         """A remark for people."""
@@ -32,7 +30,8 @@ class Guide:
 
     def file(self, section: NewSection) -> None:
         """What would be written."""
-        self._paste("settings", f"would be added to {printable(str(section.path))}", section.text)
+        shown = NewSection.of(section.path, section.title, self._settings).text
+        self._paste("settings", f"would be added to {printable(str(section.path))}", shown)
 
     def server(self) -> None:
         """What the name server needs, whole."""
@@ -41,13 +40,13 @@ class Guide:
         words = {
             "ZONE": wish.title,
             "NS": plain(wish.server) if wish.server else "",
-            "KEY": wish.settings.get("tsig_name", ""),
+            "KEY": self._settings.get("tsig_name", ""),
             "HOST": short_name(),
-            "SECRET": wish.settings.get("tsig_secret", ""),
+            "SECRET": self._settings.get("tsig_secret", ""),
             "OWNERS": ", ".join(target.removesuffix(f".{wish.title}.") for target in targets),
         }
         if any("@NETWORKS@" in part.text for part in wish.setup.parts):
-            words["NETWORKS"] = networks_towards(wish.settings["server"])
+            words["NETWORKS"] = networks_towards(self._settings["server"])
         where = f"On {words['NS']}: " if words["NS"] else ""
         for part in wish.setup.parts:
             filled = part.filled(words, targets)
@@ -78,9 +77,6 @@ class Guide:
         self._paste("order", "The certificate; try it with --dry-run first", " \\\n  ".join(lines))
 
     def _paste(self, step: str, where: str, text: str) -> None:
-        if self._is_trial:
-            for value in self._wish.hidden:
-                text = text.replace(value, HIDDEN)
         text = text.rstrip("\n")
         self._introduce(where)
         self._output.record({"step": step, "where": where, "text": text}, text)

@@ -71,7 +71,7 @@ class Interview:
         """:raises UsageError: naming every option that is missing."""
         if self.missing:
             raise UsageError(
-                f"{', '.join(self.missing)}: needed here, because there is no terminal to ask on, or --yes is given"
+                f"{', '.join(self.missing)}: missing; hint: give them, or run init on a terminal without --yes"
             )
 
     def _ask(self, question: str, parse: Callable[[str], T], default: str | None, *, is_secret: bool) -> T | None:

@@ -22,6 +22,7 @@ MOST = 100
 """Names of one certificate at Let's Encrypt (https://letsencrypt.org/docs/rate-limits/)."""
 SECRET_OCTETS = 32
 """As many as the digest of HMAC-SHA256 has; RFC 2104 section 3 advises against fewer."""
+HIDDEN = "(secret)"
 QUESTIONS = {
     "server": "The full host name of the primary, such as ns1.example.net. It goes into the zone's NS record.",
     "server_name": "The full name of this host, such as web1.example.net. It goes into the zone's NS record.",
@@ -40,8 +41,12 @@ class Wish:
     """The host in the zone's NS record; None where the service has the zone already."""
     settings: Mapping[str, str] = field(repr=False)
     """Of the section, in their order."""
-    hidden: tuple[str, ...] = field(repr=False)
-    """The values among them that are secret."""
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The settings without their secrets."""
+        keys = _keys_of(self.setup)
+        return {name: HIDDEN if name in keys and keys[name].is_secret else v for name, v in self.settings.items()}
 
     @property
     def title(self) -> str:
@@ -65,24 +70,23 @@ class Asking:
         """:raises UsageError: when something is missing and nobody can be asked, or does not go together."""
         setup = self.interview.answer("--service KIND", _menu(), self.service, setup_of)
         wanted = self.wanted or self._names()
-        if setup is None:
-            self._zone(None, {})
-            self.interview.end()
-            raise AssertionError
-        keys = {key.name: key for key in providers.load(setup.provider).KEYS}
-        self._refuse_secrets(keys)
-        asked = {key: self._setting(setup, keys[key]) for key in setup.keys if f"{key}_file" not in self.given}
-        server = self._server(setup, asked)
+        asked = self._settings(setup) if setup else {}
+        server = self._server(setup, asked) if setup else None
         zone = self._zone(server, asked)
         self.interview.end()
-        assert zone is not None
+        assert setup  # what is missing was reported
+        assert zone
         _check(zone, server, wanted)
         fixed = {key: value for key, value in setup.defaults.items() if key not in setup.keys}
         settings = {key: value for key, value in {**asked, **fixed, **self.given}.items() if value}
-        if setup.makes_key:
-            settings |= _key(settings, zone)
-        hidden = tuple(value for key, value in settings.items() if key in keys and keys[key].is_secret)
-        return Wish(setup, wanted, zone, server, {"provider": setup.provider, **settings}, hidden)
+        made = _key(settings, zone) if setup.makes_key else {}
+        return Wish(setup, wanted, zone, server, {"provider": setup.provider, **settings, **made})
+
+    def _settings(self, setup: Setup) -> dict[str, str]:
+        """The text of each setting that is asked for; one that is in a file is not."""
+        keys = _keys_of(setup)
+        self._refuse_secrets(keys)
+        return {key: self._setting(setup, keys[key]) for key in setup.keys if f"{key}_file" not in self.given}
 
     def _names(self) -> tuple[Wanted, ...]:
         question = "the names of the certificate, with spaces between them, as in  shop.example.com *.shop.example.com"
@@ -121,6 +125,10 @@ class Asking:
         if self.interview.may_ask:  # only a person sees whether it is right
             suggested = local_zone(server) if server else urlsplit(asked.get("url", "")).hostname
         return self.interview.answer("--zone NAME", question, self.zone, zone_name, suggested)
+
+
+def _keys_of(setup: Setup) -> dict[str, Key]:
+    return {key.name: key for key in providers.load(setup.provider).KEYS}
 
 
 def _menu() -> str:

@@ -53,8 +53,8 @@ def test_what_is_missing_is_named_at_once(init: Callable[..., tuple[int, str, st
     """Without a terminal every option that is needed is in one message, and nothing is written."""
     code, _, said = init("--service", "bind")
     assert code == 2
-    assert said.startswith("certbot-dns-delegate init: NAME, --set server=..., --zone NAME: needed here")
-    assert init()[2].startswith("certbot-dns-delegate init: --service KIND, NAME, --zone NAME: needed here")
+    assert said.startswith("certbot-dns-delegate init: NAME, --set server=..., --zone NAME: missing; hint: ")
+    assert init()[2].startswith("certbot-dns-delegate init: --service KIND, NAME, --zone NAME: missing; hint: ")
     assert not file(tmp_path).exists()
 
 
