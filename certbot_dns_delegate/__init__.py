@@ -37,8 +37,8 @@ Each of the others is for one service and reads a flat file: ``dns-delegate-rfc2
 Credentials
 -----------
 
-The file of ``dns-delegate`` has one section per delegate. Its title is the name at and below which targets are routed
-to it; the longest match wins.
+The file of ``dns-delegate`` has one section per delegate. A target belongs to the section whose title is
+the target itself, or a name above it; the longest title wins.
 
 .. code-block:: ini
    :caption: /etc/letsencrypt/delegate.ini
@@ -55,7 +55,7 @@ to it; the longest match wins.
    url = https://auth.example.org
    accounts = /etc/letsencrypt/acme-dns-accounts.json
 
-   # who may use it, and the only target of each
+   # for: who may use it; targets: the only target of each
    [customers.example.net]
    provider = powerdns
    url = https://dns.internal:8081
@@ -68,7 +68,7 @@ to it; the longest match wins.
    intranet.example.com = intranet.acme.example.net
 
 The flat file of an authenticator for one service has the same keys behind its own name, and no section.
-``dns-delegate-rfc2136`` also takes a file that was written for ``certbot-dns-rfc2136`` as it is.
+``dns-delegate-rfc2136`` also reads a file that was written for ``certbot-dns-rfc2136``.
 
 .. code-block:: ini
    :caption: /etc/letsencrypt/delegate.ini for dns-delegate-rfc2136
@@ -81,12 +81,12 @@ The path to this file can be given with the ``--dns-delegate-credentials`` optio
 it for use during renewal, but does not store the file's contents.
 
 .. caution::
-   Protect this file as you would the password of the zones in it. Who can read it can get certificates for every name
-   whose ``_acme-challenge`` leads into them. Give each host a key for its own targets alone.
+   Protect this file like the password of the zones in it. Anyone who can read it can get certificates for every name
+   whose ``_acme-challenge`` leads into them. Give each host a key for its own targets only.
 
-A file that its group or others may write is refused, and so is one that belongs to another user than this one and
-root. When anyone can read it, this warning is shown at each run, with the command that ends it:
-``holds secrets and anyone can read it``.
+A file that its group or others may write is refused, and so is one that belongs to a user other than root and this one.
+If anyone can read it, each run shows the warning ``holds secrets and anyone can read it``, and the command that ends
+it.
 
 Examples
 --------
@@ -140,9 +140,9 @@ Configurations for Knot and PowerDNS, and the narrowest token of each HTTP servi
      };
    };
 
-Where BIND has several views, the update must reach the one that the CA sees: the server chooses the view by the key or
-by the address that the update comes from. What the other view shows is no proof, so an update into the wrong one ends
-the run with a table of what each server showed.
+If BIND has several views, the update must reach the one that the CA sees. The server chooses the view by the key, or by
+the address that the update comes from. An update into another view ends the run with a table of what each server
+showed.
 """
 
 __version__ = "0.1.0"

@@ -129,7 +129,7 @@ class PlanError(DelegateError):
     setting to change.
     """
 
-    anchor = "names-targets-and-zones"
+    anchor = "names"
 
 
 class NotDelegated(PlanError):

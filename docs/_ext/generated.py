@@ -101,7 +101,8 @@ def error_tree() -> Iterator[str]:
     """Every error with cause and remedy, as its docstring says."""
     for name, kind in vars(errors).items():
         if inspect.isclass(kind) and issubclass(kind, errors.DelegateError) and kind is not errors.DelegateError:
-            yield from entry(f"``{name}``", *inspect.cleandoc(kind.__doc__ or "").split("\n"))
+            more = ["", f"More: :ref:`{kind.anchor}`."] if kind.anchor else []
+            yield from entry(f"``{name}``", *inspect.cleandoc(kind.__doc__ or "").split("\n"), *more)
 
 
 def update_hints() -> Iterator[str]:
