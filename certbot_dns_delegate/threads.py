@@ -121,7 +121,7 @@ def settle(futures: Collection[Future[Any]], most_s: float | None = None) -> Non
 
 
 def pause(seconds: float) -> None:
-    """Wait so long in the main thread."""
+    """Wait so long."""
     try:
         SimpleQueue[None]().get(timeout=max(0.0, seconds))
     except Empty:

@@ -36,6 +36,7 @@ USES = 32
 """Questions that leave from one port, one after the other; then another is opened. A port of its own for each question
 (RFC 5452 section 9.2) would take a quarter of the time. Which port a question leaves from is as hard to guess."""
 
+_REFUSED = 5
 _FLAGS = b"\x01\0\0\1\0\0\0\0"
 """RD, one question, no answer, no authority."""
 
@@ -73,6 +74,8 @@ class Lane(Generic[T]):
         self._under_way: dict[int, tuple[_Sent, T]] = {}
         """By the number of its port, the oldest first."""
         self._declined = 0
+        self.is_refusing = False
+        """It has refused a question, as some resolvers do where too many come at once. It is no longer asked so."""
         self._habits = habits_of(server)
 
     @property
@@ -86,8 +89,8 @@ class Lane(Generic[T]):
 
     @property
     def is_useless(self) -> bool:
-        """Too many questions in a row had no ordinary answer."""
-        return self._declined >= MOST_DECLINED
+        """Too many questions in a row had no ordinary answer, or one was refused."""
+        return self.is_refusing or self._declined >= MOST_DECLINED
 
     def put(self, name: bytes, rdtype: int, tag: T) -> None:
         """Ask.
@@ -142,6 +145,8 @@ class Lane(Generic[T]):
                 continue
             except OSError:
                 wire = b""
+            if wire[:2] == sent.wire[:2] and len(wire) > HEADER and wire[3] & 0x0F == _REFUSED:
+                self.is_refusing = True
             yield self._end(number, _read(wire, sent, self._habits))
 
     def _end(self, number: int, short: Short | None) -> tuple[T, Short | None]:

@@ -127,11 +127,20 @@ class Recursive:
     """Answers from the first resolver that has one; remembers which did."""
 
     def __init__(
-        self, resolvers: Sequence[Resolver], option: str = OPTION, patience_s: Sequence[float] = PATIENCE_S
+        self,
+        resolvers: Sequence[Resolver],
+        option: str = OPTION,
+        patience_s: Sequence[float] = PATIENCE_S,
+        paces_s: Sequence[float] = PACES_S,
     ) -> None:
-        """:param option: the one that names other resolvers, for hints."""
+        """:param option: the one that names other resolvers, for hints.
+
+        :param patience_s: as :data:`PATIENCE_S`.
+        :param paces_s: as :data:`PACES_S`.
+        """
         self.resolvers = tuple(resolvers)
         self._patience_s = patience_s
+        self._paces_s = paces_s
         self._option = option
         self._first = 0
 
@@ -161,7 +170,7 @@ class Recursive:
         """As :meth:`ask_all`, each answer as soon as it is there."""
         asked = Poll(keys)
         first = self._first
-        rounds = zip((*self._patience_s, self._patience_s[-1]), PACES_S, strict=False)
+        rounds = zip((*self._patience_s, self._patience_s[-1]), self._paces_s, strict=False)
         for patience_s, pace_s in rounds:
             asked.begin()
             for index in [*range(first, len(self.resolvers)), *range(first)]:

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
@@ -18,21 +18,32 @@ from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.lane import Lane
+from certbot_dns_delegate.lookup.poll import REFUSED
 from certbot_dns_delegate.lookup.quick import Short
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
 from certbot_dns_delegate.monitor.glance import Glance, Glances
 from certbot_dns_delegate.monitor.standing import BROKEN, Looks, Standing
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Networks
-from certbot_dns_delegate.threads import Pool
+from certbot_dns_delegate.threads import Pool, pause
 
+WORKERS = min(os.cpu_count() or 1, 8)
+"""Processes, of 40 MiB each: asking and reading takes more than one core, and a resolver is busy too."""
+PACES_S = (0.02 * WORKERS, 0.05 * WORKERS, 0.05 * WORKERS)
+"""As in :mod:`.recursive`, for a resolver that has refused what came at once: all workers together ask it 50 times a
+second, and then 20 times."""
 UNUSABLE = "no name"
 TOGETHER = 100
 """Results in one message, at most."""
 CLOSER = 16
 """Closer looks at once, each at all names that have gathered: one takes 30 s where servers are silent."""
+MOST_CLOSER = 500
+"""Names of one closer look."""
 LIVES_S = 2.0
 """Seconds until a resolver that has answered is asked again whether it does, when there is nothing else to do."""
+TRIES, SECOND_S = 10, 1.0
+"""How often a resolver that refuses is asked whether it lives, and the seconds between: limits count by the second, and
+other workers ask too."""
 TICK_S = 0.05
 """Seconds without a reply until what has gathered is handed out."""
 
@@ -66,11 +77,14 @@ class Work:
         self._recursive = Recursive(resolvers)
         self._glances = Glances(settings, serving)
         self._looks = Looks(settings, self._recursive, serving)
+        self._slow_looks = Looks(settings, Recursive(resolvers, paces_s=PACES_S), serving)
         self._connection = connection
         self._sending = threading.Lock()
         self._batches: SimpleQueue[tuple[int, Batch]] = SimpleQueue()
         self._waiting: deque[Place] = deque()
         self._closer: deque[Place] = deque()
+        self._one_at_a_time = threading.Lock()
+        """Taken for a closer look at a resolver that refuses what is too much for it."""
         self._lane: Lane[tuple[Place, Glance]] | None = None
         self._chosen = float("-inf")
         self._results: list[tuple[int, int, Standing]] = []
@@ -120,9 +134,11 @@ class Work:
             return
         self._see_that_resolvers_live()
         self._chosen = time.monotonic()
-        if self._lane is not None:
-            self._lane.close()
         first = self._recursive.first
+        if self._lane is not None:
+            if self._is_limited and self._lane.server == first.server:
+                return
+            self._lane.close()
         self._lane = Lane(first.server) if first.scheme == "udp" else None
 
     def _glance(self) -> None:
@@ -156,22 +172,27 @@ class Work:
 
     def _look_closer(self) -> None:
         """In another thread: the names that have gathered."""
-        places = []
-        with suppress(IndexError):
-            while True:
-                places.append(self._closer.popleft())
         try:
-            if places:
-                self._see_that_resolvers_live()  # a silent one would cost its patience for every few names
-                self._look(places)
+            with self._one_at_a_time if self._is_limited else nullcontext():
+                while places := self._gathered():
+                    self._see_that_resolvers_live()  # a silent one would cost its patience for every few names
+                    self._look(places)
         except Exception as error:  # noqa: BLE001  whatever it is, the parent raises it
             self._fail(error)
+
+    def _gathered(self) -> list[Place]:
+        places: list[Place] = []
+        with suppress(IndexError):
+            while len(places) < MOST_CLOSER:
+                places.append(self._closer.popleft())
+        return places
 
     def _look(self, places: Sequence[Place]) -> None:
         given = [(place, names.usable(place.text, place.where)) for place in places]
         self._send([(p.batch, p.number, _unusable(each)) for p, each in given if isinstance(each, Unusable)])
         wanted = [(place, each) for place, each in given if isinstance(each, Wanted)]
-        for number, standing in self._looks.each([each for _, each in wanted]):
+        looks = self._slow_looks if self._is_limited else self._looks
+        for number, standing in looks.each([each for _, each in wanted]):
             if standing.state == BROKEN:
                 # A resolver that dies meanwhile must not pass for broken servers of a few names.
                 self._see_that_resolvers_live()
@@ -179,10 +200,20 @@ class Work:
             self._send([(place.batch, place.number, standing)])
 
     def _see_that_resolvers_live(self) -> None:
-        try:
-            self._recursive.ask(root, RdataType.NS)
-        except LookupFailed as error:
-            raise LookupFailed(f"no resolver answers: {error.problem}") from None
+        """:raises LookupFailed: when none answers."""
+        for left in reversed(range(TRIES)):
+            try:
+                self._recursive.ask(root, RdataType.NS)
+            except LookupFailed as error:
+                if not left or REFUSED not in error.problem:
+                    raise LookupFailed(f"no resolver answers: {error.problem}") from None
+                pause(SECOND_S)
+            else:
+                return
+
+    @property
+    def _is_limited(self) -> bool:
+        return self._lane is not None and self._lane.is_refusing
 
     # To the parent
 

@@ -16,12 +16,10 @@ from multiprocessing.connection import Connection, Pipe, wait
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.monitor.standing import Standing
-from certbot_dns_delegate.monitor.worker import Batch, Result, Work
+from certbot_dns_delegate.monitor.worker import WORKERS, Batch, Result, Work
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Networks
 
-WORKERS = min(os.cpu_count() or 1, 8)
-"""Processes, of 40 MiB each: asking and reading takes more than one core, and a resolver is busy too."""
 AHEAD = 2000
 """Names that were read and not shown yet, for each worker; with them the memory is bounded."""
 HELD_S = 1.0

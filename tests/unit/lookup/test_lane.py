@@ -123,3 +123,13 @@ def test_a_resolver_that_has_no_answers_is_useless() -> None:
         asked(lane, OWNERS[:1])
         assert not lane.is_useless
         lane.close()
+
+
+def test_a_resolver_that_refuses_is_not_asked_so_any_more() -> None:
+    """It may be that too many questions came at once."""
+    with Server(ZONE, recursive=True, behaviour=First(1, Refusing())) as server:
+        lane: Lane[Name] = Lane(at(server))
+        asked(lane, OWNERS[:1])
+        assert lane.is_refusing
+        assert lane.is_useless
+        lane.close()

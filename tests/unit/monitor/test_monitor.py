@@ -15,8 +15,10 @@ from dns.name import from_text
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.monitor import TOGETHER
+from certbot_dns_delegate.monitor.worker import WORKERS
 from tests import servers
 from tests.servers import Server
+from tests.unit.lookup.test_recursive import Limiting
 from tests.waiting import until
 
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
@@ -91,6 +93,15 @@ def test_a_slow_name_holds_up_no_other(command: Command) -> None:
     states = {record["name"]: record["state"] for record in records}
     assert list(states).index(NAMES[0]) > TOGETHER
     assert states == dict.fromkeys(NAMES, "ok") | {NAMES[0]: "broken server"}
+
+
+def test_a_resolver_that_limits_questions(command: Command, tmp_path: Path) -> None:
+    """What it refuses in a burst is asked again more slowly, until it has answered all."""
+    (tmp_path / "names").write_text("\n".join(NAMES[:150]))
+    with resolver() as server:
+        server.behaviour = Limiting(25 * WORKERS)
+        records = [json.loads(line) for line in run(command(server)).stdout.splitlines()]
+    assert {record["name"]: record["state"] for record in records} == dict.fromkeys(NAMES[:150], "ok")
 
 
 def test_a_killed_worker_loses_no_name(command: Command, tmp_path: Path) -> None:
