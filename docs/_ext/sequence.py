@@ -1,7 +1,7 @@
 """``.. sequence:: Title``: who says what to whom, drawn as SVG from lines of text.
 
 A line is ``A -> B: words``, ``A --> B: words`` for an answer, or ``= words`` for what happens meanwhile. Who is named
-first stands at the left.
+first stands at the left. A narrow screen gets the same as a list (``page.css``).
 """
 
 import re
@@ -30,26 +30,47 @@ class Sequence(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         lines = [line for line in self.content if line.strip()]
         try:
-            svg = draw(self.arguments[0], lines)
+            steps = parse(lines)
         except ValueError as error:
             raise self.error(str(error)) from None
-        picture = nodes.raw("", f'<div class="sequence">{svg}</div>', format="html")
+        html = draw(self.arguments[0], steps) + spell(self.arguments[0], steps)
+        picture = nodes.raw("", f'<div class="sequence">{html}</div>', format="html")
         text = addnodes.only(expr="not html")
         text += nodes.literal_block("\n".join(lines), "\n".join(lines), classes=["sequence"], language="none")
         return [picture, text]
 
 
-def draw(title: str, lines: list[str]) -> str:
-    """The SVG of these lines.
+Step = re.Match[str] | str
+"""Something said, or what happens meanwhile."""
+
+
+def parse(lines: list[str]) -> list[Step]:
+    """What the lines say.
 
     :raises ValueError: naming a line that is none.
     """
-    steps: list[re.Match[str] | str] = []
+    steps: list[Step] = []
     for line in lines:
         match = LINE.fullmatch(line)
         if match is None and not line.startswith("= "):
             raise ValueError(f"no line of a sequence: {line}")
         steps.append(match or line[2:])
+    return steps
+
+
+def spell(title: str, steps: list[Step]) -> str:
+    """The steps as a list."""
+    items = [
+        f'<li class="note">{escape(step)}</li>'
+        if isinstance(step, str)
+        else f"<li><b>{escape(step['by'])} → {escape(step['to'])}</b> {escape(step['words'])}</li>"
+        for step in steps
+    ]
+    return f'<ol aria-label="{escape(title)}">{"".join(items)}</ol>'
+
+
+def draw(title: str, steps: list[Step]) -> str:
+    """The steps as SVG."""
     who = list(dict.fromkeys(step[side] for step in steps if not isinstance(step, str) for side in ("by", "to")))
     lane = min(LANE, (WIDTH - 2 * MARGIN) // (len(who) - 1))
     at = {name: MARGIN + lane * number for number, name in enumerate(who)}

@@ -16,10 +16,11 @@ PAGES = sorted(str(file.relative_to(HTML)) for file in HTML.rglob("*.html"))
 WIDTHS = (1280, 390)
 LINKS = "[...document.querySelectorAll('a[href]')].map(each => each.href)"
 CUT = """[...document.querySelectorAll('article *')]
-  .filter(each => getComputedStyle(each).overflowX !== 'visible' && each.scrollWidth > each.clientWidth + 1)
-  .filter(each => !each.matches('div.sequence, div.rooms'))
-  .map(each => each.outerHTML.slice(0, 120))"""
-"""What has more than it shows, but for drawings, which scroll and have a shadow at the edge."""
+  .filter(each => each.getBoundingClientRect().right > innerWidth + 1
+    || getComputedStyle(each).overflowX !== 'visible' && each.scrollWidth > each.clientWidth + 1)
+  .filter(each => !each.closest('div.rooms'))
+  .slice(0, 5).map(each => each.outerHTML.slice(0, 120))"""
+"""What reaches beyond the window or has more than it shows; but for the drawing of the rooms, which scrolls."""
 FOUND = "[...document.querySelectorAll('#search-results ul.search > li > a')].map(each => each.href)"
 ENDED = "/found|did not match/.test(document.querySelector('#search-results .search-summary')?.innerText)"
 MESSAGES = """[

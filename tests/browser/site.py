@@ -15,10 +15,17 @@ class Quiet(SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+class Site(ThreadingHTTPServer):
+    """It bears with a browser that goes on to the next page in the middle of an answer."""
+
+    def handle_error(self, *given: object) -> None:
+        """Nothing: the browser knows what it has missed."""
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address under which the folder is served, without a final slash."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with Site(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
