@@ -146,7 +146,7 @@ def _about_anchor(trust: Validator, links: Sequence[Link], *, is_signed: bool) -
     for top in tops if is_signed else ():
         apex = show(top.apex)
         if top.status is Status.SECURE and top.apex in trust.outdated:
-            seen = f"{trust.anchors.source} has none of the keys that the servers of {apex} show"
+            seen = f"{trust.anchors.source} has no key that signs what the servers of {apex} show"
             do = f"update it, or choose another with --trust-anchor FILE: {dig(Question(top.apex, RdataType.DNSKEY))}"
             yield Finding(Verdict.WARN, HERE, "trust anchor", f"{seen}: it is outdated, or not for this network", do)
         elif top.status is Status.SECURE and trust.anchors.problem:

@@ -31,7 +31,7 @@ def test_what_bind_has_signed(lab: Lab, tmp_path: Path) -> None:
     other = f"{ds[:-4]}{'0000' if ds[-4:] != '0000' else '1111'}"
     valid = ("ok", SIGNED, "DNSSEC", f"validates from the trust anchor of {SIGNED}")
     assert findings(lab, tmp_path, "signed.customer.test", ini, f"{SIGNED} 3600 IN DS {ds}\n") == [valid]
-    outdated = f"{tmp_path}/anchors has none of the keys that the servers of {SIGNED} show: it is outdated, or not for"
+    outdated = f"{tmp_path}/anchors has no key that signs what the servers of {SIGNED} show: it is outdated, or not for"
     first, second = findings(lab, tmp_path, "signed.customer.test", ini, f"{SIGNED} DS {other}\n")
     assert first == ("warn", "this host", "trust anchor", f"{outdated} this network")
     assert second == valid

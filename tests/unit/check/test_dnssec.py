@@ -71,7 +71,7 @@ def test_a_zone_above_the_alias_that_is_bogus() -> None:
 @pytest.mark.parametrize(
     ("anchors", "verdict", "seen"),
     [
-        (root_anchor(9), Verdict.WARN, "root.key has none of the keys that the servers of . show: it is outdated"),
+        (root_anchor(9), Verdict.WARN, "root.key has no key that signs what the servers of . show: it is outdated"),
         (Anchors("x", problem="x: No such file or directory"), Verdict.NOTE, "x: No such file or directory"),
     ],
 )

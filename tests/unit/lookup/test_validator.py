@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dns.rdataset
 import pytest
 from dns.rdatatype import CNAME, RdataType
 from dns.rdtypes.ANY.RRSIG import RRSIG
@@ -13,7 +14,7 @@ from certbot_dns_delegate.lookup.anchor import Anchors, load, parse
 from certbot_dns_delegate.lookup.signatures import Bogus
 from certbot_dns_delegate.lookup.validator import Link, Status, Validator
 from tests.servers import Refusing, When
-from tests.servers.signing import DAY_S, cover, ds, sign
+from tests.servers.signing import DAY_S, cover, ds, key, sign
 from tests.unit.internet import Internet, name
 from tests.unit.signed import BELOW, CHILD, HOSTS, TOP, ZONES, root_anchor, signed
 
@@ -106,6 +107,18 @@ def test_an_outdated_anchor_is_not_bogus() -> None:
         assert (link.status, trust.outdated) == (Status.SECURE, {name(".")})
         sign(net.zone(BELOW), -9 * DAY_S, -DAY_S, number=3)
         assert looked(net, BELOW, root_anchor(9))[0].status is Status.BOGUS
+
+
+def test_an_old_key_that_is_still_shown() -> None:
+    """As after a change of the root's key: the old one no longer signs, so an anchor with it alone is outdated."""
+    with Internet(HOSTS) as net:
+        signed(net, *ZONES)
+        keys = dns.rdataset.from_rdata_list(60, [key(9), key(0)])
+        net.zone(".").put(name("."), keys)
+        sign(net.zone("."), keep=True)
+        link, trust = looked(net, BELOW, root_anchor(9))
+        assert (link.status, trust.outdated) == (Status.SECURE, {name(".")})
+        assert looked(net, BELOW, root_anchor())[1].outdated == set()
 
 
 def test_without_an_anchor() -> None:
