@@ -127,7 +127,8 @@ def _ask_soa(watcher: Watcher, option: str = "+norec") -> str:
 TABLE = {
     "ratelimited": "too many failures: wait until the time it names; five failed validations an hour are the limit",
     "secondary validation": "the CA saw it from one place but not from all: servers that differ, or an anycast site "
-    "that lags; set a longer settle, and see that every authoritative server is reachable from abroad",
+    "that lags; set a longer settle, or witnesses at other places, and see that every authoritative server is reachable"
+    " from abroad",
     "no txt record": "the CA's resolver found the name but no TXT: another view answers it (split horizon), or a server"
     " outside the zone's NS set did",
     "incorrect txt": "the CA saw older values: a secondary that lags, or a cache; wait for the TTL of the old record",

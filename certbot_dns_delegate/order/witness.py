@@ -172,9 +172,9 @@ def look(resolver: Resolver, owners: Sequence[Name]) -> Outcomes:
 def ask(witnesses: Sequence[Witness], pool: Executor, say: Callable[[str], None]) -> None:
     """Ask all at once, and again those that are waited for, until they have the values or it is too late.
 
-    :param say: is given a sentence for each wait.
+    :param say: is given a sentence for what is waited for.
     """
-    now = time.monotonic()
+    now, told = time.monotonic(), ""
     while not any(witness.is_too_late for witness in witnesses):
         asked = [(witness, owners) for witness in witnesses if (owners := witness.due(now))]
         futures = [pool.submit(look, witness.resolver, owners) for witness, owners in asked]
@@ -186,7 +186,10 @@ def ask(witnesses: Sequence[Witness], pool: Executor, say: Callable[[str], None]
         if first is None or first.wake == NEVER:
             return
         if first.wake > now and not any(witness.is_too_late for witness in witnesses):
-            say(f"waiting {math.ceil(first.wake - now)} s more: {_seen(first, list(first.lacks))[0]}")
+            seen = _seen(first, list(first.lacks))[0]
+            if seen != told:
+                say(f"waiting {math.ceil(first.wake - now)} s more: {seen}")
+            told = seen
             pause(first.wake - now)
             now = first.wake
 
