@@ -13,6 +13,8 @@ from certbot_dns_delegate.monitor.page import as_page as fleet_page
 from certbot_dns_delegate.text import printable
 from tests.browser.chromium import Chromium
 from tests.e2e.lab import programs
+from tests.monitoring import metrics
+from tests.servers import Server
 from tests.unit.command.test_page import HOSTILE, event, record
 
 PICTURES = programs.HOME / "pages"
@@ -70,6 +72,26 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     file = tmp_path / f"{request.param}.html"
     file.write_text(PAGES[request.param]())
     return file
+
+
+def test_the_command_itself_is_given_hostile_names(browser: Chromium, tmp_path: Path) -> None:
+    """``monitor`` of a file of them writes a page that shows each, and does nothing else."""
+    names, made = tmp_path / "names.txt", tmp_path / "made.html"
+    words = ["".join(word.replace("\0", "").split()) for word in HOSTILE]  # a file with a NUL is refused as a whole
+    names.write_text("\n".join(words))
+    ini = tmp_path / "delegate.ini"
+    ini.touch(mode=0o600)
+    ini.write_text(metrics.INI)
+    folders = ["--work-dir", str(tmp_path), "--config-dir", str(tmp_path)]
+    with Server({"customer.test.": metrics.ZONE, ".": ""}, recursive=True) as resolver:
+        given = ["--credentials", str(ini), "--resolvers", f"{resolver.address}@{resolver.port}"]
+        assert metrics.run(*folders, "monitor", *given, "--from", str(names), "--html", str(made)) == 1
+    with browser.page(390) as shown:
+        shown.call("Page.setBypassCSP", enabled=True)
+        shown.open(made.as_uri())
+        assert (shown.dialogs, shown.requests, shown.overflow()) == ([], [made.as_uri()], [])
+        text = shown.ask("document.documentElement.innerText")
+        assert [word for word in words if printable(word) not in text] == []
 
 
 @pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
