@@ -36,6 +36,9 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     wanted = _wanted(arguments, output)
     with _interruptible(output, "nothing was written"):
         wish = Asking(interview, arguments.service, arguments.zone, arguments.name_server, settings, wanted).wish()
+        for each in wish.wanted:
+            if each.doubt:
+                output.warn(f"{each} {each.doubt}")
         try:
             section = NewSection.of(path, wish.title, wish.settings)
         except ValueError as error:
@@ -50,42 +53,58 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
 def _set_up(
     wish: Wish, section: NewSection, host: Host, guide: Guide, interview: Interview, arguments: argparse.Namespace
 ) -> bool:
-    output, title = host.output, section.title
+    """All steps in their order; whether the trial succeeded."""
     if not wish.setup.makes_key:
         guide.server()  # what it makes may be a file that the section names
-    if arguments.dry_run:
-        guide.file(section)
-        planned = section.settings(output.warn)
-        host = replace(host, _loaded={(AUTHENTICATOR, section.path): planned}, credentials=section.path)
-    else:
-        section.add(output.warn)
-        guide.written(section)
+    host = _settle(section, host, guide, is_trial=arguments.dry_run)
     if wish.setup.makes_key:
         guide.server()
     guide.delegation()
-    guide.aliases()
-    every = [str(each) for each in wish.wanted]
-    if wish.setup.provider == "acme-dns" and arguments.dry_run:
-        guide.say("each name gets an account at the server, and a CNAME that leads to it")
-    elif not _other(host, "register" if wish.setup.provider == "acme-dns" else "records", *every, "--delegate", title):
+    if not _alias(wish, host, guide, is_trial=arguments.dry_run):
         return False
-    output.flush()
-    if arguments.dry_run:
+    host.output.flush()
+    is_well = arguments.dry_run or _try(wish, host, guide, interview, arguments.wait.total_seconds())
+    if is_well:
         guide.order(_certbot(wish, host))
+    return is_well
+
+
+def _settle(section: NewSection, host: Host, guide: Guide, *, is_trial: bool) -> Host:
+    """Write the section, or only show it; the host with the settings as they are then."""
+    if is_trial:
+        guide.file(section)
+        planned = section.settings(host.output.warn)
+        return replace(host, _loaded={(AUTHENTICATOR, section.path): planned}, credentials=section.path)
+    section.add(host.output.warn)
+    guide.written(section)
+    return host
+
+
+def _alias(wish: Wish, host: Host, guide: Guide, *, is_trial: bool) -> bool:
+    """Print the CNAMEs; acme-dns makes an account for each."""
+    guide.aliases()
+    is_registered = wish.setup.provider == "acme-dns"
+    if is_registered and is_trial:
+        guide.say("each name gets an account at the server, and a CNAME that leads to it")
         return True
-    seconds = arguments.wait.total_seconds()
+    verb = "register" if is_registered else "records"
+    return _other(host, verb, *map(str, wish.wanted), "--delegate", wish.title)
+
+
+def _try(wish: Wish, host: Host, guide: Guide, interview: Interview, wait_s: float) -> bool:
+    """Wait for the CNAMEs, then publish a probe value, again and again while a person wants it."""
+    every = [str(each) for each in wish.wanted]
     again = host.command("check", *every, "--wait", "--write")
-    if not seconds:
+    if not wait_s:
         guide.later(again)
-    else:
-        guide.trial()
-        with _interruptible(output, f"the settings are written; go on with: {again}"):
-            while not _other(host, "check", *every, "--wait", f"{seconds:.0f}s", "--write"):
-                output.flush()
-                if not interview.wants("try again? Enter tries again; Ctrl-C ends"):
-                    output.say(f"fix what failed, then go on with: {again}")
-                    return False
-    guide.order(_certbot(wish, host))
+        return True
+    guide.trial()
+    with _interruptible(host.output, f"the settings are written; go on with: {again}"):
+        while not _other(host, "check", *every, "--wait", f"{wait_s:.0f}s", "--write"):
+            host.output.flush()
+            if not interview.wants("try again? Enter tries again; Ctrl-C ends"):
+                host.output.say(f"fix what failed, then go on with: {again}")
+                return False
     return True
 
 
@@ -97,8 +116,6 @@ def _wanted(arguments: argparse.Namespace, output: Output) -> tuple[Wanted, ...]
     for each in names.read(arguments.names, arguments.file, output):
         if isinstance(each, Unusable):
             raise UsageError(f"{each.where}: {each.problem}")
-        if each.doubt:
-            output.warn(f"{each} {each.doubt}")
         found[each] = None
     return tuple(found)
 

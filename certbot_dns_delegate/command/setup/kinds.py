@@ -58,7 +58,8 @@ SETUPS = (
         "server",
         parts.POWERDNS,
         "PowerDNS limits a key to a zone, not to a name: use one zone for each host. If this host is behind NAT,"
-        " put its outer address into ALLOW-DNSUPDATE-FROM.",
+        " put its outer address into ALLOW-DNSUPDATE-FROM. PowerDNS 5 also spells these commands: pdnsutil zone load,"
+        " pdnsutil tsigkey import, pdnsutil metadata set.",
         makes_key=True,
     ),
     Setup(

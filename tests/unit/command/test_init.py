@@ -274,6 +274,14 @@ def test_a_certbot_plugin(init: Callable[..., tuple[int, str, str]], tmp_path: P
     assert not file(tmp_path).exists()
 
 
+def test_a_name_for_which_no_public_ca_issues(init: Callable[..., tuple[int, str, str]]) -> None:
+    """It is said, and done all the same: the CA may be an internal one."""
+    code, out, err = init("my_shop.example.com", *BIND, "--dry-run")
+    assert code == 0
+    assert "warning: my_shop.example.com has an underscore, and no public CA issues for such a name" in err
+    assert "_acme-challenge.my_shop.example.com. 3600 IN CNAME" in out
+
+
 def test_windows_is_marked(init: Callable[..., tuple[int, str, str]]) -> None:
     """The steps on the domain controller come first: the section names the keytab that they make."""
     words = ["--service", "active-directory", "--zone", "web1.acme.example.net", "--set", "server=dc1.ad.example.net"]
