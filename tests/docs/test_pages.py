@@ -174,6 +174,18 @@ def test_a_provider_page_begins_with_a_command(name: str) -> None:
     assert f"\nprovider = {name}\n" in section.text
 
 
+def test_every_drawing_has_a_name(built: Built) -> None:
+    """A reader who cannot see a drawing hears what it shows."""
+    drawings = [
+        found[0]
+        for file in built.html.rglob("*.html")
+        for found in re.finditer(r'<div class="(?:sequence|rooms)"><svg [^>]*><title>[^<]+', file.read_text())
+    ]
+    pictures = sum(file.read_text().count('role="img"') for file in built.html.rglob("*.html"))
+    assert len(drawings) == pictures > 4
+    assert [each for each in drawings if not re.search(r'role="img" aria-label="[^"]+"', each)] == []
+
+
 def test_no_two_titles_are_alike(built: Built) -> None:
     """A reader of the side bar or of the search can tell the pages from each other."""
     titles = [next(iter(document.findall(nodes.title))).astext() for _, document in built.documents()]
