@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults peers containers plugins cluster docs pages site dashboard dist sbom pins snap deb debian packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers growth containers plugins cluster docs pages site dashboard dist sbom pins snap deb debian packages matrix changelog clean
 
 test: lint types unit
 
@@ -70,6 +70,12 @@ peers: $(VENV)/ready
 	$(LAB) setup
 	$(BIN)/python -m tests.peers setup
 	$(LAB) run -- $(BIN)/python -m tests.peers $(if $(PAGE),--page)
+
+# What orders and files cost as they grow; a series that has its file is not run again. WHOLE=1 adds what takes an hour;
+# PAGE=1 writes docs/explanation/growth.rst from what was measured.
+growth: $(VENV)/ready
+	$(LAB) setup
+	$(LAB) run -- $(BIN)/python -m tests.growth $(SERIES) $(if $(WHOLE),--whole) $(if $(PAGE),--page)
 
 dist: $(VENV)/packaging
 	$(BIN)/python -m tests.packaging.dist dist
