@@ -13,6 +13,7 @@ from dns.name import Name
 
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.schema import parse_pattern, parse_template
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, folded
@@ -127,6 +128,8 @@ class SectionedFile:
     text: str = field(repr=False)
     problems: Problems
     warn: Callable[[str], None]
+    _providers: dict[str, type[Provider]] = field(default_factory=dict, init=False)
+    """Those of the sections before: thousands of sections have one provider."""
 
     def read(self) -> tuple[tuple[Delegate, ...], tuple[tuple[str, str], ...]]:
         """The delegates and the overrides, as far as they have no problems; these are added."""
@@ -182,7 +185,10 @@ class SectionedFile:
         return suffix
 
     def _delegate(self, section: ini.Section, suffix: Name) -> Delegate | None:
-        entry, spelling = section.entries.get("provider"), Spelling()
+        entry = section.entries.get("provider")
+        if entry is not None and (known := self._providers.get(entry.value)) is not None:
+            return self._reader(section).delegate(known, suffix)
+        spelling = Spelling()
         if entry is None:
             nearest = spelling.nearest(section.title, [OVERRIDES]) or _in_capitals(section)
             told = f"provider is missing: {' | '.join(providers.names())}{nearest}"
@@ -194,8 +200,11 @@ class SectionedFile:
             told = f"{error.problem}{spelling.nearest(entry.value, providers.names())}"
             self.problems.add(told, entry.line, section.title)
             return None
-        reader = SectionReader(section, self._folder, self.problems, self.warn, section.title)
-        return reader.delegate(provider, suffix)
+        self._providers[entry.value] = provider
+        return self._reader(section).delegate(provider, suffix)
+
+    def _reader(self, section: ini.Section) -> SectionReader:
+        return SectionReader(section, self._folder, self.problems, self.warn, section.title)
 
     def _overrides(self, section: ini.Section) -> tuple[tuple[str, str], ...]:
         overrides = []

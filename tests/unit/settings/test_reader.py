@@ -438,7 +438,7 @@ WORDS = st.text("ab=#\"', \t%;\\()[]", max_size=12)
 @example(name="'a # b' # c", remark="")
 @example(name="a, b", remark="")
 @example(name='"a",', remark="")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
 def test_their_keys_are_read_as_certbot_reads_them(tmp_path: Path, name: str, remark: str) -> None:
     """Quotes, comments and lists are Certbot's; what Certbot cannot read is read as a person would."""
     path = written(tmp_path, f"{remark}\n{THEIRS.replace('web1.', name)}", "theirs.ini")
