@@ -64,8 +64,7 @@ def test_from_dns_01_and_back(lab: Lab, certbot: Certbot, command: Runner) -> No
 
     added(lab, records(command, "--challenge dns-account-01 --missing --credentials $INI"))
     assert "fail" not in {verdict for verdict, _, _ in findings(command, f"{NAME} --challenge dns-account-01")}
-    certbot.run("reconfigure", "--cert-name", NAME, OPTION, "dns-account-01")
-    renew(certbot)
+    certbot.run("reconfigure", "--cert-name", NAME, OPTION, "dns-account-01")  # an order itself, beside the old record
     lab.set_customer({USUAL: None})
     renew(certbot)
 
