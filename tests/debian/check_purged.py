@@ -1,8 +1,10 @@
 """The package upgraded, removed and purged, in this order: what is the administrator's stays."""
 
 import shutil
+from pathlib import Path
 
 from tests.debian import machine
+from tests.packaging import deb
 
 PACKAGE = "python3-certbot-dns-delegate"
 DEFAULTS = machine.ROOT / "etc/default/certbot-dns-delegate"
@@ -22,6 +24,12 @@ OTHERS = (
 def dpkg(*words: str) -> str:
     """As an unattended upgrade calls it."""
     return machine.run("dpkg", "--force-confdef", "--force-confold", *words)
+
+
+def test_the_same_source_makes_the_same_bytes(tmp_path: Path) -> None:
+    """In another folder, at another time."""
+    (first,) = machine.FIRST.glob("*.deb")
+    assert deb.build(tmp_path).read_bytes() == first.read_bytes()
 
 
 def test_an_upgrade_keeps_what_was_changed() -> None:
