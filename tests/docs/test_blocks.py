@@ -38,6 +38,7 @@ RECIPES = {
     "example-suite",
     "sample-bind",
     "tutorial-bind",
+    "hosting-bind",
     "recipe-bind",
     "recipe-knot",
     "recipe-pdns",

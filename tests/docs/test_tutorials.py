@@ -317,6 +317,9 @@ def test_hosting(lab: Lab, certbot: Certbot) -> None:
     words = {"customers.example.net": title, "www.customer-a.example": customer, "ns1.example.net": delegate.server}
     words |= {"customers.key": str(lab.key_file(delegate.key)), "192.0.2.0/24, 2001:db8::/32": "127.0.53.0/24"}
     page = Tutorial(source_blocks("tutorials/hosting"), lab, certbot, words)
+    configuration = certbot.file("named.conf.local")
+    configuration.write_text(page.block("text"))
+    assert output(programs.path("named-checkconf"), str(configuration)) == ""
     certbot.file("names.txt").write_text(f"{customer}\n")
     page.file("ini", "/etc/letsencrypt/customers.ini")
     lab.set_customer({f"{customer}.": f"A {network.CUSTOMER}"})
