@@ -208,7 +208,10 @@ def _add_monitor(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="continue a run that was interrupted; begin a new one if none was"
     )
     parser.add_argument(
-        "--output", metavar="FILE", type=Path, help="write the rows to a file, which --resume continues exactly"
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="write the rows to a file, which --resume continues exactly; the exit code is 0 when it is finished",
     )
     parser.add_argument(
         "--shard",

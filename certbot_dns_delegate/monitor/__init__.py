@@ -22,7 +22,7 @@ from certbot_dns_delegate.monitor.judge import Judge
 from certbot_dns_delegate.monitor.metrics import Counts
 from certbot_dns_delegate.monitor.page import Overview, as_page
 from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, line, summary
-from certbot_dns_delegate.monitor.rows import Rows, StandardOutput, file_of_rows
+from certbot_dns_delegate.monitor.rows import Rows, rows_of
 from certbot_dns_delegate.monitor.shard import Portion, settings_of
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.worker import UNUSABLE, Batch
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     fleet = Fleet(arguments.shard.database(host.state))
     with (
         fleet.open() as database,
-        _rows(arguments, output) as rows,
+        rows_of(output, arguments.output, str(arguments.shard)) as rows,
         _looking(arguments.challenge, host, settings, serving) as look,
     ):
         looking = Pass(arguments, host, output, rows, database, serving)
@@ -85,12 +85,6 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         looking.finish()
     looking.end()
     return looking.is_well or arguments.output is not None
-
-
-def _rows(arguments: argparse.Namespace, output: Output) -> AbstractContextManager[Rows]:
-    if arguments.output is None:
-        return nullcontext(StandardOutput(output))
-    return file_of_rows(arguments.output, str(arguments.shard))
 
 
 def _settings(arguments: argparse.Namespace, host: Host) -> Settings:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,24 +9,21 @@ from typing import Any
 
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
-from certbot_dns_delegate.errors import DelegateError, StateError, raise_all
+from certbot_dns_delegate.errors import DelegateError, raise_all
 from certbot_dns_delegate.monitor import STATES, metrics, part, write_beside
 from certbot_dns_delegate.monitor.metrics import Counts
+from certbot_dns_delegate.monitor.nameindex import NameIndex
 from certbot_dns_delegate.monitor.page import Overview, as_page
 from certbot_dns_delegate.monitor.part import Part, opened, shown
 from certbot_dns_delegate.monitor.row import line, summary
 from certbot_dns_delegate.monitor.rows import file_of_rows
 from certbot_dns_delegate.monitor.shard import MOST, ListFacts, Shard
 from certbot_dns_delegate.monitor.standing import OK
-from certbot_dns_delegate.text import cited, listed, printable
+from certbot_dns_delegate.text import listed, printable
 
 ALL = frozenset(STATES)
 LARGEST = 64 * 1024
 """Octets of a file of counts: thirteen states need 2 kB."""
-TOGETHER = 10_000
-"""Names in one insert."""
-SHOWN = 5
-"""Of names that are there twice."""
 ON_PAGE = ("name", "state", "was", "since", "seen", "do", "letter")
 LONGEST_TEXT = 2000
 """Characters that the page shows of a text; some thousands of rows are remembered for it."""
@@ -166,57 +162,6 @@ def _differences(parts: Sequence[Part]) -> Iterator[DelegateError]:
         yield DelegateError(seen, "give every machine the same list, then run those that had another one again")
     elif len(parts) == first.shard.of and (total := sum(each.listed.names for each in parts)) != first.listed.of:
         yield DelegateError(f"the shards have {total:,} of the {first.listed.of:,} lines of the list")
-
-
-class NameIndex:
-    """Every name with its place, in a temporary file of SQLite's: memory does not grow with them. A context manager."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("")
-        self._waiting: list[tuple[str, int, int]] = []
-
-    def __enter__(self) -> "NameIndex":
-        self._database.executescript(
-            "PRAGMA journal_mode = OFF; CREATE TABLE name (name TEXT, part INTEGER, line INTEGER)"
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
-
-    def add(self, name: str, part: int, line: int) -> None:
-        """:param part: the number of the file.
-
-        :raises StateError: when the temporary file cannot grow.
-        """
-        self._waiting.append((name, part, line))
-        if len(self._waiting) >= TOGETHER:
-            self._insert()
-
-    def _insert(self) -> None:
-        try:
-            self._database.executemany("INSERT INTO name VALUES (?, ?, ?)", self._waiting)
-        except sqlite3.Error as error:
-            raise _full(error) from None
-        self._waiting.clear()
-
-    def repeated(self, parts: Sequence[Part]) -> list[DelegateError]:
-        """The names that are there more than once."""
-        self._insert()
-        query = "SELECT name, min(part), min(line), max(line) FROM name GROUP BY name HAVING count(*) > 1 LIMIT ?"
-        try:
-            found = self._database.execute(query, (SHOWN,)).fetchall()
-        except sqlite3.Error as error:
-            raise _full(error) from None
-        return [
-            DelegateError(f"{parts[number]}: {cited(name, 60)} is there twice, on lines {first} and {last}")
-            for name, number, first, last in found
-        ]
-
-
-def _full(error: sqlite3.Error) -> StateError:
-    hint = "TMPDIR=/var/tmp chooses another directory for temporary files"
-    return StateError(f"a temporary file of all names: {printable(str(error))}", hint)
 
 
 # What is written

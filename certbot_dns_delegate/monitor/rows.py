@@ -5,7 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -121,6 +121,11 @@ def first_line(line: bytes) -> dict[str, Any] | None:
         return None
     is_one = isinstance(record, dict) and record.keys() == {"shard", "started"}
     return record if is_one and isinstance(record["started"], float) and isinstance(record["shard"], str) else None
+
+
+def rows_of(output: Output, path: Path | None, shard: str) -> AbstractContextManager[Rows]:
+    """Where the rows go: to a file, or to standard output; errors as of :func:`file_of_rows`."""
+    return nullcontext(StandardOutput(output)) if path is None else file_of_rows(path, shard)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Networks
 from certbot_dns_delegate.threads import Pool, pause
 
-WORKERS = min(os.cpu_count() or 1, 8)
+WORKERS = min(len(os.sched_getaffinity(0)), 8)
 """Processes, of 40 MiB each: asking and reading takes more than one core, and a resolver is busy too."""
 PACES_S = (0.02 * WORKERS, 0.05 * WORKERS, 0.05 * WORKERS)
 """As in :mod:`.recursive`, for a resolver that has refused what came at once: all workers together ask it 50 times a

@@ -1,7 +1,9 @@
 """``monitor --merge``: the whole and nothing twice, or an error and nothing at all."""
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -15,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from certbot_dns_delegate.command import main
+from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.monitor import STATES
+from certbot_dns_delegate.monitor.merge import _write_out
 from certbot_dns_delegate.monitor.metrics import Counts, read
 from certbot_dns_delegate.monitor.part import read as read_part
 from certbot_dns_delegate.monitor.row import row
@@ -113,6 +117,28 @@ def test_counts_are_read_as_they_are_written(tmp_path: Path) -> None:
     """The reader and the writer know the same lines."""
     shard, found = read(counts(tmp_path, 2).read_text())
     assert (shard, found.states["ok"], found.took_s) == ("2/3", 10, 7.0)
+
+
+class Terminal(io.StringIO):
+    """What a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal(parts: list[Path]) -> None:
+    """A table and a summary; another machine's text cannot move the cursor or change colours."""
+    changed(parts[1], lambda lines: lines[1].update(state="elsewhere", seen="\x1b[2J here", do="\x9b31m"))
+    read_parts = [read_part(path, frozenset(STATES), lambda *_: None) for path in parts]
+    shown = Terminal()
+    _write_out(read_parts, Output(shown, io.StringIO()))
+    lines = re.sub(r"\x1b\[\d+m", "", shown.getvalue()).splitlines()
+    assert lines[-1] == "300 names: 299 ok, 1 elsewhere"
+    assert len(lines) == len(NAMES) + 2
+    (row,) = [line for line in lines if "elsewhere" in line and "names" not in line]
+    assert r"\x1b[2J here" in row
+    assert "\x1b" not in "".join(lines)
+    assert "\x9b" not in "".join(lines)
 
 
 def fails(capsys: pytest.CaptureFixture[str], said: str, *words: str | Path) -> None:

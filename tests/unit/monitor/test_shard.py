@@ -211,6 +211,33 @@ def test_a_finished_file_is_begun_anew(command: Command, tmp_path: Path) -> None
     assert second[1]["was"] == "ok"
 
 
+def test_a_file_that_lost_its_end(command: Command, tmp_path: Path) -> None:
+    """What the state takes for written is not there: a new run begins, and the file has every name."""
+    rows, state = tmp_path / "rows", tmp_path / "work" / "dns-delegate" / f"fleet-0-of-{OF}.sqlite3"
+    with resolver() as server:
+        words = [*command(server, 0), "--resume", "--output", str(rows)]
+        assert run(words).returncode == 0
+        with closing(sqlite3.connect(state)) as database, database:
+            database.execute("UPDATE pass SET finished = NULL")
+        os.truncate(rows, rows.stat().st_size // 2)
+        assert run(words).returncode == 0
+    assert sorted(str(each["name"]) for each in lines(rows)[1:-1]) == own(0)
+
+
+def test_the_state_of_an_earlier_version(command: Command, tmp_path: Path) -> None:
+    """It is used, and what it knows is kept."""
+    state = tmp_path / "work" / "dns-delegate" / f"fleet-0-of-{OF}.sqlite3"
+    with resolver() as server:
+        assert run(command(server, 0)).returncode == 0
+        with closing(sqlite3.connect(state)) as database, database:
+            database.execute("DROP TABLE output")
+            database.execute("PRAGMA user_version = 1")
+        done = run([*command(server, 0), "--since-last", "--output", str(tmp_path / "rows")])
+    assert (done.returncode, done.stderr) == (0, "")
+    last = lines(tmp_path / "rows")[-1]
+    assert (last["names"], last["rows"]) == (len(own(0)), 0)
+
+
 @pytest.mark.parametrize("content", ["all my work\n", "{}\n", '{"shard": "0/3", "started": "today"}\n', "[" * 1000])
 def test_nothing_of_others_is_overwritten(command: Command, tmp_path: Path, content: str) -> None:
     """A file that does not begin as rows do stays as it is."""
