@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import termios
@@ -45,6 +46,10 @@ class Run(subprocess.Popen[str]):
         return self.output
 
 
+SILENT_S = 120
+"""Seconds without a word from a program on a terminal; each of these shows its progress every second or few."""
+
+
 class Terminal:
     """A program on a terminal of its own."""
 
@@ -63,7 +68,10 @@ class Terminal:
             assert self.read(), f"never shown: {text}\n{self.shown.decode()}"
 
     def read(self) -> bytes:
-        """What is shown next; nothing when the program has ended."""
+        """What is shown next; nothing when the program has ended. One that shows nothing for long is ended."""
+        if not select.select([self.main], [], [], SILENT_S)[0]:
+            self.process.kill()
+            raise AssertionError(f"nothing more was shown for {SILENT_S} s\n{self.shown.decode(errors='replace')}")
         try:
             chunk = os.read(self.main, 65536)
         except OSError:  # EIO: the other side is closed

@@ -189,7 +189,7 @@ def _beside(data: Result) -> Iterable[str]:
     for result in data["writers"] or ():
         yield (
             f"* {result['updates']:,} updates at one name of {result['server']} by {result['writers']} writers at once,"
-            f" beside three values of somebody else's: {result['left']} values left, {result['touched']} touched"
+            f" beside three foreign values: {result['left']} values left, {result['touched']} touched"
             f" ({result['took_s']:.0f} s; ``python -m tests.faults.writers``)."
         )
     if data["kills"]:
