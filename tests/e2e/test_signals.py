@@ -114,7 +114,7 @@ def test_signal_in_the_withdrawal(lab: Lab, certbot: Certbot, number: signal.Sig
         reached.set()
         go_on.wait()
 
-    with Between(hold, before=3) as between:  # after the UPDATE and the reading back
+    with Between(hold, before=4) as between:  # after the UPDATE, and the reading back of value and serial
         credentials = lab.credentials("fast.bind.test", extra={"fast.bind.test": {"server": between.server}})
         try:
             run = certbot.start(*certbot.certonly(credentials, "fast"))
