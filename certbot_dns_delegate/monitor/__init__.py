@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +74,9 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         looking = Pass(arguments, host, output, rows, database, serving)
         started = looking.begin()
         try:
-            for standings in look(looking.batches(started)):
+            # A regular file gives its names at once.
+            source = sys.stdin.fileno() if arguments.file == "-" and sys.stdin is not None else None
+            for standings in look(looking.batches(started), source):
                 looking.show(standings, started)
         except LookupFailed as error:
             done = count(looking.tally.total(), "name")

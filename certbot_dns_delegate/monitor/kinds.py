@@ -46,8 +46,8 @@ class Kinds:
         }
         self._look = looks[choice]
 
-    def in_order(self, batches: Iterator[Batch]) -> Iterator[list[Standing]]:
-        """The state of each name, in the order of the batches.
+    def in_order(self, batches: Iterator[Batch], _source: int | None) -> Iterator[list[Standing]]:
+        """The state of each name, in the order of the batches, each of which is shown before the next is read.
 
         :raises LookupFailed: when no resolver answers any more, or the CA does not say its own name.
         """

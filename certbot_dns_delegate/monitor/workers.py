@@ -29,8 +29,8 @@ TOGETHER, GATHERED_S = 2000, 0.5
 ENDING_S = 5
 """Seconds until killed workers must be gone; the kernel needs milliseconds, unless a device keeps one."""
 
-InOrder = Callable[[Iterator[Batch]], Iterator[list[Standing]]]
-"""Gives the standings of batch after batch."""
+InOrder = Callable[[Iterator[Batch], int | None], Iterator[list[Standing]]]
+"""Gives the standings of batch after batch; with the descriptor that these come from, where reading it may block."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ def crew(settings: Settings, resolvers: Sequence[Resolver], serving: Mapping[str
     try:
         while len(workers) < WORKERS:
             workers.append(_start(workers, settings, resolvers, serving))
-        yield lambda batches: _in_order(workers, batches)
+        yield lambda batches, source: _in_order(workers, batches, source)
     finally:
         _kill(workers)
 
@@ -122,25 +122,34 @@ def _reap(workers: Sequence[Worker]) -> None:
             os.waitpid(worker.pid, 0)
 
 
-def _in_order(workers: Sequence[Worker], batches: Iterator[Batch]) -> Iterator[list[Standing]]:
+def _in_order(workers: Sequence[Worker], batches: Iterator[Batch], source: int | None) -> Iterator[list[Standing]]:
     """The results, with never more than so many names under way.
 
+    :param source: the descriptor that the names are read from. As long as it has none, what is known of those before is
+        shown; None: there is nothing to wait for.
     :raises LookupFailed: when a worker has ended.
     """
+
+    def may_give() -> bool:
+        is_free = is_more and turns.held < AHEAD * len(workers)
+        # Where nothing is under way or to be shown, a read that blocks holds nothing up.
+        return is_free and (source is None or not (turns.held or ready) or bool(wait([source], 0)))
+
     turns = Turns()
     ready: list[Standing] = []
     late_at = float("inf")
     is_more = True
     while is_more or turns.held:
-        if is_more and turns.held < AHEAD * len(workers):
+        if may_give():
             batch = next(batches, None)
             if batch is None:
                 is_more = False
             else:
                 min(workers, key=lambda worker: worker.in_hand).give(turns.begin(len(batch), time.monotonic()), batch)
-        may_give = is_more and turns.held < AHEAD * len(workers)
         now = time.monotonic()
-        for worker in _ready(workers, 0.0 if may_give else min(turns.next_at(now), late_at) - now):
+        most_s = 0.0 if may_give() else min(turns.next_at(now), late_at) - now
+        is_awaited = is_more and turns.held < AHEAD * len(workers)
+        for worker in _ready(workers, most_s, source if is_awaited else None):
             turns.take(worker.take())
         now = time.monotonic()
         ready += turns.due(now)
@@ -152,10 +161,11 @@ def _in_order(workers: Sequence[Worker], batches: Iterator[Batch]) -> Iterator[l
         yield ready
 
 
-def _ready(workers: Sequence[Worker], most_s: float) -> list[Worker]:
-    """The workers that have something to say, now or within so many seconds."""
+def _ready(workers: Sequence[Worker], most_s: float, source: int | None) -> list[Worker]:
+    """The workers that have something to say, now or within so many seconds, or until there are more names."""
     timeout = None if most_s == float("inf") else max(0.0, most_s)
-    connections = wait([worker.connection for worker in workers], timeout)
+    others = [] if source is None else [source]
+    connections = wait([*others, *(worker.connection for worker in workers)], timeout)
     return [worker for worker in workers if worker.connection in connections]
 
 

@@ -121,6 +121,31 @@ def test_a_resolver_that_dies_half_way(runner: Runner) -> None:
     assert 0 < len(first.stdout.splitlines()) < len(names)
 
 
+def test_a_pause_of_the_list_holds_up_no_row(runner: Runner) -> None:
+    """Who writes the names goes on later: the rows of those that are there are shown meanwhile."""
+    with subprocess.Popen(
+        [
+            *("certbot-dns-delegate", "--work-dir", str(runner.directory), "monitor", "--from", "-"),
+            *("--credentials", runner.words["INI"]),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        shown: list[str] = []
+        for first in (0, 150):
+            names = [f"n{number:03}.customer.test" for number in range(first, first + 150)]
+            process.stdin.write("".join(f"{name}\n" for name in names).encode())
+            process.stdin.flush()
+            shown += [json.loads(process.stdout.readline())["name"] for _ in range(100)]
+            assert shown == sorted(shown)
+        process.stdin.close()
+        process.stdout.read()
+        assert process.wait(30) == 1
+
+
 def test_a_signal_ends_it_and_its_workers(runner: Runner) -> None:
     """SIGTERM ends the command at once, with the signal's exit code, and no worker stays."""
     reader, writer = os.pipe()
