@@ -24,7 +24,7 @@ from tests.faults.matrix import Cell
 NAMES = 5
 """Certificate names for each cell; they are used in turn, so that a cache may hold what an order before had there."""
 FOREIGN_TTL = 2
-"""Seconds; an order waits for somebody else's TTL."""
+"""Seconds; an order waits for the TTL of a foreign value."""
 KNOT_ACL = "  - id: wide\n    key: wide\n    action: update\n"
 REAL = {"bind": network.BIND, "nsd": network.BIND, "knot": network.KNOT, "powerdns": network.POWERDNS}
 """Where each takes updates, behind the relay."""
@@ -116,7 +116,7 @@ class World:
             self.servers.append(powerdns)
 
     def text(self, cell: Cell, zone: str) -> str:
-        """A zone of a cell: its servers, and what somebody else has at its targets."""
+        """A zone of a cell: its servers, and the foreign values at its targets."""
         lines = self._apex(zone, self._servers(cell))
         if zone == cell.zone:
             for number in range(NAMES):

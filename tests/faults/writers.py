@@ -1,7 +1,7 @@
 """``python -m tests.faults.writers [UPDATES [WRITERS]]``, inside the lab's namespaces: many hosts at one name.
 
-Each publishes a value of its own and withdraws it, again and again, all at one target of one server, where somebody
-else's values stand. In the end these stand there, with their TTL, and nothing else.
+Each publishes a value of its own and withdraws it, again and again, all at one target of one server that has
+foreign values. In the end it has these, with their TTL, and nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PLACES = {"bind": network.BIND, "knot": network.KNOT}
 TRIES = 10
 """To withdraw in the end what was in doubt; each may take as long as a server may be silent."""
 TTL, COUNT = 300, 3
-"""Of somebody else's values."""
+"""Of the foreign values."""
 
 
 def write(credentials: Path, state: Path, cell: Cell, owner: dns.name.Name, updates: int, failed: Path) -> None:

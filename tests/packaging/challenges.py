@@ -1,14 +1,16 @@
 """The new challenge types under a foreign Certbot: issued, renewed, two accounts, an older CA, the plugin removed."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST, label_of
+from certbot_dns_delegate.order.challenges import ACCOUNT, DNS01, PERSIST, label_of
 from tests.e2e import older
 from tests.e2e.lab import Lab
 from tests.packaging.smoke import Smoke, SmokeError, of
+from tests.unit.order.test_challenges import BAD, GOOD, PROGRAM
 
 NAME = "none.customer.test"
 TARGET = "acct.acme.bind.test."
@@ -37,6 +39,7 @@ class Challenges:
         """
         before, records = self.lab.snapshot(), dict(self.lab.customer_records)
         try:
+            self.harmless()
             self.by_label()
             self.standing()
             self.at_an_older_ca()
@@ -46,6 +49,25 @@ class Challenges:
         finally:
             self.lab.customer_records.clear()
             self.lab.set_customer(records)
+
+    def harmless(self) -> None:
+        """This Certbot's ``acme`` ignores a broken challenge, and one of a type that was not asked for."""
+        persist = {**GOOD, "type": PERSIST}
+        ignored = "UnrecognizedChallenge"
+        for choice, bodies, expected in (
+            (DNS01, [GOOD, persist], [ignored] * 2),
+            (ACCOUNT, [GOOD, persist, *BAD], ["DNSAccount01", *[ignored] * (1 + len(BAD))]),
+            (PERSIST, [persist, GOOD], ["DNSPersist01", ignored]),
+        ):
+            done = subprocess.run(
+                [self.place / "bin/python", "-W", "ignore", "-c", PROGRAM],
+                input=json.dumps([choice, *bodies]),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.stdout.split() != expected:
+                raise SmokeError(f"{choice}: parsed as {done.stdout.split()}, not {expected}\n{done.stderr}")
 
     def by_label(self) -> None:
         """Two accounts for one name, name and wildcard; one of them renewed."""
