@@ -6,26 +6,25 @@
 import json
 import posixpath
 import re
-import socket
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Self
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
 import dns.rrset
 
+from tests.servers.exchange import Transport
 from tests.servers.http import Reply, Request, Server
+from tests.servers.listener import Listener
 
 
 @dataclass
@@ -258,48 +257,22 @@ class DNS:
         soa = f"ns1.{apex} hostmaster.{apex} 1 28800 7200 604800 86400"
         records = [(apex, "SOA", soa), (apex, "NS", f"ns1.{apex}"), (f"ns1.{apex}", "A", address)]
         self._records = [dns.rrset.from_text(owner, 3600, "IN", rdtype, text) for owner, rdtype, text in records]
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, port))
-        self._socket.settimeout(0.1)
-        self.port = self._socket.getsockname()[1]
-        self._listener = socket.create_server((address, self.port))
-        self._listener.settimeout(0.1)
-        self._threads = [threading.Thread(target=target) for target in (self._run, self._listen)]
+        self._listener = Listener(address, port, self._react)
 
-    def __enter__(self) -> "DNS":
-        for thread in self._threads:
-            thread.start()
+    @property
+    def port(self) -> int:
+        """Of both transports; known once it listens."""
+        return self._listener.port
+
+    def __enter__(self) -> Self:
+        self._listener.start(tcp=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.closing.set()
-        for thread in self._threads:
-            thread.join()
-        self._socket.close()
-        self._listener.close()
+        self._listener.stop()
 
-    def _listen(self) -> None:
-        while not self._server.closing.is_set():
-            with suppress(TimeoutError):
-                connection = self._listener.accept()[0]
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as stream, suppress(OSError, dns.exception.DNSException):
-            connection.settimeout(5)
-            while length := stream.read(2):
-                wire = stream.read(int.from_bytes(length))
-                answer = self._answer(dns.message.from_wire(wire)).to_wire()
-                connection.sendall(len(answer).to_bytes(2) + answer)
-
-    def _run(self) -> None:
-        while not self._server.closing.is_set():
-            try:
-                wire, peer = self._socket.recvfrom(4096)
-            except TimeoutError:
-                continue
-            query = dns.message.from_wire(wire)
-            self._socket.sendto(self._answer(query).to_wire(), peer)
+    def _react(self, wire: bytes, _transport: Transport, _client: str, _port: int) -> bytes:
+        return self._answer(dns.message.from_wire(wire)).to_wire()
 
     def _answer(self, query: dns.message.Message) -> dns.message.Message:
         response = dns.message.make_response(query, our_payload=PAYLOAD)

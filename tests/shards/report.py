@@ -50,6 +50,10 @@ class Writer:
         """One line."""
         self.file.write(json.dumps(record) + "\n")
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.write(unread=report.nodeid)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.write(collected=len(session.items))
 
@@ -86,6 +90,8 @@ class Reader:
         self.collected: int | None = None
         self.running = ""
         self.tests: list[Test] = []
+        self.unread: list[str] = []
+        """Files whose tests could not be collected."""
         self._read = 0
 
     def read(self) -> Iterator[Test]:
@@ -99,6 +105,8 @@ class Reader:
                 record = json.loads(line)
                 if "collected" in record:
                     self.collected = record["collected"]
+                elif "unread" in record:
+                    self.unread.append(record["unread"])
                 elif "begun" in record:
                     self.running = record["begun"]
                 else:

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,22 @@ def test_a_shard_that_does_not_end_well(sample: str, shown: list[str]) -> None:
     code, text = run("--shards", "2", "--limit", "8", f"{SAMPLES}/{sample}.py", f"{SAMPLES}/passes.py", "--seed", "0")
     assert code == 1
     assert not [words for words in shown if words not in text], text
+
+
+def test_a_test_that_passes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no failure, and both results are shown; one that fails alone too is."""
+    monkeypatch.setenv("UNSTEADY", str(tmp_path / "seen"))
+    words = ("--shards", "2", f"{SAMPLES}/unsteady.py", f"{SAMPLES}/passes.py")
+    code, text = run(*words)
+    assert (code, "2 passed" in text) == (0, True), text
+    assert f"unsteady (failed beside others, passed alone): {SAMPLES}/unsteady.py::test_unsteady" in text
+    assert "AssertionError: something beside it" in text
+    (tmp_path / "seen").unlink()
+    code, text = run(*words, f"{SAMPLES}/fails.py")
+    assert (code, "1 failed, 2 passed" in text, "unsteady (" in text) == (1, True, True), text
+    (tmp_path / "seen").unlink()
+    code, text = run(*words, f"{SAMPLES}/unreadable.py")
+    assert (code, "unsteady (" in text, "not even imported" in text) == (1, True, True), text
 
 
 def test_a_skipped_test() -> None:

@@ -52,7 +52,8 @@ def test_each_question_has_a_port_of_its_own() -> None:
     with Server(EVERY) as server:
         outcomes = list(exchange([Ask(at(server), question) for question in MANY], 5))
         assert {type(outcome) for outcome in outcomes} == {Reply}
-        assert len({question.port for question in server.asked(transport="udp")}) >= len(MANY) - 1
+        # The kernel draws each of some 28,000 ports by chance, so that a few of a hundred may be drawn twice.
+        assert len({question.port for question in server.asked(transport="udp")}) >= len(MANY) - 10
 
 
 @pytest.fixture

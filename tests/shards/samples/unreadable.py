@@ -1,0 +1,3 @@
+"""A file that cannot be collected."""
+
+raise RuntimeError("not even imported")
