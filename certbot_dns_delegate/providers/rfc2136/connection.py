@@ -161,6 +161,8 @@ class Connection:
                         del waiting[identifier]
                         answers[identifier] = wire
                         self._answers += 1
+                    if waiting and self.is_stream:
+                        self._acknowledge()
             except TimeoutError:
                 if self.is_stream or time.monotonic() >= until:
                     raise
@@ -197,6 +199,15 @@ class Connection:
                 raise ConnectionResetError("connection closed")
             data += chunk
         return bytes(data)
+
+    def _acknowledge(self) -> None:
+        """Confirm what has come now, and not 40 ms later (delayed acknowledgement, RFC 1122 section 4.2.3.2).
+
+        A server that answers two questions by two small segments holds the second until the first is confirmed
+        (Nagle, RFC 896).
+        """
+        if hasattr(socket, "TCP_QUICKACK"):  # Linux
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _wait_until(self, until: float) -> None:
         """Let the next call of the socket wait so long; one that sends octet after octet must not hold us for ever."""
