@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# As in order.challenges, which is not imported where nobody asks for more than dns-01.
-DNS01, ACCOUNT, PERSIST = "dns-01", "dns-account-01", "dns-persist-01"
+# As in order.owner, which is not imported where nobody asks for more than dns-01.
+DNS01, ACCOUNT, PERSIST, AUTO = "dns-01", "dns-account-01", "dns-persist-01", "auto"
 
 
 class Delegate(common.Plugin, interfaces.Authenticator):
@@ -75,10 +75,10 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             return [challenges.DNS01]
         from certbot_dns_delegate.order import challenges as types
 
-        if self._choice != types.AUTO:
+        if self._choice != AUTO:
             return [types.registered(self._choice) or challenges.DNS01]
-        account = types.registered(types.ACCOUNT)
-        if account is None or self._choose(identifier).kind == types.DNS01:
+        account = types.registered(ACCOUNT)
+        if account is None or self._choose(identifier).kind == DNS01:
             return [challenges.DNS01]
         return [account, challenges.DNS01]
 
@@ -89,10 +89,11 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def prepare(self) -> None:
         if self._choice != DNS01:
             from certbot_dns_delegate.order import challenges as types
+            from certbot_dns_delegate.order.owner import CHOICES
 
-            if self._choice not in types.CHOICES:
+            if self._choice not in CHOICES:
                 option = self.option_name("challenge")
-                raise errors.PluginError(f"--{option} must be one of {', '.join(types.CHOICES)}: {self._choice!r}")
+                raise errors.PluginError(f"--{option} must be one of {', '.join(CHOICES)}: {self._choice!r}")
             # Before an order is placed, and only where it was asked for.
             types.register(self._choice)
         path = self.conf("credentials")
@@ -146,7 +147,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def _name_staging_label(self) -> None:
         """A dry run has another account and so another label, whose CNAMEs are best added in one go."""
         from certbot_dns_delegate.order.account import STAGING, on_record
-        from certbot_dns_delegate.order.challenges import LABEL, label_of
+        from certbot_dns_delegate.order.owner import LABEL, label_of
 
         url = on_record(Path(self.config.config_dir), STAGING)
         if url is not None and self.config.server != STAGING:

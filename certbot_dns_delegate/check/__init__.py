@@ -39,8 +39,8 @@ from certbot_dns_delegate.lookup.anchor import Anchors
 from certbot_dns_delegate.lookup.descent import TOP
 from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
 from certbot_dns_delegate.model import Zone
-from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST
 from certbot_dns_delegate.order.engine import WORKERS
+from certbot_dns_delegate.order.owner import ACCOUNT, PERSIST
 from certbot_dns_delegate.order.plan import Plan, Planned
 from certbot_dns_delegate.text import printable, record, show
 from certbot_dns_delegate.threads import Pool

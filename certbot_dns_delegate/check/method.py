@@ -9,8 +9,8 @@ from certbot_dns_delegate.check.orders import Order
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command.method import at
 from certbot_dns_delegate.command.names import Wanted, challenge_of
-from certbot_dns_delegate.order.challenges import ACCOUNT, AUTO, DNS01
 from certbot_dns_delegate.order.choice import Chosen, choose
+from certbot_dns_delegate.order.owner import ACCOUNT, AUTO, DNS01
 
 TOPIC = "challenge"
 

@@ -19,7 +19,7 @@ from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.recursive import Resolver, parse_resolvers
 from certbot_dns_delegate.order.account import AccountUnknown, account_uri
-from certbot_dns_delegate.order.challenges import ACCOUNT, DNS01, PERSIST
+from certbot_dns_delegate.order.owner import ACCOUNT, DNS01, PERSIST
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.text import printable
 

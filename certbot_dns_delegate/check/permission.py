@@ -18,7 +18,7 @@ from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.answer import alias_in, txt_in
 from certbot_dns_delegate.lookup.chain import name_below
 from certbot_dns_delegate.lookup.descent import Found
-from certbot_dns_delegate.order.challenges import PERSIST, fits, owner_of
+from certbot_dns_delegate.order.owner import PERSIST, fits, owner_of
 from certbot_dns_delegate.order.permission import SOON, Required, parse, strings_of
 from certbot_dns_delegate.order.standing import Granted, Verifier
 from certbot_dns_delegate.text import printable, record, show

@@ -8,7 +8,7 @@ from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.lineages import DEFAULT_SERVER
 from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.order.account import STAGING, account_uri, on_record
-from certbot_dns_delegate.order.challenges import ACCOUNT, AUTO, DNS01, owner_of
+from certbot_dns_delegate.order.owner import ACCOUNT, AUTO, DNS01, owner_of
 from certbot_dns_delegate.settings.delegates import Settings
 
 

@@ -1,5 +1,7 @@
 """The certificate names to work on: from the command line, a file or a pipe, one at a time."""
 
+import base64
+import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,6 +23,8 @@ from certbot_dns_delegate.text import cited, command_line, parse_name, plain, pr
 PREFIX = "_acme-challenge"
 HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
 """The characters of names in certificates (RFC 1034 section 3.5; the underscore for internal CAs)."""
+HASHED = 20
+"""Octets of the digest in a label: 32 letters, and no two of 2**80 names alike."""
 LONGEST_LINE = 1024
 """Bytes: a domain name as text with every octet escaped, as \\\\DDD, needs no more (RFC 1035 section 2.3.4)."""
 
@@ -57,6 +61,14 @@ class Unusable:
     def error(self) -> DelegateError:
         """As an error about what was given."""
         return DelegateError(self.problem)
+
+
+def digest(identifier: str) -> str:
+    """A label that no other name has, and that does not reveal the name.
+
+    :param identifier: as in :class:`Wanted`.
+    """
+    return base64.b32encode(hashlib.sha256(identifier.encode()).digest()[:HASHED]).decode().lower()
 
 
 def parse(text: str) -> Wanted:

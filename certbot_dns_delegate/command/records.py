@@ -1,8 +1,6 @@
 """``records``: the records that challenges of each type need, and the CAA records that narrow what these allow."""
 
 import argparse
-import base64
-import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +13,12 @@ from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.lineages import DEFAULT_SERVER
 from certbot_dns_delegate.command.lock import Advice, Lock
 from certbot_dns_delegate.command.method import Orderer, kinds_of, orderers, places
-from certbot_dns_delegate.command.names import Unusable, Wanted
+from certbot_dns_delegate.command.names import Unusable, Wanted, digest
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import DelegateError, LookupFailed, PlanError
-from certbot_dns_delegate.order.challenges import DNS01, PERSIST, owner_of
 from certbot_dns_delegate.order.engine import WORKERS
+from certbot_dns_delegate.order.owner import DNS01, PERSIST, owner_of
 from certbot_dns_delegate.order.permission import strings_of
 from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import character_string, csv_line, parse_name, printable, record, show
@@ -30,8 +28,6 @@ TOGETHER = 100
 """Names that are looked up at once for ``--missing``."""
 REMEMBERED = 100_000
 """Names, of 350 bytes each: a stream may have any number of them, and duplicates are usually close together."""
-HASHED = 20
-"""Octets of the digest in a label: 32 letters, and no two of 2**80 names alike."""
 COLUMNS = ("name", "owner", "ttl", "type", "value")
 
 
@@ -210,7 +206,7 @@ def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wante
             raise UsageError(f"[{delegate.title}] names no zone; hint: --template {{name}}.acme.example.net")
         return suggested
     try:
-        target = parse_name(template.replace("{name}", wanted.identifier).replace("{hash}", label_of(wanted)))
+        target = parse_name(template.replace("{name}", wanted.identifier).replace("{hash}", digest(wanted.identifier)))
     except ValueError as error:
         raise PlanError(f"{template} gives no name for {wanted}: {error}", "--hash makes short ones") from None
     expected = delegate.expected_target(wanted.identifier)
@@ -219,12 +215,6 @@ def _target(arguments: argparse.Namespace, host: Host, delegate: Delegate, wante
     if delegate.suffix is not None and not target.is_subdomain(delegate.suffix):
         raise UsageError(f"{show(target)} is not inside the delegate [{delegate.title}]")
     return target
-
-
-def label_of(wanted: Wanted) -> str:
-    """A label that no other name has, and that does not reveal the name."""
-    digest = hashlib.sha256(wanted.identifier.encode()).digest()[:HASHED]
-    return base64.b32encode(digest).decode().lower()
 
 
 def _caa(arguments: argparse.Namespace, wanted: Wanted, lock: Lock) -> Line:

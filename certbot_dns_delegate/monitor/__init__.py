@@ -13,7 +13,6 @@ from sqlite3 import Connection
 
 from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.environment import Host
-from certbot_dns_delegate.command.method import nothing_written
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.errors import LookupFailed, StateError
@@ -28,7 +27,7 @@ from certbot_dns_delegate.monitor.shard import Portion, settings_of
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
 from certbot_dns_delegate.monitor.worker import UNUSABLE, Batch
 from certbot_dns_delegate.monitor.workers import InOrder, crew
-from certbot_dns_delegate.order.challenges import DNS01, PERSIST
+from certbot_dns_delegate.order.owner import DNS01, PERSIST
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.files import replace_file
 from certbot_dns_delegate.state.fleet import UNDELEGATED, Fleet, Known, Networks
@@ -92,6 +91,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
 
 def _settings(arguments: argparse.Namespace, host: Host) -> Settings:
     if arguments.challenge == PERSIST:
+        from certbot_dns_delegate.command.method import nothing_written  # with all of Certbot's files, as Kinds below
+
         return nothing_written(host.authenticator)
     return settings_of(arguments.zones) if arguments.zones else host.settings
 
@@ -102,7 +103,7 @@ def _looking(
     """What finds out the state of names, by how a CA checks them."""
     if choice == DNS01:
         return crew(settings, host.resolvers, serving)
-    from certbot_dns_delegate.monitor.kinds import Kinds  # with all of Certbot's files, which a fleet does not need
+    from certbot_dns_delegate.monitor.kinds import Kinds  # a fleet does not need them
 
     return nullcontext(Kinds(choice, host, settings, serving).in_order)
 

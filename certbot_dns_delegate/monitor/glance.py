@@ -10,8 +10,7 @@ from collections.abc import Generator, Mapping
 from dns.name import Name
 from dns.rdatatype import AAAA, CNAME, A, RdataType
 
-from certbot_dns_delegate.command.names import PREFIX, Wanted
-from certbot_dns_delegate.command.records import label_of
+from certbot_dns_delegate.command.names import PREFIX, Wanted, digest
 from certbot_dns_delegate.lookup.addresses import MOST_ADDRESSES, Addresses
 from certbot_dns_delegate.lookup.quick import Labels, Short, folded
 from certbot_dns_delegate.monitor.standing import OK, Standing, forbidden, here
@@ -64,7 +63,7 @@ class Glances:
         delegate = self._above(low)
         if delegate is None or _is_forbidden(identifier, owner, target, delegate):
             return None
-        if low[: len(own)] != own and low[0] != _label(identifier) and not (yield from _is_alone(owner, low)):
+        if low[: len(own)] != own and low[0] != digest(identifier).encode() and not (yield from _is_alone(owner, low)):
             return None
         addresses: Addresses | None = None
         if self._serving.get(delegate.title) and self._above(name) is None:
@@ -106,13 +105,6 @@ def _is_forbidden(identifier: str, owner: Labels, target: Labels, delegate: Dele
         return False
     problem, _ = forbidden(Wanted(identifier, False, Name(owner)), Name(target), delegate)
     return bool(problem)
-
-
-def _label(identifier: str) -> bytes:
-    return label_of(Wanted(identifier, False, _NOWHERE)).encode()
-
-
-_NOWHERE = Name((b"",))
 
 
 def _wire(labels: Labels) -> bytes:

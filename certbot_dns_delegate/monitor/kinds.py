@@ -18,7 +18,7 @@ from certbot_dns_delegate.monitor import standing as delegation
 from certbot_dns_delegate.monitor.standing import OK, Standing
 from certbot_dns_delegate.monitor.worker import UNUSABLE, Batch
 from certbot_dns_delegate.order.account import account_uri
-from certbot_dns_delegate.order.challenges import ACCOUNT, AUTO, DNS01, PERSIST
+from certbot_dns_delegate.order.owner import ACCOUNT, AUTO, DNS01, PERSIST
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Networks
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from dns.name import Name
 
-from certbot_dns_delegate.command.names import Wanted
-from certbot_dns_delegate.command.records import label_of
+from certbot_dns_delegate.command.names import Wanted, digest
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError
 from certbot_dns_delegate.lookup.addresses import Addresses, addresses_of
 from certbot_dns_delegate.lookup.asker import Asker
@@ -99,8 +98,7 @@ def is_own(start: Name, target: Name) -> bool:
     """Whether a target is made for this name alone, in one of the ways of ``records``."""
     if is_made_for(start, target):
         return True
-    wanted = Wanted(plain(start.parent()), False, start)
-    return target.labels[0].lower() == label_of(wanted).encode()
+    return target.labels[0].lower() == digest(plain(start.parent())).encode()
 
 
 def router(settings: Settings) -> Route:

@@ -9,7 +9,7 @@ from certbot import errors
 from dns.name import Name
 
 from certbot_dns_delegate.model import Challenge
-from certbot_dns_delegate.order.challenges import ACCOUNT, owner_of
+from certbot_dns_delegate.order.owner import ACCOUNT, owner_of
 
 
 def identifier(achall: Any) -> str:

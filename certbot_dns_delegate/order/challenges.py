@@ -5,21 +5,13 @@ record that stays (draft-ietf-acme-dns-persist). ``acme`` knows neither, so they
 option asks for one: a class that every order meets could make an authorization fail that others need.
 """
 
-import base64
 import hashlib
 from typing import Any
 
-import dns.name
 import josepy as jose
 from acme import challenges
-from dns.name import Name
 
-DNS01, ACCOUNT, PERSIST, AUTO = "dns-01", "dns-account-01", "dns-persist-01", "auto"
-CHOICES = (DNS01, ACCOUNT, AUTO, PERSIST)
-"""What the option ``--<authenticator>-challenge`` takes."""
-LABEL = "_acme-challenge"
-PERSISTENT = "_validation-persist"
-"""Where the standing record of dns-persist-01 is, in front of the certificate's name."""
+from certbot_dns_delegate.order.owner import ACCOUNT, AUTO, PERSIST
 
 
 class _Lenient(challenges.KeyAuthorizationChallenge):
@@ -82,7 +74,7 @@ OURS: dict[str, type[_Lenient]] = {ACCOUNT: DNSAccount01, PERSIST: DNSPersist01}
 
 
 def register(choice: str) -> None:
-    """Let ``acme`` parse the challenge types that a choice of :data:`CHOICES` can use; never replaces a class.
+    """Let ``acme`` parse the challenge types that a choice of :data:`.CHOICES` can use; never replaces a class.
 
     To be called before an order is placed: ``prepare()`` of an authenticator is early enough (Certbot 2.1 to 5.8).
     """
@@ -97,35 +89,3 @@ def registered(name: str) -> type[challenges.Challenge] | None:
     found = challenges.Challenge.TYPES.get(name)
     usable = isinstance(found, type) and issubclass(found, challenges.KeyAuthorizationChallenge)
     return found if usable else None
-
-
-def label_of(account: str) -> str:
-    """The label of an account: base32 of the first ten octets of the SHA-256 of its URL (section 3.2 of the draft).
-
-    :param account: the account's URL, as the CA wrote it.
-    """
-    digest = hashlib.sha256(account.encode()).digest()[:10]
-    return "_" + base64.b32encode(digest).decode().lower()
-
-
-def fits(kind: str, identifier: str) -> bool:
-    """Whether a name leaves room for what comes in front of it; the label of every account has the same length."""
-    try:
-        owner_of(kind, identifier)
-    except ValueError:
-        return False
-    return True
-
-
-def owner_of(kind: str, identifier: str, account: str | None = None) -> Name:
-    """Where the CA looks for a name.
-
-    :param kind: one of :data:`DNS01`, :data:`ACCOUNT` and :data:`PERSIST`.
-    :param account: the account's URL, which :data:`ACCOUNT` needs.
-    :raises ValueError: when the name is too long for it.
-    """
-    prefix = {DNS01: LABEL, PERSIST: PERSISTENT, ACCOUNT: f"{label_of(account or '')}.{LABEL}"}[kind]
-    try:
-        return dns.name.from_text(prefix, dns.name.from_text(identifier))
-    except dns.name.NameTooLong:
-        raise ValueError(f"{identifier} is too long: {prefix} does not fit in front of it") from None

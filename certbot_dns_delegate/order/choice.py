@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from certbot_dns_delegate.errors import DelegateError, LookupFailed
 from certbot_dns_delegate.model import OVERRIDES, Challenge
-from certbot_dns_delegate.order.challenges import ACCOUNT, DNS01, owner_of
+from certbot_dns_delegate.order.owner import ACCOUNT, DNS01, owner_of
 from certbot_dns_delegate.order.plan import Planned
 from certbot_dns_delegate.order.planning import Planning
 from certbot_dns_delegate.text import show

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from certbot_dns_delegate.lookup.recursive import OPTION
-from certbot_dns_delegate.order.challenges import DNS01
 from certbot_dns_delegate.order.choice import Chosen
+from certbot_dns_delegate.order.owner import DNS01
 from certbot_dns_delegate.order.registration import Terminal
 from certbot_dns_delegate.order.watcher import Watcher
 

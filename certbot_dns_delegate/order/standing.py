@@ -16,7 +16,7 @@ from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Chain, Server
 from certbot_dns_delegate.order.account import AcmeAccount
-from certbot_dns_delegate.order.challenges import PERSIST, owner_of
+from certbot_dns_delegate.order.owner import PERSIST, owner_of
 from certbot_dns_delegate.order.permission import SOON, URI, Permission, Required, judge, required_of, strings_of
 from certbot_dns_delegate.text import listed, printable, record, show
 from certbot_dns_delegate.threads import Pool, settle

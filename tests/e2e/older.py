@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST
+from certbot_dns_delegate.order.owner import ACCOUNT, PERSIST
 from tests.e2e.lab import Lab
 from tests.e2e.lab.pebble import PORT
 from tests.servers.http import Reply, Request, Server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certbot_dns_delegate.order.challenges import ACCOUNT, PERSIST, label_of
+from certbot_dns_delegate.order.owner import ACCOUNT, PERSIST, label_of
 from tests.e2e import older
 from tests.e2e.lab import Lab, network, program
 from tests.e2e.runs import Certbot, until

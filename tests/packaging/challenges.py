@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from certbot_dns_delegate.order.challenges import ACCOUNT, DNS01, PERSIST, label_of
+from certbot_dns_delegate.order.owner import ACCOUNT, DNS01, PERSIST, label_of
 from tests.e2e import older
 from tests.e2e.lab import Lab
 from tests.packaging.smoke import Smoke, SmokeError, of

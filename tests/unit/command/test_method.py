@@ -15,7 +15,7 @@ from certbot_dns_delegate.command.method import Orderer
 from certbot_dns_delegate.command.names import parse
 from certbot_dns_delegate.command.standing import required
 from certbot_dns_delegate.order.account import STAGING, AcmeAccount
-from certbot_dns_delegate.order.challenges import label_of
+from certbot_dns_delegate.order.owner import label_of
 from certbot_dns_delegate.order.permission import ANY_DOMAIN, hashed
 from tests.servers import http
 

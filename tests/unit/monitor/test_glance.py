@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certbot_dns_delegate.command.names import parse
-from certbot_dns_delegate.command.records import label_of
+from certbot_dns_delegate.command.names import digest, parse
 from certbot_dns_delegate.lookup.lane import Lane
 from certbot_dns_delegate.lookup.quick import Short
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
@@ -26,7 +25,7 @@ own A 192.0.2.1
 _acme-challenge.own CNAME own.customer.test.acme.test.
 _acme-challenge.letters CNAME Letters.Customer.test.ACME.test.
 letters A 192.0.2.1
-_acme-challenge.hashed CNAME {label_of(parse("hashed.customer.test"))}.acme.test.
+_acme-challenge.hashed CNAME {digest("hashed.customer.test")}.acme.test.
 hashed AAAA 2001:db8::1
 _acme-challenge.account CNAME 8e5700ea.acme.test.
 account CNAME own

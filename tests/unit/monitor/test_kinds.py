@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certbot_dns_delegate.command import main
-from certbot_dns_delegate.order.challenges import label_of
+from certbot_dns_delegate.order.owner import label_of
 from tests.servers import Server, http
 from tests.unit.command.test_method import PRODUCTION_URI, account_at
 

@@ -9,7 +9,7 @@ from certbot_dns_delegate.command.names import parse
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.monitor.permission import ENDING, MISSING, look
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, Standing
-from certbot_dns_delegate.order.challenges import PERSIST
+from certbot_dns_delegate.order.owner import PERSIST
 from certbot_dns_delegate.order.permission import Required
 from tests.servers import Server, ServFailing
 from tests.unit.internet import resolver

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dns.name import from_text
 
-from certbot_dns_delegate.order.challenges import ACCOUNT, DNS01, PERSIST, label_of, owner_of
+from certbot_dns_delegate.order.owner import ACCOUNT, DNS01, PERSIST, label_of, owner_of
 
 TOKEN = "x" * 43
 GOOD: dict[str, Any] = {"type": ACCOUNT, "url": "https://ca.test/c", "status": "pending", "token": TOKEN}
