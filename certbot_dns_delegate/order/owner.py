@@ -1,4 +1,4 @@
-"""The owner of the record that a CA looks up for a certificate name, by challenge type."""
+"""The owner of the record that answers a challenge, for each challenge type."""
 
 import base64
 import hashlib
