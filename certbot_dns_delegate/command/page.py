@@ -34,8 +34,9 @@ svg { width: 100%; max-width: 50rem; height: auto; }
 svg text { fill: currentColor; font: 11px system-ui, sans-serif; }
 .axis { stroke: var(--line); }
 polyline { fill: none; stroke-width: 1.5; }
-.median { stroke: var(--ok); }
-.high { stroke: var(--warn); }
+.line { display: inline-block; width: 1.6rem; border-top: 2px solid; margin: 0 .4rem .25rem 1rem; }
+.median { stroke: var(--ok); border-color: var(--ok); }
+.high { stroke: var(--warn); stroke-dasharray: 5 3; border-color: var(--warn); border-top-style: dashed; }
 @media (max-width: 46em) {
   table { font-size: .85rem; }
   th, td { min-width: 6.4em; padding: .3rem .25rem; }
@@ -98,6 +99,7 @@ class Curve:
 
     kind: str
     """Its class: median or high."""
+    label: str
     values: Sequence[float]
 
 
@@ -106,7 +108,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 640, 180, 60, 24
 
 
 def plot(title: str, labels: Sequence[str], lines: Sequence[Curve], unit: str) -> str:
-    """Values over time as SVG; the first and the last label are shown.
+    """Values over time as SVG, with a legend of the lines; the first and the last label are shown.
 
     :param labels: one for each value.
     """
@@ -127,8 +129,10 @@ def plot(title: str, labels: Sequence[str], lines: Sequence[Curve], unit: str) -
         f'<text x="{LEFT}" y="{HEIGHT + 2}">{escaped(labels[0] if labels else "")}</text>',
         f'<text x="{WIDTH}" y="{HEIGHT + 2}" text-anchor="end">{escaped(labels[-1] if labels else "")}</text>',
     ]
+    legend = "".join(f'<span class="line {line.kind}"></span>{escaped(line.label)}' for line in lines)
     axis = f'<line class="axis" x1="{LEFT}" y1="{base}" x2="{WIDTH}" y2="{base}"/>'
     return (
         f'<svg viewBox="0 0 {WIDTH + 4} {HEIGHT + 6}" role="img" aria-label="{escaped(title)}">'
         f"<title>{escaped(title)}</title>{axis}{''.join(drawn)}{''.join(texts)}</svg>"
+        f"<p>{legend}</p>"
     )

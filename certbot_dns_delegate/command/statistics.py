@@ -98,7 +98,10 @@ def _parts(summary: Summary) -> Iterator[str]:
     for phase, _ in _phases(summary):
         days = sorted(day for each, day in summary.by_day if each == phase)
         samples = [summary.by_day[phase, day] for day in days]
-        lines = [Curve("median", [s.at(0.5) for s in samples]), Curve("high", [s.at(0.95) for s in samples])]
+        lines = [
+            Curve("median", "median", [s.at(0.5) for s in samples]),
+            Curve("high", "95th percentile", [s.at(0.95) for s in samples]),
+        ]
         yield f"<h2>{phase}: median and 95 % of each day</h2>"
         yield plot(f"{phase}: median and 95th percentile in milliseconds, by day", days, lines, "ms")
     yield "<h2>By delegate</h2>"

@@ -68,6 +68,17 @@ def harmless(page: str) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", page)
 
 
+def test_every_line_of_a_plot_is_in_its_legend() -> None:
+    """By the colour and the dashes of the line itself."""
+    page = as_page(summary_of([event(1e9 + 86400 * day, "watch") for day in range(3)]))
+    lines = re.findall(r'<polyline class="(\w+)"', page)
+    assert re.findall(r'<span class="line (\w+)"></span>([\w ]+)', page) == [
+        ("median", "median"),
+        ("high", "95th percentile"),
+    ]
+    assert lines == ["median", "high"]
+
+
 @pytest.mark.parametrize("word", HOSTILE)
 def test_a_hostile_name_is_text(word: str) -> None:
     """On both pages, wherever it can be."""
