@@ -115,6 +115,7 @@ class Engine:
         :raises DelegateError: with everything that is wrong. What was written stays on record for :meth:`cleanup`.
         """
         begin = time.monotonic()
+        self.settings = replace(self.settings, timeout=timeout)
         pool = Pool(WORKERS, "dns-delegate")
         try:
             standing = written(self._pending)
@@ -132,7 +133,7 @@ class Engine:
             published = self._publishing.publish(plan, self._pending, standing, pool)
             addresses = self._writers.addresses(self.settings)
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
-            self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool, timeout)
+            self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool)
             self._ready = time.monotonic()
             self.tell.say(done_line(plan, self.report, self._ready - begin))
             return plan

@@ -131,7 +131,7 @@ class Planner:
         self._provider_of(delegate).admit(followed.chain.target, by_customer)
         zone, present = yield from self._zone(delegate, followed)
         zone = self._accepted(delegate, zone)
-        check_zone(delegate, zone)
+        check_zone(delegate, zone, self._settings)
         self._provider_of(delegate).recognise(zone)
         hides: tuple[str, ...] = ()
         if override is None:

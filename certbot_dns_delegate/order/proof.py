@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 
 from dns.name import Name
@@ -67,27 +66,24 @@ class Proof:
         published: Sequence[Sequence[Sighting]],
         pushed_out: Mapping[Name, int],
         pool: Executor,
-        timeout: timedelta | None,
     ) -> None:
         """Return when a CA may look.
 
         :param published: what was read back of each publication.
         :param pushed_out: as :func:`~certbot_dns_delegate.order.evidence.older` has it.
-        :param timeout: instead of the profiles' own; zero: look only where what was published is not to be believed.
         :raises NotServed: when time runs out, with what every server showed last.
         """
         begin = time.monotonic()
-        is_blind = timeout is not None and not timeout
-        watchers, settle_s = self._watchers(plan, published, timeout, is_blind=is_blind)
+        watchers, settle_s = self._watchers(plan, published)
         if watchers:
             self._watch(watchers, pool, begin)
-        if is_blind:
+        if self._settings.is_blind:
             return
         withdrawn, now = self._history.last_withdrawn(show(o) for p in plan.publications for o in p.values), time.time()
         before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin, published)
         waited_s = self._wait_out(plan, before, settle_s)
         witnessed = time.monotonic()
-        confirm(plan.publications, self._settings, timeout, pool, self._tell.warn, self._tell.say, self._diary)
+        confirm(plan.publications, self._settings, pool, self._tell.warn, self._tell.say, self._diary)
         waited_s += time.monotonic() - witnessed
         if watchers and waited_s >= RECENT.total_seconds():
             self._watch(watchers, pool, begin)
@@ -97,16 +93,14 @@ class Proof:
             if (owner := show(planned.target.owner)) in recent:
                 self.withdrawn[planned.challenge.identifier] = (planned.target.owner, time.time() - recent[owner])
 
-    def _watchers(
-        self, plan: Plan, published: Sequence[Sequence[Sighting]], timeout: timedelta | None, *, is_blind: bool
-    ) -> tuple[list[Watcher], float]:
+    def _watchers(self, plan: Plan, published: Sequence[Sequence[Sighting]]) -> tuple[list[Watcher], float]:
         """Whom to look at, and the seconds to wait after that for what cannot be seen."""
         watchers: list[Watcher] = []
         settle_s = 0.0
         for publication, seen in zip(plan.publications, published, strict=True):
             delegate = self._settings.chosen(publication.delegate)
-            profile = _profile(delegate, timeout)
-            if is_blind and profile.is_believed:
+            profile = _profile(delegate, self._settings)
+            if self._settings.is_blind and profile.is_believed:
                 continue
             apex = publication.zone.apex
             self._providers[apex] = delegate.provider
@@ -114,20 +108,18 @@ class Proof:
             settle_s = max(settle_s, profile.settle.total_seconds())
             made = watchers_for(publication, delegate, profile, seen, self._recursive.resolvers, self._addresses)
             if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
-                settle_s = max(settle_s, self._instead_of_looking(publication, seen, timeout))
+                settle_s = max(settle_s, self._instead_of_looking(publication, seen))
             watchers += made
         return watchers, settle_s
 
-    def _instead_of_looking(
-        self, publication: Publication, seen: Sequence[Sighting], timeout: timedelta | None
-    ) -> float:
+    def _instead_of_looking(self, publication: Publication, seen: Sequence[Sighting]) -> float:
         """The seconds to wait where no server can be watched, but what was read back is all that can be known.
 
         :raises NotServed: where that is not enough.
         """
         zone = publication.zone
         if zone.askable is Askable.NOBODY:
-            wait = timeout or AS_CERTBOT
+            wait = self._settings.timeout or AS_CERTBOT
             self._tell.warn(
                 f"no published server of {show(zone.apex)} can be asked from here ({zone.why}): waiting"
                 f" {wait.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does; watch = server ends that"
@@ -195,11 +187,11 @@ def _wildcard(plan: Plan, before: Older) -> str:
     return f", from the wildcard {show(wildcard)}; hint: {SHORTER}" if wildcard else ""
 
 
-def _profile(delegate: Delegate, timeout: timedelta | None) -> Profile:
+def _profile(delegate: Delegate, settings: Settings) -> Profile:
     profile = profile_of(delegate.provider)
     return replace(
         profile,
-        timeout=timeout or delegate.longest_wait,
+        timeout=settings.longest_wait(delegate),
         settle=profile.settle if delegate.settle is None else delegate.settle,
     )
 

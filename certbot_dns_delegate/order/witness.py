@@ -41,8 +41,10 @@ class Need:
     """What a witness should have at one owner."""
 
     values: frozenset[str]
-    title: str
-    """Of the delegate."""
+    longer: str
+    """What sets a longer wait."""
+    required: str
+    """What sets that it is waited for."""
     limit_s: float
     """Seconds for which it is waited for; 0: it is asked once, and the order goes on."""
 
@@ -125,31 +127,32 @@ def _lack(owner: Name, values: frozenset[str], outcome: Outcome | DelegateError 
     return Lack(said, now, negative_ttl(soa) if soa is not None else 0)
 
 
-def check_zone(delegate: Delegate, zone: Zone) -> None:
+def check_zone(delegate: Delegate, zone: Zone, settings: Settings) -> None:
     """:raises PlanError: when a witness that is waited for may keep a negative answer for longer than it is."""
-    limit_s = delegate.longest_wait.total_seconds()
-    if delegate.witnesses and delegate.witnesses_required and zone.negative_ttl > limit_s:
+    if not delegate.witnesses or not delegate.witnesses_required or settings.is_blind:
+        return
+    limit_s = settings.longest_wait(delegate).total_seconds()
+    if zone.negative_ttl > limit_s:
         raise PlanError(
             f"a witness may keep for {zone.negative_ttl} s that {show(zone.apex)} has no value (the smaller of the"
             f" SOA's TTL and MINIMUM), and [{delegate.title}] waits for {limit_s:.0f} s at most",
-            f"let MINIMUM in the SOA of {show(zone.apex)} be {limit_s:.0f} or less; or set  timeout ="
-            f" {zone.negative_ttl}s, or  witnesses_required = no, in [{delegate.title}]",
+            f"let MINIMUM in the SOA of {show(zone.apex)} be {limit_s:.0f} or less; or set"
+            f"  {settings.wait_setting(delegate, f'{zone.negative_ttl}s')};"
+            f" or set  witnesses_required = no  in [{delegate.title}]",
         )
 
 
-def witnesses_for(publications: Sequence[Publication], settings: Settings, timeout: timedelta | None) -> list[Witness]:
-    """Each resolver once, with all that it should have.
-
-    :param timeout: for those that are waited for, instead of the sections' own.
-    """
+def witnesses_for(publications: Sequence[Publication], settings: Settings) -> list[Witness]:
+    """Each resolver once, with all that it should have."""
     made: dict[Resolver, Witness] = {}
     for publication in publications:
         delegate = settings.chosen(publication.delegate)
-        limit = (timeout or delegate.longest_wait) if delegate.witnesses_required else timedelta(0)
+        limit = settings.longest_wait(delegate) if delegate.witnesses_required else timedelta(0)
+        longer, required = settings.wait_setting(delegate, "..."), f"witnesses_required = yes  in [{delegate.title}]"
         for resolver in delegate.witnesses:
             witness = made.setdefault(resolver, Witness(resolver))
             for owner, values in publication.values.items():
-                witness.want(owner, Need(values, delegate.title, limit.total_seconds()))
+                witness.want(owner, Need(values, longer, required, limit.total_seconds()))
     return list(made.values())
 
 
@@ -197,7 +200,6 @@ def ask(witnesses: Sequence[Witness], pool: Executor, say: Callable[[str], None]
 def confirm(
     publications: Sequence[Publication],
     settings: Settings,
-    timeout: timedelta | None,
     pool: Executor,
     warn: Callable[[str], None],
     say: Callable[[str], None],
@@ -205,11 +207,10 @@ def confirm(
 ) -> None:
     """Tell what the witnesses of these publications do not see, and wait where that is set.
 
-    :param timeout: as :func:`witnesses_for` has it.
     :raises NotServed: when a witness that is waited for does not have the values in time.
     """
     begin = time.monotonic()
-    witnesses = witnesses_for(publications, settings, timeout)
+    witnesses = witnesses_for(publications, settings)
     ask(witnesses, pool, say)
     missing: list[tuple[str, str]] = []
     for witness in witnesses:
@@ -252,5 +253,5 @@ def _seen(witness: Witness, owners: Sequence[Name]) -> tuple[str, str]:
     kept = f"keeps that for {longest_s} s" if longest_s else "does not keep that"
     sentence = f"the witness {witness.resolver} said {lack.said} to {names} TXT{more}, and {kept}"
     if wanted.limit_s:
-        return sentence, f"order again when that time has passed, or set a longer  timeout =  in [{wanted.title}]"
-    return sentence, f"set  witnesses_required = yes  in [{wanted.title}] to wait for it"
+        return sentence, f"order again when that time has passed, or set a longer time:  {wanted.longer}"
+    return sentence, f"set  {wanted.required}  to wait for it"

@@ -102,6 +102,23 @@ class Settings:
     authenticator: str
     delegates: tuple[Delegate, ...]
     overrides: tuple[tuple[str, str], ...] = ()
+    timeout: timedelta | None = None
+    """The longest wait that the command line gives, instead of the sections' own; zero: do not look."""
+
+    def longest_wait(self, delegate: Delegate) -> timedelta:
+        """For servers, and for witnesses, to serve a value."""
+        return self.timeout or delegate.longest_wait
+
+    def wait_setting(self, delegate: Delegate, value: str) -> str:
+        """What sets that wait to ``value``, such as ``300s``."""
+        if self.timeout:
+            return f"--{self.authenticator}-propagation-seconds {value.removesuffix('s')}"
+        return f"timeout = {value}  in [{delegate.title}]"
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nobody is asked for the values, where the write itself is to be believed."""
+        return self.timeout is not None and not self.timeout
 
     @property
     def is_flat(self) -> bool:

@@ -200,3 +200,11 @@ def test_loading_costs_nothing() -> None:
     assert not {module.partition(".")[0] for module in with_us} & {"dns", "asyncio"} - {
         module.partition(".")[0] for module in without_us
     }
+
+
+def test_monitor_loads_nothing_of_acme() -> None:
+    """It starts from timers, and has workers; only the other challenge types need Certbot's account."""
+    program = "import json, sys, certbot_dns_delegate.monitor.merge; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    top = {module.partition(".")[0] for module in json.loads(done.stdout)}
+    assert not top & {"acme", "cryptography", "josepy", "requests"}

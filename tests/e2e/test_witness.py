@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.lab import Lab, network, unbound
 from tests.e2e.lab.named import Named, Zone
 from tests.e2e.lab.unbound import Unbound
+from tests.e2e.lab.zones import MINIMUM_S
 from tests.e2e.runs import Certbot, until
 
 ZONE = "single.bind.test"
@@ -30,11 +31,14 @@ def far(lab: Lab, tmp_path: Path) -> Iterator[Named]:
         yield server
 
 
-@pytest.fixture
-def witness(lab: Lab, far: Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unbound]:
+@pytest.fixture(params=[KEPT_S])
+def witness(
+    lab: Lab, far: Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Unbound]:
     """A resolver that meets that site alone, and keeps for a moment that there is no value."""
     monkeypatch.setenv("SSL_CERT_FILE", str(lab.authority.file))
-    more = f'server:\n  cache-max-negative-ttl: {KEPT_S}\nstub-zone:\n  name: "{ZONE}."\n  stub-addr: {far.address}\n'
+    more = f"server:\n  cache-max-negative-ttl: {request.param}\n"
+    more += f'stub-zone:\n  name: "{ZONE}."\n  stub-addr: {far.address}\n'
     anchor = f"signed.bind.test. DS {lab.internet.ds['signed.bind.test.']}"
     made = Unbound(tmp_path, network.WITNESS, network.ROOT, lab.authority, anchor, more=more)
     with made as server:
@@ -76,21 +80,23 @@ def test_a_site_that_lags_is_waited_for(lab: Lab, certbot: Certbot, witness: Unb
     assert asked(witness) >= 2
 
 
+@pytest.mark.parametrize("witness", [MINIMUM_S], indirect=True)
 def test_a_site_that_lags_for_ever_ends_the_order(lab: Lab, certbot: Certbot, witness: Unbound) -> None:
-    """Before the CA looks, which costs no failed validation."""
-    more = {"witnesses": FORMS["tls"], "witnesses_required": "yes", "timeout": f"{10 * KEPT_S}s"}
-    ini = lab.credentials(ZONE, extra={ZONE: more})
-    said = certbot.issue(ini, "single", options=("--dns-delegate-propagation-seconds", "4"), code=1)
+    """Before the CA looks, which costs no failed validation; as soon as its answer lasts too long."""
+    wait = ("--dns-delegate-propagation-seconds", str(MINIMUM_S))
+    said = certbot.issue(settings(lab, FORMS["tls"], required="yes"), "single", options=wait, code=1)
+    assert "or set a longer time:  --dns-delegate-propagation-seconds" in said
     assert "not every witness has the values, so the CA was not asked" in said
     assert not [owner for owner, _ in lab.resolver_queries(by_ca=True) if owner == TARGET]
 
 
 def test_a_zone_whose_answers_last_too_long_is_a_problem_of_the_plan(lab: Lab, certbot: Certbot) -> None:
     """Where a witness is waited for."""
-    more = {"witnesses": FORMS["tls"], "witnesses_required": "yes", "timeout": "20s"}
     before = lab.serial(ZONE)
-    said = certbot.issue(lab.credentials(ZONE, extra={ZONE: more}), "single", code=1)
-    assert f"a witness may keep for 30 s that {ZONE}. has no value" in said
+    wait = ("--dns-delegate-propagation-seconds", "20")
+    said = certbot.issue(settings(lab, FORMS["tls"], required="yes"), "single", options=wait, code=1)
+    assert f"a witness may keep for {MINIMUM_S} s that {ZONE}. has no value" in said
+    assert f"set  --dns-delegate-propagation-seconds {MINIMUM_S};" in said
     assert lab.serial(ZONE) == before
 
 

@@ -51,7 +51,8 @@ def confirmed(
     said: list[str] = []
     diary = Diary(History(tmp_path / "history.sqlite3"))
     with ThreadPoolExecutor() as pool:
-        confirm([PUBLICATION], settings(tmp_path, servers, *lines), timeout, pool, warned.append, said.append, diary)
+        chosen = replace(settings(tmp_path, servers, *lines), timeout=timeout)
+        confirm([PUBLICATION], chosen, pool, warned.append, said.append, diary)
     diary.close()
     return warned, said
 
@@ -124,7 +125,9 @@ def test_one_that_is_required_and_keeps_its_answer_too_long_fails_the_order(tmp_
         confirmed(tmp_path, [server], "witnesses_required = yes", "timeout = 20s")
     assert "not every witness has the values, so the CA was not asked" in caught.value.problem
     assert "said NXDOMAIN to web.acme.test. TXT, and keeps that for 300 s" in caught.value.problem
-    assert caught.value.hint == "order again when that time has passed, or set a longer  timeout =  in [acme.test]"
+    assert caught.value.hint == (
+        "order again when that time has passed, or set a longer time:  timeout = ...  in [acme.test]"
+    )
 
 
 def test_one_that_is_required_and_fails_ends_the_order(tmp_path: Path) -> None:
@@ -138,13 +141,27 @@ def test_the_plan_says_where_a_witness_could_keep_its_answer_too_long(tmp_path: 
     """Before anything is written, for a witness that is waited for."""
     zone = replace(PUBLICATION.zone, negative_ttl=181)
     with witness(SHORT) as server:
-        asked_once = settings(tmp_path, [server]).delegates[0]
-        waited_for = settings(tmp_path, [server], "witnesses_required = yes").delegates[0]
-    check_zone(asked_once, zone)
-    check_zone(waited_for, replace(zone, negative_ttl=180))
+        asked_once = settings(tmp_path, [server])
+        waited_for = settings(tmp_path, [server], "witnesses_required = yes")
+    check_zone(asked_once.delegates[0], zone, asked_once)
+    (delegate,) = waited_for.delegates
+    check_zone(delegate, replace(zone, negative_ttl=180), waited_for)
     with pytest.raises(PlanError, match=r"may keep for 181 s that acme\.test\. has no value") as caught:
-        check_zone(waited_for, zone)
-    assert "timeout = 181s" in caught.value.hint
+        check_zone(delegate, zone, waited_for)
+    assert "set  timeout = 181s  in [acme.test];" in caught.value.hint
+
+
+def test_the_plan_counts_with_the_wait_of_the_command_line(tmp_path: Path) -> None:
+    """``--dns-delegate-propagation-seconds`` replaces the section's timeout; with 0 no witness is asked."""
+    with witness(SHORT) as server:
+        waited_for = settings(tmp_path, [server], "witnesses_required = yes", "timeout = 20s")
+    (delegate,) = waited_for.delegates
+    zone = replace(PUBLICATION.zone, negative_ttl=60)
+    for seconds in (60, 0):
+        check_zone(delegate, zone, replace(waited_for, timeout=timedelta(seconds=seconds)))
+    with pytest.raises(PlanError, match=r"and \[acme\.test\] waits for 30 s at most") as caught:
+        check_zone(delegate, zone, replace(waited_for, timeout=timedelta(seconds=30)))
+    assert "set  --dns-delegate-propagation-seconds 60;" in caught.value.hint
 
 
 @pytest.mark.parametrize(
