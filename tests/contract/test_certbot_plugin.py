@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 from dns.name import Name, from_text
 
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError, SeveralProblems
+from certbot_dns_delegate.errors import OutcomeUnknown, PlanError, Refused, SettingsError, SeveralProblems
 from certbot_dns_delegate.model import RRset, Zone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.foreign.certbot_plugin import CertbotPlugin
@@ -358,9 +358,9 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "site"
     (folder / "strange-1.dist-info").mkdir(parents=True)
     names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged", "clumsy", "babbling"]
-    names += ["elsewhere", "logging", "inner", "listing", "namespaced", "telling", "unpacking"]
+    names += ["elsewhere", "logging", "inner", "listing", "namespaced", "telling", "unpacking", "extracting"]
     points = "\n".join(f"dns-{name} = strange_{name}:Plugin" for name in names)
-    points += "\ndns-hetzner = strange_inner:Plugin"
+    points += "\ndns-hetzner = strange_inner:Plugin\ndns-regru = strange_inner:Plugin"
     (folder / "strange-1.dist-info" / "entry_points.txt").write_text(f"[certbot.plugins]\n{points}\n")
     (folder / "strange-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n")
     head = """
@@ -412,6 +412,8 @@ class Plugin(DNSAuthenticator):
         "inner": "    def _perform(self, domain, name, value):\n"
         "        for one in (lambda: errors.PluginError(f'at {name}'),): raise one()\n",
         "unpacking": "    def _perform(self, *given): raise errors.PluginError(repr(given))\n",
+        "extracting": "    def _perform(self, domain, name, value): raise errors.PluginError(str(extract(name)))\n"
+        "from tldextract import extract\n",
         # As certbot-dns-poweradmin and others: a sentence for each property.
         "listing": "    def _setup_credentials(self):\n"
         "        needed = {f'property_{letter}': 'what it is ' * 9 for letter in 'abcd'}\n"
@@ -506,13 +508,40 @@ class TestStrange:
         parts = [*hidden.values(), "user-name", "pass%2Fword", "pass/word", "op3n-s3same"]
         assert [value for value in parts if value in told] == []
 
-    def test_a_plugin_that_takes_the_registered_domain_for_the_zone(self, tmp_path: Path) -> None:
-        """Of one that was tried it is said where the delegate may be a zone below one, before it writes."""
+    @pytest.mark.parametrize(
+        ("name", "apex", "other"),
+        [
+            ("dns-hetzner", "example.net.", None),
+            ("dns-hetzner", "Example.co.uk.", None),
+            ("dns-hetzner", "acme.example.net.", "example.net."),
+            ("dns-hetzner", "acme.example.co.uk.", "example.co.uk."),
+            ("dns-hetzner", "acme.xn--bcher-kva.de.", "xn--bcher-kva.de."),
+            ("dns-regru", "example.net.", None),
+            ("dns-regru", "example.co.uk.", "co.uk."),
+            ("dns-flagged", "acme.example.net.", None),
+        ],
+    )
+    def test_a_plugin_that_takes_the_registered_domain_for_the_zone(
+        self, tmp_path: Path, name: str, apex: str, other: str | None
+    ) -> None:
+        """One that was tried is refused in the plan, where the zone is another."""
         warnings: list[str] = []
-        for name, apex in (("dns-hetzner", "example.net."), ("dns-flagged", ZONE), ("dns-hetzner", ZONE)):
-            assert warnings == []
-            provider(tmp_path, warnings, plugin=name).recognise(Zone(from_text(apex), ()))
-        assert "dns-hetzner does not ask for the zone, but takes the registered domain for it" in warnings[0]
+        one = provider(tmp_path, warnings, plugin=name)
+        zone = Zone(from_text(apex), ())
+        if other is None:
+            one.recognise(zone)
+        else:
+            with pytest.raises(PlanError, match=f"would write in {other}, and not in {apex}"):
+                one.recognise(zone)
+        assert warnings == []
+
+    def test_a_plugin_that_may_take_the_registered_domain(self, tmp_path: Path) -> None:
+        """Of one that was not tried it is said, where the delegate may be a zone below one."""
+        for apex, said in (("example.net.", 0), (ZONE, 1)):
+            warnings: list[str] = []
+            provider(tmp_path, warnings, plugin="dns-extracting").recognise(Zone(from_text(apex), ()))
+            assert len(warnings) == said
+        assert "dns-extracting uses a list of public suffixes" in warnings[0]
 
     def test_nobody_is_asked(self, tmp_path: Path) -> None:
         """A setting that the plugin would ask for on the terminal is an error instead."""

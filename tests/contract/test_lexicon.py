@@ -13,8 +13,8 @@ import pytest
 import requests
 from dns.name import Name, from_text
 
-from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
-from certbot_dns_delegate.model import RRset
+from certbot_dns_delegate.errors import OutcomeUnknown, PlanError, Refused, SettingsError
+from certbot_dns_delegate.model import RRset, Zone
 from certbot_dns_delegate.providers.conformance import Conformance
 from certbot_dns_delegate.providers.foreign.lexicon import Lexicon
 from certbot_dns_delegate.providers.interface import Context
@@ -234,6 +234,18 @@ def test_an_undeclared_option_is_a_warning(tmp_path: Path) -> None:
     assert warnings == [
         "auth_tokn is no option that dns-lexicon's powerdns declares; did you mean auth_token?",
     ]
+
+
+@pytest.mark.parametrize("service", ["godaddy", "namecheap", "powerdns"])
+def test_a_service_that_takes_the_registered_domain_for_the_zone(tmp_path: Path, service: str) -> None:
+    """It is refused in the plan, where the zone is another."""
+    one = provider(tmp_path, service=service)
+    one.recognise(Zone(from_text("example.co.uk."), ()))
+    if service == "powerdns":
+        one.recognise(Zone(APEX, ()))
+    else:
+        with pytest.raises(PlanError, match=r"would write in example\.net\., and not in acme\.example\.net\."):
+            one.recognise(Zone(APEX, ()))
 
 
 def test_duckdns_holds_one_value(tmp_path: Path) -> None:

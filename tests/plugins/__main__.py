@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,39 +11,63 @@ from pathlib import Path
 from typing import Any
 
 from tests.plugins.trap import ANSWERS, Trap
-from tests.plugins.verdict import APEX, TARGET, VALUE, verdict
+from tests.plugins.verdict import APEX, TARGET, UNCLEAR, VALUE, verdict
 
 CHECKOUT = Path(__file__).parents[2]
 TABLE = CHECKOUT / "docs" / "providers" / "plugins.json"
 MOST_S = 90
 """For one attempt; several plugins try each request three times."""
+INSTALLING_S = 600
 
 
-def install(directory: Path, package: str) -> None:
-    """An environment with the plugin, and this checkout beside it."""
+def install(directory: Path, package: str, ours: Path) -> None:
+    """An environment with the plugin, and this checkout's wheel beside it; a plugin that cannot be had is noted."""
     home = directory / package
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    subprocess.run([home / "bin" / "pip", "install", "-q", CHECKOUT, package], check=True, timeout=600)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "-q", "--no-compile"]
+    done = subprocess.run([*pip, ours, package], capture_output=True, text=True, timeout=INSTALLING_S, check=False)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        shutil.rmtree(home)
+        note(_row(package, {}, UNCLEAR, f"cannot be installed here: {_reason(done.stderr)}"))
+
+
+def wheel(directory: Path) -> Path:
+    """This checkout's wheel, made anew."""
+    with tempfile.TemporaryDirectory() as fresh:
+        making = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", fresh, CHECKOUT]
+        subprocess.run(making, check=True, timeout=INSTALLING_S)
+        (made,) = Path(fresh).iterdir()
+        directory.mkdir(parents=True, exist_ok=True)
+        return made.rename(directory / made.name)
+
+
+def _reason(said: str) -> str:
+    """What pip says last that is an error, without its prefix."""
+    errors = [line.strip() for line in said.splitlines() if "ERROR: " in line or line.startswith("error: ")]
+    return errors[-1].partition("ror: ")[2].removeprefix("ERROR: ") if errors else "pip failed"
 
 
 def watch(directory: Path, package: str) -> dict[str, Any]:
     """The row of the table for a plugin that is installed."""
     asked: list[str] = []
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"refusal": "", "said": "its process said nothing"}
     for answer in ANSWERS:
         with tempfile.TemporaryDirectory() as files, tempfile.TemporaryDirectory() as state:
             trap = Trap(Path(files), answer)
             with trap.set():
                 told = _write(directory / package / "bin" / "python", package, Path(state), trap.ca) or told
             asked += trap.asked
-        if told.get("refusal"):
+        if told["refusal"]:
             break
     if "-v" in sys.argv:
         print("\n".join(each[:300] for each in asked), file=sys.stderr)
-    works, seen = verdict(told["refusal"], told["said"], asked)
-    seen = " ".join(seen.split())[:200]
-    row = {"package": package, "plugin": told["plugin"], "version": told["version"], "works": works, "seen": seen}
-    return row | {"tried": f"by make plugins, {datetime.now(UTC):%Y-%m-%d}"}
+    return _row(package, told, *verdict(told["refusal"], told["said"], asked))
+
+
+def _row(package: str, told: dict[str, Any], works: str, seen: str) -> dict[str, Any]:
+    row = {"package": package, "plugin": told.get("plugin", ""), "version": told.get("version", ""), "works": works}
+    return row | {"seen": " ".join(seen.split())[:200], "tried": f"by make plugins, {datetime.now(UTC):%Y-%m-%d}"}
 
 
 def _write(python: Path, package: str, state: Path, ca: Path) -> dict[str, Any]:
@@ -60,17 +85,21 @@ def _write(python: Path, package: str, state: Path, ca: Path) -> dict[str, Any]:
 
 
 def note(row: dict[str, Any]) -> None:
-    """In the place of the row that the table has for the package."""
-    rows = [each for each in json.loads(TABLE.read_text()) if each["package"] != row["package"]]
-    rows = sorted([*rows, row], key=lambda each: each["package"])
-    TABLE.write_text("[\n" + ",\n".join(f"  {json.dumps(each)}" for each in rows) + "\n]\n")
+    """In the place of the row that the table has for the package, unless that one has seen more."""
+    rows = {each["package"]: each for each in json.loads(TABLE.read_text())}
+    before = rows.get(row["package"])
+    if before is None or row["works"] != UNCLEAR or before["works"] == UNCLEAR:
+        rows[row["package"]] = row
+    rows = dict(sorted(rows.items()))
+    TABLE.write_text("[\n" + ",\n".join(f"  {json.dumps(each)}" for each in rows.values()) + "\n]\n")
 
 
 def main(verb: str, directory: Path, packages: list[str]) -> None:
+    ours = wheel(directory) if verb == "install" else directory
     for package in packages:
         if verb == "install":
-            install(directory, package)
-        else:
+            install(directory, package, ours)
+        elif (directory / package).is_dir():
             row = watch(directory, package)
             print(json.dumps(row), flush=True)
             note(row)

@@ -24,8 +24,10 @@ ROUNDS = 8
 def main(package: str, directory: Path, target: str, apex: str, value: str) -> dict[str, Any]:
     """What became of it."""
     found = distribution(package)
-    plugin = next(point.name for point in found.entry_points if point.group == "certbot.plugins")
+    plugin = next((point.name for point in found.entry_points if point.group == "certbot.plugins"), "")
     told: dict[str, Any] = {"plugin": plugin, "version": found.version, "refusal": "", "said": ""}
+    if not plugin:
+        return told | {"refusal": "declares no plugin"}
     credentials = directory / "credentials.ini"
     credentials.touch(mode=0o600)
     ini = directory / "delegate.ini"
@@ -40,14 +42,13 @@ def main(package: str, directory: Path, target: str, apex: str, value: str) -> d
             context = Context(apex, lambda *_: (), directory, wait=threading.Event().wait, suffix=from_text(apex))
             provider = CertbotPlugin(delegate.options, context)
         except DelegateError as error:
-            refused, wanted = REFUSED.search(str(error)), MISSING.findall(str(error))
+            refused = REFUSED.search(str(error))
             told["refusal"], told["said"] = (refused[1], "") if refused else ("", str(error))
+            wanted = _wanted(plugin.replace("-", "_") + "_", str(error)) - set(credentials.read_text().split())
             if not wanted:
                 return told
-            prefix = plugin.replace("-", "_") + "_"
-            keys = [full or f"{prefix}{short.removeprefix(prefix)}" for full, short in wanted]
             with credentials.open("a") as file:
-                file.writelines(f"{key} = {_made_up(key)}\n" for key in keys)
+                file.writelines(f"{key} = {_made_up(key)}\n" for key in sorted(wanted))
             continue
         try:
             provider.publish(from_text(apex), {from_text(target): frozenset([value])}, 60)
@@ -65,6 +66,12 @@ def _problem(ini: Path, lines: list[str]) -> str:
     except DelegateError as error:
         return str(error)
     return ""
+
+
+def _wanted(prefix: str, said: str) -> set[str]:
+    """The keys of the credentials file that an error is about."""
+    keys = {full or f"{prefix}{short.removeprefix(prefix)}" for full, short in MISSING.findall(said)}
+    return (keys | set(re.findall(rf"\b{prefix}\w+", said))) - {f"{prefix}credentials"}
 
 
 def _made_up(key: str) -> str:

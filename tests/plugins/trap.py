@@ -47,6 +47,8 @@ ANSWERS: Mapping[str, tuple[int, Any]] = {
     "fat": (200, FAT),
 }
 """What is answered to every request of one attempt."""
+LISTS = frozenset({"publicsuffix.org", "raw.githubusercontent.com"})
+"""Where tldextract gets the list of public suffixes; without an answer it has its own copy."""
 
 
 class Trap:
@@ -123,8 +125,11 @@ class Trap:
 
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8", "replace")
-                trap.asked.append(f"{self.command} {self.headers.get('Host')}{unquote(self.path)} {unquote(body)}")
-                status, said = trap._answer
+                host, (status, said) = self.headers.get("Host", ""), trap._answer
+                if host in LISTS:
+                    status, said = 404, {}
+                else:
+                    trap.asked.append(f"{self.command} {host}{unquote(self.path)} {unquote(body)}")
                 content = json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -19,7 +19,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, raise_all
 from certbot_dns_delegate.model import Limits, Sighting, Values, Zone
-from certbot_dns_delegate.providers.foreign import fitness, installed, route53
+from certbot_dns_delegate.providers.foreign import fitness, installed, route53, suffixes
 from certbot_dns_delegate.providers.foreign.guard import Guard, message_of, without_proof
 from certbot_dns_delegate.providers.foreign.openness import hiding, settings_in
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
@@ -58,6 +58,7 @@ class CertbotPlugin(Provider):
             given[installed.CREDENTIALS] = str(self._credentials)
         self._redact = hiding(settings)
         found = installed.find(self._plugin)
+        self._knows_suffixes = fitness.knows_suffixes(found)
         is_route53 = self._plugin == installed.ROUTE53
         with _one_at_a_time:
             plugin = installed.construct(self._plugin, found, given, context.state, self._redact)
@@ -96,11 +97,13 @@ class CertbotPlugin(Provider):
             return self._writer.zone_of(owner)
 
     def recognise(self, zone: Zone) -> None:
-        """Warn of a plugin that takes the registered domain for the zone, where the zone may be a part of one."""
-        if self._plugin in fitness.BY_SUFFIX and len(zone.apex.labels) > len((b"example", b"net", b"")):
+        """:raises PlanError: of a plugin that is known to write in the registered domain, where the zone is another."""
+        if self._plugin in fitness.BY_SUFFIX:
+            suffixes.check(self._plugin, fitness.BY_SUFFIX[self._plugin], zone.apex)
+        elif self._knows_suffixes and suffixes.by_list(zone.apex) != zone.apex:
             self._context.warn(
-                f"{self._plugin} does not ask for the zone, but takes the registered domain for it: where"
-                f" {show(zone.apex)} lies below one, it writes into the zone above; hint: provider = lexicon"
+                f"{self._plugin} uses a list of public suffixes, and may take the registered domain for the zone:"
+                f" check that its value arrives in {show(zone.apex)}; hint: certbot-dns-delegate check --write"
             )
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:

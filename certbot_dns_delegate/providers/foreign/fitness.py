@@ -3,11 +3,14 @@
 
 import dis
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
 from typing import Any, NamedTuple
 
 from certbot.plugins.dns_common import DNSAuthenticator
+from dns.name import Name
+
+from certbot_dns_delegate.providers.foreign import suffixes
 
 
 class Reason(NamedTuple):
@@ -41,20 +44,22 @@ KNOWN = {
 }
 """Plugins that were tried and cannot work."""
 
-BY_SUFFIX = frozenset(
-    {
-        "dns-exonet",
-        "dns-godaddy",
-        "dns-hetzner",
-        "dns-loopia",
-        "dns-pdns",
-        "dns-regru",
-        "dns-spaceship",
-        "dns-wedos",
-    }
-)
-"""Plugins that do not ask their service for the zone, but take the registered domain for it (tried): of a delegate that
-is a zone below one, they write into the parent zone, or do not find theirs."""
+BY_SUFFIX: Mapping[str, Callable[[Name], Name]] = {
+    "dns-exonet": suffixes.by_list,
+    "dns-godaddy": suffixes.by_list,
+    "dns-hetzner": suffixes.by_list,
+    "dns-loopia": suffixes.by_list,
+    "dns-regru": suffixes.by_two_labels,
+    "dns-spaceship": suffixes.by_list,
+    "dns-wedos": suffixes.by_list,
+}
+"""Plugins that do not ask their service for the zone, but take the registered domain for it (tried), and how."""
+
+
+def knows_suffixes(plugin: type) -> bool:
+    """Whether the package of a plugin that was not tried uses a list of public suffixes: it may go by that alone."""
+    bases = (base for base in plugin.__mro__ if issubclass(base, DNSAuthenticator))
+    return suffixes.is_used_in({base.__module__.partition(".")[0] for base in bases} - {"certbot"})
 
 
 def unfit(plugin: Any) -> str:

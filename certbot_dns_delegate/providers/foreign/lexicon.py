@@ -14,7 +14,8 @@ from certbot import errors
 from dns.name import Name
 
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
-from certbot_dns_delegate.model import Limits, Sighting, Values
+from certbot_dns_delegate.model import Limits, Sighting, Values, Zone
+from certbot_dns_delegate.providers.foreign import suffixes
 from certbot_dns_delegate.providers.foreign.guard import Guard, without_proof
 from certbot_dns_delegate.providers.foreign.lexicon_library import PLACEHOLDER, declared, library, service_of
 from certbot_dns_delegate.providers.foreign.openness import hiding
@@ -25,6 +26,8 @@ from certbot_dns_delegate.text import plain, printable, show
 
 ONE_VALUE = frozenset({"duckdns"})
 """Services that hold one TXT value per name (dns-lexicon's own documentation of them)."""
+BY_SUFFIX = frozenset({"godaddy", "namecheap"})
+"""Services whose providers take the registered domain for the zone, whatever zone they are given (dns-lexicon 3.25)."""
 
 
 class Lexicon(Provider):
@@ -71,6 +74,11 @@ class Lexicon(Provider):
     def zone_of(self, owner: Name) -> Name | None:  # noqa: ARG002  whatever it is
         """Never known: several of lexicon's providers accept any zone without asking the service."""
         return None
+
+    def recognise(self, zone: Zone) -> None:
+        """:raises PlanError: of a service that would write in the registered domain, where the zone is another."""
+        if self._service in BY_SUFFIX:
+            suffixes.check(f"dns-lexicon's {self._service}", suffixes.by_list, zone.apex)
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         with self._session(zone, values, "publish") as session:
