@@ -68,13 +68,13 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
                     finding.show(output)
             output.flush()
             if arguments.write and order.choice != PERSIST:
-                for wanted in order.wanted:
-                    if not tally.has_failed(str(wanted)):
-                        for finding in _counted(
-                            write.run(order.settings, host, order.resolvers, wanted), tally, dependent
-                        ):
-                            if finding.verdict in shown:
-                                finding.show(output)
+                usable = [each for each in order.wanted if not tally.has_failed(str(each))]
+                # A name and its wildcard have one target.
+                for wanted in {each.owner: each for each in reversed(usable)}.values():
+                    trial = write.run(order.settings, host, order.resolvers, wanted)
+                    for finding in _counted(trial, tally, dependent):
+                        if finding.verdict in shown:
+                            finding.show(output)
     for finding in leftovers.look(host):
         if finding.verdict in shown:
             finding.show(output)

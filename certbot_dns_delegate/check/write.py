@@ -21,11 +21,12 @@ from certbot_dns_delegate.order.leftover import Leftover, leftovers
 from certbot_dns_delegate.order.plan import Plan, Planned, publications_of
 from certbot_dns_delegate.order.publishing import Publishing
 from certbot_dns_delegate.order.withdrawal import Withdrawal, batches
-from certbot_dns_delegate.settings.delegates import Settings
+from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.history import Selection
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.text import printable, show
 from certbot_dns_delegate.threads import Pool
+from certbot_dns_delegate.timing import Watch, profile_of
 
 SETTLE_S = 1.0
 """Seconds to wait for an answer to what was sent, after a signal; without one it counts as written."""
@@ -34,7 +35,8 @@ PHASES = ("plan", "publish", "watch", "withdraw")
 
 def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: Wanted) -> Iterator[Finding]:
     """A run as Certbot's would be, with a random value that no CA asks for."""
-    engine = Engine(settings, host.state, resolvers, Tell(host.output.warn))
+    is_private = not any(map(_asks_resolvers, settings.delegates))
+    engine = Engine(settings, host.state, resolvers, Tell(host.output.warn), is_private=is_private)
     begin = time.time()
     challenge = Challenge(wanted.identifier, wanted.owner, secrets.token_urlsafe(32))
     target = None
@@ -53,6 +55,12 @@ def run(settings: Settings, host: Host, resolvers: Sequence[Resolver], wanted: W
     provider = host.writers.written_with(settings.authenticator, settings.path, target.delegate)
     if provider.limits.has_credentials:
         yield from _width(settings, host, target)
+
+
+def _asks_resolvers(delegate: Delegate) -> bool:
+    """Whether the proof asks recursive resolvers for the value, which one of them may keep for the CA too."""
+    is_watched_there = delegate.watch is Watch.RESOLVERS or profile_of(delegate.provider).from_outside
+    return is_watched_there or bool(delegate.witnesses)
 
 
 def _phases(host: Host, run: str, begin: float) -> str:

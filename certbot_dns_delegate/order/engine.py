@@ -49,11 +49,18 @@ class Engine:
     """One run: an order's values go out, are proven to be served, and come back in."""
 
     def __init__(
-        self, settings: Settings, state: Path, resolvers: Sequence[Resolver] = (), tell: Tell | None = None
+        self,
+        settings: Settings,
+        state: Path,
+        resolvers: Sequence[Resolver] = (),
+        tell: Tell | None = None,
+        *,
+        is_private: bool = False,
     ) -> None:
         """:param resolvers: for the chains; none: the system's.
 
         :param state: our directory in Certbot's work directory.
+        :param is_private: as in :class:`.Diary`.
         """
         self.settings = settings
         tell = tell or Tell()
@@ -68,7 +75,7 @@ class Engine:
         self._pending = Pending(state / "pending")
         self._history = History(state / "history.sqlite3")
         self._fleet = Fleet(state / "fleet.sqlite3")
-        self._diary = Diary(self._history)
+        self._diary = Diary(self._history, is_private=is_private)
         self._publishing: Publishing | None = None
         self._proof: Proof | None = None
         self._ready = time.monotonic()

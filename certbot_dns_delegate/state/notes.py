@@ -14,11 +14,13 @@ from certbot_dns_delegate.timing import OUR_TTL
 class Diary:
     """Phases with their outcomes, and the TTLs that were seen."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, *, is_private: bool = False) -> None:
+        """:param is_private: neither a CA nor a resolver is asked for the values, so no cache has them."""
         self.run = new_run()
         self._history = history
         self._events: list[Event] = []
         self._ttls: dict[Name, int] = {}
+        self._is_private = is_private
 
     def note(self, phase: str, outcome: str, begin: float, **fields: Any) -> None:
         """One row.
@@ -35,7 +37,7 @@ class Diary:
 
     def ttl_of(self, owner: Name) -> int:
         """Seconds that a cache may keep what was published there."""
-        return self._ttls.get(owner, OUR_TTL)
+        return 0 if self._is_private else self._ttls.get(owner, OUR_TTL)
 
     def close(self) -> None:
         """Hand over what was noted since the last time."""

@@ -168,6 +168,23 @@ def test_acme_dns(lab: Lab, certbot: Certbot) -> None:
         finish(lab, certbot, init, record)
 
 
+def test_certbot_plugin(lab: Lab, certbot: Certbot) -> None:
+    """The section that is written lets Certbot's own plugin for dynamic updates write at the end of the CNAME."""
+    own = lab.flat_credentials("single.bind.test", "dns_rfc2136")
+    words = ["--service", "certbot-plugin", "--zone", "single.bind.test"]
+    settings = ["--set", "plugin=dns-rfc2136", "--set", f"credentials={own}"]
+    init = Init(lab, certbot, *words, *settings, "--wait", "60s")
+    steps, record = init.until_records()
+    assert [step["step"] for step in steps] == ["settings"]
+    section = ["[single.bind.test]", "provider = certbot-plugin", "plugin = dns-rfc2136", f"credentials = {own}"]
+    assert init.ini.read_text().splitlines() == section
+    assert record["value"] == f"{NAME}.single.bind.test."
+    findings = finish(lab, certbot, init, record)
+    assert [finding["verdict"] for finding in findings if finding["topic"] == "write"] == ["ok"]
+    assert [finding for finding in findings if finding["verdict"] == "fail"] == []
+    assert "older values may still be cached" not in certbot.runs[-1].output
+
+
 def terminal(lab: Lab, certbot: Certbot, *words: str) -> Terminal:
     """``init`` on a terminal of 80 columns."""
     certbot.directory.mkdir(exist_ok=True)
