@@ -50,6 +50,7 @@ PLACES = {
     "no list of resolvers": "resolver-list",
     " needs DNS over HTTPS": "resolver-list",
     " does not say the account's URL": "account",
+    " says a URL of the account": "account",
     "the key of Certbot's account": "account",
     "the CA's directory": "account",
     "the CA has in ": "account",

@@ -197,6 +197,15 @@ def bare(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+USER_INFO = re.compile(r"(?<=//).*@", re.DOTALL)
+"""Of an address, or of several: up to the last @, as a password that should have been escaped may hold anything."""
+
+
+def without_user_info(text: str) -> str:
+    """A text that is, or was to be, an address, as it may be shown: with words in the place of user and password."""
+    return USER_INFO.sub("USER:PASSWORD@", text)
+
+
 def parse_pattern(text: str) -> str:
     """A certificate name, or ``*.`` and one for every name below it, as Certbot spells names: lower case, A-labels.
 

@@ -120,6 +120,22 @@ def settle(futures: Collection[Future[Any]], most_s: float | None = None) -> Non
             return
 
 
+def within(seconds: float, call: Callable[[], T], name: str) -> T:
+    """What ``call`` returns or raises, if it ends in time; for calls that have no bound of their own.
+
+    One that does not end goes on in a thread that nobody waits for.
+
+    :param name: of the thread.
+    :raises TimeoutError: when it does not end in time.
+    """
+    with Pool(1, name) as pool:
+        future = pool.submit(call)
+        settle([future], seconds)
+    if not future.done():
+        raise TimeoutError
+    return future.result()
+
+
 def pause(seconds: float) -> None:
     """Wait so long."""
     try:

@@ -20,6 +20,8 @@ from certbot_dns_delegate.settings.delegates import Delegate
 from certbot_dns_delegate.text import listed, plain, show, show_all
 from certbot_dns_delegate.timing import PATIENCE, Watch
 
+MOST_WELL = 26
+"""Servers that are named where all are well: as many addresses as the root has."""
 LONG_NEGATIVE_S = 60
 """Seconds; with more, a resolver that asked too early causes failures for a noticeable time."""
 
@@ -91,9 +93,9 @@ def reachable(apex: str, looks: dict[Server, Look]) -> Finding:
             Verdict.OK,
             apex,
             "servers",
-            f"{', '.join(well)}: answer by UDP and TCP, with authority, and keep the case of the query",
+            f"{listed(well, most=MOST_WELL)}: answer by UDP and TCP, with authority, and keep the case of the query",
         )
-    told = "; ".join(f"{', '.join(servers)}: {problem}" for problem, servers in problems.items())
+    told = "; ".join(f"{listed(servers)}: {problem}" for problem, servers in problems.items())
     if not any(isinstance(each.udp, Reply) for each in looks.values()):
         hint = "if outbound port 53 is blocked here, set watch = resolvers in the delegate's section"
         return Finding(Verdict.FAIL, apex, "servers", f"no server answers: {told}", hint)
@@ -136,9 +138,9 @@ def _in_step(apex: str, target: Target, looks: dict[Server, Look]) -> Iterator[F
         soa = soa_in(each.udp.message, target.zone.apex) if isinstance(each.udp, Reply) else None
         if soa is not None:
             serials[soa[0].serial].append(str(server))
-    told = "; ".join(f"{', '.join(servers)}: serial {serial}" for serial, servers in serials.items())
+    told = "; ".join(f"{listed(servers)}: serial {serial}" for serial, servers in serials.items())
     if len(texts) > 1:
-        differ = "; ".join(f"{', '.join(servers)}: {len(values)} TXT" for values, servers in texts.items())
+        differ = "; ".join(f"{listed(servers)}: {len(values)} TXT" for values, servers in texts.items())
         hint = "let the primary send NOTIFY to its secondaries (BIND: notify-delay 0, also-notify)"
         seen = f"different answers for {show(target.owner)}: {differ} ({told})"
         yield Finding(Verdict.WARN, apex, "in step", seen, hint)
@@ -154,8 +156,8 @@ def _delegation(survey: Survey, target: Target, cut: Cut) -> Iterator[Finding]:
     parent = _hosts(survey, cut.parent, target.zone.apex)
     child = _hosts(survey, Cut(target.zone.apex, target.zone.servers), target.zone.apex)
     if parent != child:
-        only = [f"only the parent has {', '.join(sorted(parent - child))}"] if parent - child else []
-        only += [f"only the zone itself has {', '.join(sorted(child - parent))}"] if child - parent else []
+        only = [f"only the parent has {listed(sorted(parent - child))}"] if parent - child else []
+        only += [f"only the zone itself has {listed(sorted(child - parent))}"] if child - parent else []
         hint = f"make the NS records of {apex} in the zone itself and in {show(cut.parent.apex)} the same"
         yield Finding(Verdict.WARN, apex, "delegation", f"the NS sets differ: {'; '.join(only)}", hint)
 

@@ -1,10 +1,11 @@
 """``accounts``: what the account store of acme-dns holds, and taking over what other tools have stored."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dns.name import Name
 
@@ -78,12 +79,13 @@ def _import(arguments: argparse.Namespace, store: AccountFile, url: str | None, 
     if arguments.name:
         _check_renamed(normalise(arguments.name), found, printable(str(path)))
     offers = [_offer(account, arguments, url) for account in found]
+    route = standing.router(host.settings)
     ends = _ends(offers, host)
     is_well = True
     with store.locked(host.stop.wait):
         held = {account.name: account for account in (store.read() if store.exists() else [])}
         for offer in offers:
-            judgement = _judged(offer, held.get(offer.name), url, ends)
+            judgement = _judged(offer, held.get(offer.name), url, ends, lambda name: route(name) is not None)
             if judgement.fields is not None:
                 held[offer.name] = store.add(offer.name, judgement.fields)
             if judgement.remark:
@@ -112,13 +114,18 @@ def _offer(account: Account, arguments: argparse.Namespace, url: str | None) -> 
 
 
 def _judged(
-    offer: Offer, there: Account | None, url: str | None, ends: Mapping[Name, Followed | DelegateError]
+    offer: Offer,
+    there: Account | None,
+    url: str | None,
+    ends: Mapping[Name, Followed | DelegateError],
+    is_inside: Callable[[Name], bool],
 ) -> Judgement:
     """What becomes of an offer.
 
     :param there: the account that is stored for its name.
     :param url: the server of the section, which wins over any other.
     :param ends: where the chains of all names lead.
+    :param is_inside: whether a name lies in a delegate.
     """
     account, server = offer.account, offer.server
     if isinstance(offer.wanted, Unusable):
@@ -136,8 +143,11 @@ def _judged(
         alias = end.chain.target if end.chain.aliases else None
         shown = "has no CNAME" if alias is None else f"is a CNAME to {show(alias)}"
     is_its_own = alias is not None and alias.labels[0].decode("ascii", "replace").lower() == account.subdomain.lower()
-    # What DNS says is believed where it carries this account's own label, which nobody else has.
-    target = alias if is_its_own else account.fulldomain
+    # What DNS says is believed where it carries this account's own label, which nobody else has, in a domain of ours:
+    # the rest of the name is the text of whoever has the customer's zone.
+    domains = {urlsplit(url or server).hostname, *(plain(each.parent()) for each in [account.fulldomain] if each)}
+    is_known = alias is not None and (is_inside(alias) or plain(alias.parent()) in domains)
+    target = alias if is_its_own and (is_known or account.fulldomain is None) else account.fulldomain
     if target is None:
         return Judgement("left out", f"the file does not say its target, and {owner} {shown}", False)
     remark = ""
@@ -145,6 +155,10 @@ def _judged(
         remark = f"{owner} {shown}; hint: it has to be  {record(offer.wanted.owner, 'CNAME', target)}"
     elif account.fulldomain not in {None, target}:
         remark = f"the file says {show(account.fulldomain or target)}, DNS says {show(target)}; that was stored"
+    elif account.fulldomain is None and not is_known:
+        remark = (
+            f"only the CNAME of {owner} says that the account writes in {show(target.parent())}; is it the server's?"
+        )
     fields = {**account.fields, "server_url": server, "fulldomain": plain(target)}
     where, said = bare(url or server), bare(server)
     besides = "" if where == said else f" (the file says {printable(said)})"

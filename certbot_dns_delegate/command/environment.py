@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from certbot_dns_delegate.command.arguments import PROGRAM, add_common
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.schema import without_user_info
 from certbot_dns_delegate.state.fleet import Fleet
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.text import command_line, listed, printable
@@ -171,4 +172,5 @@ def _given(arguments: argparse.Namespace) -> Iterator[str]:
     for word in ("authenticator", "credentials", "resolvers", "config_dir", "work_dir", "server"):
         value = getattr(arguments, word)
         if value != defaults.get_default(word):
-            yield from (f"--{word.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value))
+            text = str(value.absolute()) if isinstance(value, Path) else without_user_info(str(value))
+            yield from (f"--{word.replace('_', '-')}", text)

@@ -18,6 +18,7 @@ from certbot_dns_delegate.command.setup.interview import Interview
 from certbot_dns_delegate.command.setup.section import AUTHENTICATOR, NewSection, check_writable
 from certbot_dns_delegate.command.setup.wish import Asking, Wish
 from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.schema import without_user_info
 from certbot_dns_delegate.text import command_line, printable
 
 FILE = "delegate.ini"
@@ -154,7 +155,7 @@ def _certbot(wish: Wish, host: Host) -> list[str]:
         command_line(f"--{AUTHENTICATOR}-credentials", host.credentials),
     ]
     if host.resolver_list:
-        lines.append(command_line(f"--{AUTHENTICATOR}-resolvers", host.resolver_list))
+        lines.append(command_line(f"--{AUTHENTICATOR}-resolvers", without_user_info(host.resolver_list)))
     same = dict(zip(host.given[::2], host.given[1::2], strict=True))
     lines += [command_line(word, same[word]) for word in ("--config-dir", "--work-dir", "--server") if word in same]
     return [*lines, " ".join(command_line("-d", str(each)) for each in wish.wanted)]

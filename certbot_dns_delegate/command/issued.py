@@ -17,7 +17,7 @@ from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.transparency import LISTERS, URLS, Issuance, tbs_hash
 from certbot_dns_delegate.command.types import UsageError
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, as_problem
 from certbot_dns_delegate.monitor.standing import OK, Standing, look
 from certbot_dns_delegate.providers.http import KEYS, Client
 from certbot_dns_delegate.schema import URL, Secret
@@ -65,9 +65,12 @@ def _look(source: str, client: Client, database: Connection, domain: str) -> Non
     :raises DelegateError: when the service does not say; what was remembered stays.
     """
     after, seen = Issuances.after(database, source, domain), Issuances.seen(database, source, domain)
-    found = LISTERS[source](client, domain, after, seen)
-    strangers = [_stranger(each, domain) for each in found.issuances if not Issuances.is_ours(database, each.tbs)]
-    Issuances.record(database, source, domain, found.after, strangers)
+    try:
+        found = LISTERS[source](client, domain, after, seen)
+        strangers = [_stranger(each, domain) for each in found.issuances if not Issuances.is_ours(database, each.tbs)]
+        Issuances.record(database, source, domain, found.after, strangers)
+    except Exception as error:  # what a service says of one domain must not stop the others
+        raise as_problem(error, f"{domain} could not be looked at") from error
 
 
 def _wanted(arguments: argparse.Namespace, host: Host, output: Output) -> tuple[list[str], bool]:

@@ -10,6 +10,7 @@ from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.caa import CAASet, Property, climb, prohibitions
 from certbot_dns_delegate.order.account import account_uri
 from certbot_dns_delegate.order.planning import Planning
+from certbot_dns_delegate.schema import without_user_info
 from certbot_dns_delegate.text import listed, parse_name, printable, show
 
 MOST = 120
@@ -45,7 +46,9 @@ class Lock:
         uri = account_uri(host.config_dir, server, account)
         known = issuers.identities(server)
         if not known:
-            raise LookupFailed(f"{printable(server)} does not say which name the CA has in CAA records")
+            raise LookupFailed(
+                f"{printable(without_user_info(server))} does not say which name the CA has in CAA records"
+            )
         return cls(known[0], uri, methods)
 
     @property

@@ -11,6 +11,7 @@ from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.errors import LookupFailed, PlanError
 from certbot_dns_delegate.order.account import AcmeAccount
 from certbot_dns_delegate.order.permission import HOST, MOST_ISSUERS, URI, Required, required_of
+from certbot_dns_delegate.schema import without_user_info
 from certbot_dns_delegate.text import printable
 
 
@@ -36,8 +37,9 @@ def for_any_name(wanted: Required, orderer: Orderer) -> Required:
     :raises PlanError: when the CA does not announce that it takes one.
     """
     if len(wanted.accounts) < 2:
+        shown = printable(without_user_info(orderer.server), 200)
         raise PlanError(
-            f"{printable(orderer.server, 200)} announces no accountHashPrefix, so it knows no record for every name",
+            f"{shown} announces no accountHashPrefix, so it knows no record for every name",
             "leave out --any-name",
         )
     return replace(wanted, accounts=wanted.accounts[1:])
@@ -53,5 +55,6 @@ def _issuers(server: str) -> Sequence[str]:
     names = said if isinstance(said, list) else issuers.identities(server)
     known = [name for name in names if isinstance(name, str) and HOST.fullmatch(name)]
     if not known:
-        raise LookupFailed(f"{printable(server, 200)} does not say which name the CA has in standing records")
+        shown = printable(without_user_info(server), 200)
+        raise LookupFailed(f"{shown} does not say which name the CA has in standing records")
     return known[:MOST_ISSUERS]

@@ -119,7 +119,7 @@ def _issuance(entry: Mapping[str, Any]) -> Issuance:
     return Issuance(
         tbs,
         tuple(str(name)[:253].lower() for name in names[:MOST_NAMES]) if isinstance(names, list) else (),
-        str(who)[:200],
+        printable(str(who), 200),
         _moment(_text(entry, "not_before", 40)),
         _moment(_text(entry, "not_after", 40)),
         _link(entry.get("cert_sha256")),
@@ -194,4 +194,6 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise LookupFailed(f"the service gave a time that is none: {printable(text, 60)}") from None
+    if not 1900 < moment.year < 9999:  # at the ends of the calendar another time zone has no such time
+        raise LookupFailed(f"the service gave a time that no certificate has: {printable(text, 60)}")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from dns.name import Name
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.message import Question, Reply, dig
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import listed, show
 
 MOST_PACKETS = 200
 """Packets for the way to one name. The dearest healthy name, delegated to 13 servers of which the resolver has to find
@@ -17,6 +17,8 @@ each, costs 26 questions about addresses, two to each address and some on the wa
 MOST_SECONDS = 20.0
 """Seconds that one name's servers may take to answer, all steps together: where the first two servers of a zone are
 silent, a step takes 0.6 s, and few names lie below more than four cuts."""
+MOST_SAID = 4
+"""Servers whose words an error has; their zone may have 128."""
 TIMEOUT = "timeout"
 """The failure of a server that was silent."""
 
@@ -114,7 +116,7 @@ class Answers:
         if self.gave_up is not None:
             return LookupFailed(f"{question}: {self.gave_up.problem}", self.gave_up.hint or dig(question, "+trace"))
         said = [f"{server} said {why}" for server, why in sorted(self.useless.items())]
-        told = "; ".join(said) or "none has an address"
+        told = listed(said, "; ", MOST_SAID) or "none has an address"
         if self._is_intercepted:
             return LookupFailed(
                 f"{question}: every server of {show(cut.apex)} answers as a recursive resolver does (RA, no AA), so"

@@ -6,9 +6,10 @@ import dns.rcode
 from dns.name import Name
 
 from certbot_dns_delegate.lookup.answer import soa_in
+from certbot_dns_delegate.lookup.hosts import MOST_HOSTS
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.model import About, Doubt, Server
-from certbot_dns_delegate.text import record, show, show_all
+from certbot_dns_delegate.text import listed, record, show, show_all
 
 
 def is_denied(ds: Reply) -> bool:
@@ -28,7 +29,7 @@ def denied(apex: Name, denials: Mapping[Server, Name], hosts: Sequence[Name], *,
     :param denials: these servers, and the zone that they answer from.
     :param is_elsewhere: other servers of the parent refer to the zone.
     """
-    parents, servers = show_all(set(denials.values())), ", ".join(map(str, sorted(denials)))
+    parents, servers = show_all(set(denials.values())), listed([*map(str, sorted(denials))])
     others = "others refer to it" if is_elsewhere else "others hold it too"
     problem = (
         f"{show(apex)} is not delegated everywhere: {servers} answers from {parents} and says that nothing is there,"
@@ -55,5 +56,6 @@ def forgotten(apex: Name, parent: Name, hosts: Sequence[Name]) -> str:
 
 
 def _addition(apex: Name, parent: Name, hosts: Sequence[Name]) -> str:
-    records = "; ".join(record(apex, "NS", host) for host in sorted(set(hosts))) or f"the NS records of {show(apex)}"
+    lines = [record(apex, "NS", host) for host in sorted(set(hosts))]
+    records = listed(lines, "; ", MOST_HOSTS) or f"the NS records of {show(apex)}"
     return f"add to {show(parent)} on all its servers:  {records}"

@@ -7,6 +7,7 @@ from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
 from certbot_dns_delegate.lookup.trust import context
 from certbot_dns_delegate.model import Server
+from certbot_dns_delegate.schema import bare
 from certbot_dns_delegate.text import command_line, printable
 
 
@@ -28,5 +29,5 @@ def over_https(server: Server, url: str, questions: Sequence[Question], patience
         from certbot_dns_delegate.lookup.https import converse
     except ModuleNotFoundError:
         hint = command_line("pip", "install", "certbot-dns-delegate[doh]")
-        raise SettingsError(f"{printable(url)} needs DNS over HTTPS", hint) from None
+        raise SettingsError(f"{printable(bare(url))} needs DNS over HTTPS", hint) from None
     return converse(server, url, questions, patience_s)

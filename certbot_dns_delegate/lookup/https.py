@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from urllib.parse import SplitResult, urlsplit
@@ -15,8 +16,11 @@ from certbot_dns_delegate.lookup.sockets import CLOSED
 from certbot_dns_delegate.lookup.trust import context
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.text import printable
+from certbot_dns_delegate.threads import within
 
 PROTOCOLS = ("h2", "http/1.1")
+MOST_ADDRESSES = 4
+"""Addresses of the resolver's host that are tried."""
 
 
 def converse(server: Server, url: str, questions: Sequence[Question], patience_s: float) -> Iterator[Outcome]:
@@ -43,7 +47,7 @@ def _connection(url: SplitResult, waiting: deque[Ask], patience_s: float, at_onc
     host, port = url.hostname or "", url.port or 443
     try:
         with (
-            socket.create_connection((host, port), patience_s) as plain,
+            _connected(host, port, patience_s) as plain,
             context(PROTOCOLS).wrap_socket(plain, server_hostname=host) as secured,
         ):
             secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -57,3 +61,26 @@ def _connection(url: SplitResult, waiting: deque[Ask], patience_s: float, at_onc
         raise HungUp(TIMEOUT) from None
     except OSError as error:
         raise HungUp(f"no connection ({printable(error.strerror or type(error).__name__)})") from None
+
+
+def _connected(host: str, port: int, patience_s: float) -> socket.socket:
+    """A connection to the first address that answers; ``patience_s`` for looking the host up and for all addresses.
+
+    :raises OSError: when there is none; TimeoutError is one.
+    """
+    until = time.monotonic() + patience_s
+    # The system looks the host up: the resolver cannot be asked for itself. It may take minutes over it.
+    found = within(patience_s, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), "resolver's host")
+    failure: OSError = TimeoutError()
+    for family, kind, protocol, _, address in found[:MOST_ADDRESSES]:
+        plain = socket.socket(family, kind, protocol)
+        try:
+            plain.settimeout(max(0.001, until - time.monotonic()))
+            plain.connect(address)
+            plain.settimeout(patience_s)
+        except OSError as error:
+            plain.close()
+            failure = error
+        else:
+            return plain
+    raise failure

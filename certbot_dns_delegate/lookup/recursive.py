@@ -1,6 +1,5 @@
 """Ask recursive resolvers, one after the other until one answers."""
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, S
 from certbot_dns_delegate.lookup.poll import Poll, key_of, problem_of
 from certbot_dns_delegate.lookup.resolvconf import nameservers
 from certbot_dns_delegate.model import Server
-from certbot_dns_delegate.schema import bare, parse_host, split
+from certbot_dns_delegate.schema import USER_INFO, bare, parse_host, split
 from certbot_dns_delegate.text import printable
 
 Key = tuple[Name, RdataType]
@@ -34,10 +33,6 @@ ROOT = Question(root, RdataType.NS, recursion_desired=True)
 """What any resolver that lives has an answer to."""
 OPTION = "--resolvers"
 """Of the operator's command; Certbot's have an authenticator's name in front."""
-
-
-USER_INFO = re.compile(r"(?<=//)[^\s]*@")
-"""Of an address that is shown: up to the last @, as a password may hold anything."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +72,14 @@ def parse_resolvers(text: str) -> tuple[Resolver, ...]:
     :raises SettingsError: naming every item that is none.
     """
     resolvers, problems = [], []
-    for item in split(text):
+    # A password may hold a comma too, so that an item, and what is said of it, may be half of one.
+    is_private = USER_INFO.search(text) is not None
+    for number, item in enumerate(split(text), 1):
         try:
             resolvers.append(_parse(item))
         except ValueError as error:
-            problems.append(USER_INFO.sub("(secret)@", f"{printable(item, 80)}: {error}"))
+            hidden = f"item {number} (not shown, as it may hold a password)"
+            problems.append(hidden if is_private else f"{printable(item, 80)}: {error}")
     if problems or not resolvers:
         hint = (
             "192.0.2.53, 192.0.2.53@5353, [2001:db8::53]@53, tls://9.9.9.9#dns.quad9.net, https://dns.example/dns-query"

@@ -4,7 +4,7 @@ import json
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,9 @@ import josepy as jose
 from certbot.compat import misc
 
 from certbot_dns_delegate.errors import LookupFailed, StateError
+from certbot_dns_delegate.schema import without_user_info
 from certbot_dns_delegate.text import command_line, listed, printable
+from certbot_dns_delegate.threads import within
 
 STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 """The server of ``--dry-run`` and ``--staging``, whose account is another one."""
@@ -22,7 +24,11 @@ URI = frozenset(string.printable.strip()) - frozenset('";\\')
 MOST_OCTETS = 64 * 1024
 """Of one of Certbot's account files, or of a CA's directory; real ones have some 1,000."""
 DIRECTORY_S = 10
-"""Seconds for the whole directory, and for reaching its server."""
+"""Seconds for the whole directory, with finding and reaching its server."""
+ACCOUNT_S = 30
+"""Seconds for the three requests that ask a CA for an account's URL."""
+LONGEST = 500
+"""Characters of an account's URL; real ones have some 60."""
 
 
 class AccountUnknown(StateError):
@@ -43,15 +49,17 @@ def account_uri(config_dir: Path, server: str, account: str | None = None) -> st
 def _files(config_dir: Path, server: str, account: str | None) -> Path:
     """The directory of an account's files."""
     directory = _folder(config_dir, server)
-    shown, at = printable(str(directory)), printable(server)
+    shown, at = _shown(config_dir, server), printable(without_user_info(server))
     found = sorted(path for path in _listing(directory) if account in {None, path.name} and not path.is_file())
     if not found:
         which = "" if account is None else f" {printable(account, 60)}"
-        hint = command_line("certbot", "register", "--server", server)
+        hint = command_line("certbot", "register", "--server", without_user_info(server))
         raise AccountUnknown(f"Certbot has no account{which} at {at} ({shown})", hint)
     if len(found) > 1:
         names = listed([printable(path.name, 40) for path in found])
-        raise AccountUnknown(f"Certbot has {len(found)} accounts at {at}: {names}", f"--account {found[0].name}")
+        raise AccountUnknown(
+            f"Certbot has {len(found)} accounts at {at}: {names}", command_line("--account", found[0].name)
+        )
     return found[0]
 
 
@@ -62,11 +70,18 @@ def _uri(path: Path) -> str:
     except PermissionError:
         raise
     except (OSError, ValueError, KeyError, TypeError):
-        raise AccountUnknown(f"{printable(str(path))} does not hold the account's URI", hint) from None
-    if not isinstance(uri, str) or not uri or not set(uri) <= URI:
+        shown = printable(f"{path.parent.name}/{path.name}")
+        raise AccountUnknown(f"{shown} does not hold the account's URI", hint) from None
+    if not _is_usable(uri):
         # The CA chose it, and it would become part of a record.
         raise AccountUnknown(f"the CA's name of the account cannot be part of a CAA record: {printable(str(uri), 120)}")
-    return uri
+    return str(uri)
+
+
+def _is_usable(uri: object) -> bool:
+    """Whether a text of the CA's can be an account's URL, in a CAA record too."""
+    is_url = isinstance(uri, str) and uri.startswith(("https://", "http://")) and len(uri) <= LONGEST
+    return is_url and set(str(uri)) <= URI
 
 
 def on_record(config_dir: Path, server: str, account: str | None = None) -> str | None:
@@ -102,7 +117,7 @@ class AcmeAccount:
         name = self.id or _files(self.config_dir, self.server, None).name
         key = key_on_record(self.config_dir, self.server, name)
         if key is None:
-            shown = printable(str(_folder(self.config_dir, self.server)))
+            shown = _shown(self.config_dir, self.server)
             raise LookupFailed(f"{shown} does not hold the key of Certbot's account", "certbot show_account")
         return key
 
@@ -128,28 +143,49 @@ def meta_of(server: str, *, verify: bool = True) -> Mapping[str, Any]:
     import requests
     from urllib3.exceptions import HTTPError
 
-    from certbot_dns_delegate.providers.http.wire import Adapter, UnusableBody, read_body, watched
+    from certbot_dns_delegate.providers.http.wire import UnusableBody, watched
 
-    shown = printable(server, 200)
+    def ask() -> bytes:
+        # Cut a moment after nobody waits any more, so that it is the waiting that says why.
+        with requests.Session() as session, watched(DIRECTORY_S + 1):
+            _limit(session)
+            return session.get(server, timeout=DIRECTORY_S, verify=verify).content
+
+    shown = printable(without_user_info(server), 200)
     try:
-        with requests.Session() as session, watched(DIRECTORY_S) as watch:
-            session.mount("https://", Adapter())
-            session.mount("http://", Adapter())
-            session.trust_env = True  # a proxy; .netrc is not read where auth is set
-            session.auth = _no_credentials
-            with session.get(server, timeout=DIRECTORY_S, verify=verify, stream=True, allow_redirects=False) as answer:
-                body = read_body(answer.raw, answer.headers, MOST_OCTETS)
-        if watch.is_expired:
-            raise TimeoutError
-        meta = json.loads(body).get("meta", {})
-    except (requests.RequestException, HTTPError, UnusableBody, OSError, ValueError, AttributeError) as error:
-        within = f" within {DIRECTORY_S} s" if watch.is_expired else f": {printable(type(error).__name__)}"
-        raise LookupFailed(f"the CA's directory {shown} cannot be read{within}") from None
+        meta = json.loads(within(DIRECTORY_S, ask, "directory")).get("meta", {})
+    except TimeoutError:
+        raise LookupFailed(f"the CA's directory {shown} cannot be read within {DIRECTORY_S} s") from None
+    except (
+        requests.RequestException,
+        HTTPError,
+        UnusableBody,
+        OSError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as e:
+        raise LookupFailed(f"the CA's directory {shown} cannot be read: {type(e).__name__}") from None
     return meta if isinstance(meta, dict) else {}
 
 
-def _no_credentials(request: Any) -> Any:
-    return request
+def _limit(session: Any) -> None:
+    """Let a session of requests read no endless answers, follow no redirects, and send nothing of a ``.netrc``."""
+    from certbot_dns_delegate.providers.http.wire import Whole
+
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Whole(MOST_OCTETS))
+    session.headers["Accept-Encoding"] = "identity"
+    session.auth = _of_the_url  # proxies are taken from the environment, credentials are not
+    session.max_redirects = 0
+
+
+def _of_the_url(request: Any) -> Any:
+    from requests.auth import HTTPBasicAuth
+    from requests.utils import get_auth_from_url
+
+    user, password = get_auth_from_url(request.url)
+    return HTTPBasicAuth(user, password)(request) if user or password else request
 
 
 def key_on_record(config_dir: Path, server: str, account: str) -> jose.jwk.JWK | None:
@@ -165,21 +201,48 @@ def at_ca(server: str, key: jose.jwk.JWK, *, verify: Any = True) -> str:
     """The URL as the CA says it to whoever has the key; three requests, and no account is made.
 
     :param verify: as for ``requests``.
-    :raises LookupFailed: when the CA does not say it.
+    :raises LookupFailed: when the CA does not say it, within :data:`ACCOUNT_S`.
     """
-    import requests
+    shown = printable(without_user_info(server), 200)
+    try:
+        uri = within(ACCOUNT_S, partial(_asked, server, key, verify), "account")
+    except TimeoutError:
+        raise LookupFailed(f"{shown} does not say the account's URL within {ACCOUNT_S} s") from None
+    except _Unsaid as error:
+        raise LookupFailed(f"{shown} does not say the account's URL: {error}") from None
+    if not _is_usable(uri):
+        raise LookupFailed(f"{shown} says a URL of the account that is none: {printable(str(uri), 120)}")
+    return uri
+
+
+class _Unsaid(Exception):
+    """Why a CA did not say the URL of an account, for people."""
+
+
+def _asked(server: str, key: jose.jwk.JWK, verify: Any) -> str:
+    """What the CA says.
+
+    :raises _Unsaid: when it says nothing.
+    """
     from acme import client, errors, messages
 
-    net = client.ClientNetwork(key, alg=_algorithm(key), verify_ssl=verify, user_agent="certbot-dns-delegate")
-    shown = printable(server, 200)
+    from certbot_dns_delegate.providers.http.wire import watched
+
+    net = client.ClientNetwork(
+        key, alg=_algorithm(key), verify_ssl=verify, user_agent="certbot-dns-delegate", timeout=DIRECTORY_S
+    )
+    _limit(net.session)
     try:
-        ca = client.ClientV2(client.ClientV2.get_directory(server, net), net)
-        ca.new_account(messages.NewRegistration(only_return_existing=True))
+        with watched(ACCOUNT_S + 1):
+            ca = client.ClientV2(client.ClientV2.get_directory(server, net), net)
+            ca.new_account(messages.NewRegistration(only_return_existing=True))
     except errors.ConflictError as error:
         return str(error.location)  # how acme says that the account exists
-    except (errors.Error, messages.Error, requests.RequestException, jose.errors.Error, ValueError) as error:
-        raise LookupFailed(f"{shown} does not say the account's URL: {printable(str(error))}") from None
-    raise LookupFailed(f"{shown} does not say the account's URL")
+    except (errors.Error, messages.Error) as error:
+        raise _Unsaid(printable(str(error))) from None
+    except Exception as error:  # noqa: BLE001  whatever acme and requests make of what a CA sent
+        raise _Unsaid(type(error).__name__) from None
+    raise _Unsaid("it gave none")
 
 
 def _algorithm(key: jose.jwk.JWK) -> Any:
@@ -192,6 +255,11 @@ def _algorithm(key: jose.jwk.JWK) -> Any:
 def _folder(config_dir: Path, server: str) -> Path:
     parts = urlsplit(server)
     return config_dir / "accounts" / misc.underscores_for_unsupported_characters_in_path(parts.netloc + parts.path)
+
+
+def _shown(config_dir: Path, server: str) -> str:
+    """The folder of a CA's accounts, for messages: its name has the user-info of the CA's address."""
+    return printable(str(_folder(config_dir, without_user_info(server))))
 
 
 def _listing(directory: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.remedy import own_target
 from certbot_dns_delegate.order.router import ProviderOf
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import listed, show
 
 if TYPE_CHECKING:
     from certbot_dns_delegate.order.plan import Planned
@@ -65,7 +65,7 @@ def _is_at_home(planned: "Planned", settings: Settings, provider_of: ProviderOf)
 
 def _too_many(title: str, group: "Sequence[Planned]", stay: "Sequence[Planned]", most: int | None) -> PlanError:
     def names(of: "Sequence[Planned]") -> str:
-        return ", ".join(sorted({each.challenge.identifier for each in of}))
+        return listed(sorted({each.challenge.identifier for each in of}))
 
     count, owner = len({each.challenge.value for each in group}), show(group[0].target.owner)
     problem = f"[{title}] can hold {most} at {owner}, but this order has {count} for it: {names(group)}"

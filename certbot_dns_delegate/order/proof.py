@@ -25,7 +25,7 @@ from certbot_dns_delegate.order.witness import confirm
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
 from certbot_dns_delegate.state.history import History
 from certbot_dns_delegate.state.notes import Diary
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import listed, show
 from certbot_dns_delegate.threads import pause, settle
 from certbot_dns_delegate.timing import AS_CERTBOT, PATIENCE, RECENT, STALE_AT_MOST, Profile, Watch, profile_of
 
@@ -169,7 +169,7 @@ class Proof:
         for watcher in report.servers:
             self._diary.saw(watcher.sightings.values())
         if report.without_ipv6:
-            without = ", ".join(dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6))
+            without = listed([*dict.fromkeys(str(watcher.server) for watcher in report.without_ipv6)])
             self._tell.warn(f"this host has no IPv6: not asked were {without}")
         for watcher in (watcher for watcher in report.out if watcher not in report.without_ipv6):
             seen = f"{watcher.server}, a server of {show(watcher.zone)}, {watcher.state}"

@@ -14,7 +14,7 @@ from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.watcher import Watcher
-from certbot_dns_delegate.text import printable, show, show_all
+from certbot_dns_delegate.text import listed, printable, show, show_all
 
 SHOWN = 3
 """Owners and values named in a sentence; the rest are counted."""
@@ -189,7 +189,7 @@ def _seen(report: WatchReport | None) -> str:
             "The authoritative servers were not watched (propagation-seconds 0, or watch = none): nothing was proven."
         )
     count = len(report.servers) - len(report.out)
-    out = f" ({', '.join(str(w.server) for w in report.out)} gave no answer)" if report.out else ""
+    out = f" ({listed([str(w.server) for w in report.out])} gave no answer)" if report.out else ""
     kind = "resolver" if report.servers[0].recursive else "authoritative server"
     asked = f"The {kind}" if count == 1 else f"All {count} {kind}s"
     return f"{asked} asked from here served the values{out}, so the CA sees something else than this host."

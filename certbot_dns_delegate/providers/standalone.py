@@ -202,7 +202,7 @@ class Standalone(Provider):
         if zone.apex != self._apex:
             raise PlanError(*self._not_delegated(zone.apex))
         if zone.serial not in (None, SERIAL):
-            servers = ", ".join(map(str, zone.servers))
+            servers = listed([*map(str, zone.servers)])
             raise PlanError(
                 f"the NS records of {show(self._apex)} lead to {servers}, and not to this process",
                 f"{self._record()}  and no other; its address that of this host, or of a router that forwards port 53",

@@ -250,6 +250,15 @@ def create_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
+def check_above(directory: Path) -> None:
+    """See that nobody else can put another file in the place of one in ``directory``.
+
+    :raises OSError, StateError: as :meth:`Directory.open`.
+    """
+    with Directory.open(directory, own=0, create=False):
+        pass
+
+
 def replace_file(path: Path, text: str, mode: int) -> None:
     """Put ``text`` in the place of a file, whole or not at all.
 
@@ -259,18 +268,41 @@ def replace_file(path: Path, text: str, mode: int) -> None:
     """
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        part = f".part-{secrets.token_hex(16)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(part, flags, 0o600, dir_fd=directory)
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  pathlib knows no descriptors
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-            os.rename(part, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(part, dir_fd=directory)
-            raise
+        _replace(directory, path.name, text, mode, None)
     finally:
         os.close(directory)
+
+
+def replace_own(path: Path, text: str) -> None:
+    """The same for a file that this user alone may read, where nobody else may write; it keeps its owner.
+
+    :raises OSError: as :func:`replace_file`.
+    :raises StateError: when another user could put files there.
+    """
+    with Directory.open(path.parent, own=0, create=False) as directory:
+        try:
+            before = os.stat(path.name, dir_fd=directory.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            before = None
+        _replace(directory.descriptor, path.name, text, 0o600, before)
+        directory.sync()
+
+
+def _replace(directory: int, name: str, text: str, mode: int, before: os.stat_result | None) -> None:
+    part = f".part-{secrets.token_hex(16)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(part, flags, 0o600, dir_fd=directory)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  pathlib knows no descriptors
+            if before is not None:
+                with suppress(PermissionError):
+                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            file.write(text.encode())
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part, dir_fd=directory)
+        raise

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from certbot_dns_delegate.state.files import create_private, make_private
-from certbot_dns_delegate.state.sqlite import format_of, unusable
+from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.state.sqlite import claim, format_of, unusable
 
 BUSY_S = 30.0
 """Seconds to wait for another process that writes."""
@@ -59,9 +59,8 @@ class Issuances:
         :raises StateError: when the database cannot be used.
         """
         try:
-            make_private(self.path.parent)
-            create_private(self.path)
-        except OSError as error:
+            claim(self.path)
+        except (OSError, SettingsError) as error:
             raise unusable(self.path, error) from None
         try:
             with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as database:

@@ -1,12 +1,17 @@
 """Resolvers by TLS and by HTTPS, asked about many names at once."""
 
+import os
+from pathlib import Path
+
 import dns.name
 import pytest
 from dns.rdatatype import CNAME
 
-from certbot_dns_delegate.lookup.message import Reply
+from certbot_dns_delegate.lookup.message import Question, Reply, Silence
 from certbot_dns_delegate.lookup.recursive import Recursive, parse_resolvers
 from tests.e2e.lab import Lab, unbound
+from tests.e2e.lab.namespace import VARIABLE
+from tests.servers import Server, Silent
 
 KEYS = [(dns.name.from_text(f"_acme-challenge.e{number:03}.customer.test."), CNAME) for number in range(100)]
 
@@ -27,3 +32,21 @@ def test_many_names(lab: Lab, scheme: str, monkeypatch: pytest.MonkeyPatch) -> N
     answers = recursive.ask_all(KEYS)
     assert {answer.transport if isinstance(answer, Reply) else str(answer) for answer in answers.values()} == {scheme}
     assert all(isinstance(answer, Reply) and answer.message.answer for answer in answers.values())
+
+
+@pytest.mark.skipif(
+    os.environ.get(VARIABLE) != "namespace", reason="changes /etc/resolv.conf, the lab's own only in its namespaces"
+)
+def test_a_host_that_the_system_looks_up_for_too_long() -> None:
+    """A resolver's own host is looked up within the patience for a question; resolv.conf allows minutes."""
+    system = Path("/etc/resolv.conf")
+    before = system.read_text()
+    with Server({}, port=53, behaviour=Silent()) as silent:
+        system.write_text(f"nameserver {silent.address}\noptions timeout:30 attempts:5\n")
+        try:
+            (resolver,) = parse_resolvers("https://dns.slow.test/dns-query")
+            (outcome,) = resolver.put([Question(*KEYS[0])], 1.0)
+        finally:
+            system.write_text(before)
+    assert isinstance(outcome, Silence)
+    assert outcome.reason == "timeout"

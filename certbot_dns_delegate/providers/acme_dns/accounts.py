@@ -6,7 +6,6 @@ The form written is goacmedns': an object of accounts by certificate name, each 
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from dns.name import Name
 from certbot_dns_delegate.errors import SettingsError, StateError
 from certbot_dns_delegate.providers.acme_dns import acme_sh
 from certbot_dns_delegate.schema import URL, Secret
-from certbot_dns_delegate.state.files import open_trusted, read_trusted
+from certbot_dns_delegate.state.files import check_above, open_trusted, read_trusted, replace_own
 from certbot_dns_delegate.state.locks import FileLock
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable
 
@@ -206,9 +205,12 @@ class AccountFile:
         """Nobody else adds an account meanwhile.
 
         :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
-        :raises StateError: when the file's directory cannot be written, or another process holds it for too long.
+        :raises StateError: when the file's directory cannot be written, or others could put another file there, or
+            another process holds it for too long.
         """
         lock = FileLock(beside(self.path, ".lock"))
+        with suppress(OSError):  # of which the lock itself says more
+            check_above(lock.path.parent)
         if not lock.acquire(wait, PATIENCE):
             raise StateError(
                 f"{printable(str(self.path))}: another process has been registering for {PATIENCE:g} s",
@@ -253,26 +255,8 @@ def beside(path: Path, suffix: str) -> Path:
 
 def _replace(path: Path, text: str) -> None:
     path = Path(os.path.realpath(path))  # behind a link, the file and not the link is replaced
-    temporary = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-        temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if path.exists():
-                with suppress(PermissionError):
-                    os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_own(path, text)
     except OSError as error:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
         hint = f"{command_line('df', path.parent)}; {command_line('ls', '-ld', path.parent)}"
         raise StateError(f"{printable(str(path))}: cannot be written: {error.strerror}", hint) from None

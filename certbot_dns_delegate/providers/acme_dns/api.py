@@ -1,7 +1,8 @@
 """The two requests of acme-dns, and getlocalcert's differences."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dns.name import Name
@@ -10,6 +11,9 @@ from certbot_dns_delegate.errors import OutcomeUnknown, Refused, WriteError
 from certbot_dns_delegate.providers.acme_dns.accounts import Account, account_of, is_getlocalcert, lower_keys
 from certbot_dns_delegate.providers.http.client import Answer, Client
 from certbot_dns_delegate.text import printable, show
+
+MOST = 4096
+"""Octets of a new account; acme-dns' has 250, and the networks of ``allowfrom``."""
 
 
 def register(client: Client, allowed: Sequence[str], suffix: Name | None) -> dict[str, Any]:
@@ -31,6 +35,8 @@ def register(client: Client, allowed: Sequence[str], suffix: Name | None) -> dic
         account = account_of("", fields)
     except ValueError as error:
         raise answer.unusable(str(error)) from None
+    if not _is_storable(fields):
+        raise answer.unusable("it is too long or too deep to be stored, or has half of a character")
     try:
         _check_target(account, suffix, client.base)
     except ValueError as error:
@@ -39,6 +45,17 @@ def register(client: Client, allowed: Sequence[str], suffix: Name | None) -> dic
         )
         raise OutcomeUnknown(answer.unusable(str(error)).problem, hint) from None
     return fields
+
+
+def _is_storable(fields: Mapping[str, Any]) -> bool:
+    """Whether a file that all accounts are in stays one that every tool can read."""
+    nested = [each for value in fields.values() if isinstance(value, list) for each in value]
+    if any(isinstance(each, dict | list) for each in nested) or any(isinstance(v, dict) for v in fields.values()):
+        return False
+    try:
+        return len(json.dumps(fields, ensure_ascii=False).encode()) <= MOST
+    except UnicodeEncodeError:  # RFC 8259 section 8.2: JSON can have half of a pair, and UTF-8 cannot
+        return False
 
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)

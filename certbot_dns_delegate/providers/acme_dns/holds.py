@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from certbot_dns_delegate.errors import Refused, StateError
-from certbot_dns_delegate.state.files import create_private
+from certbot_dns_delegate.state.files import create_private, make_private
 from certbot_dns_delegate.state.locks import FileLock
 from certbot_dns_delegate.text import command_line, printable
 
@@ -28,7 +28,7 @@ class Hold:
 class Holds:
     """The things that one provider instance has, each by its key.
 
-    :param directories: where the lock files go: the first that can be made and written.
+    :param directories: where the lock files go: the first that can be made and written, by nobody else.
     :param wait: waits so many seconds; raises a DelegateError when the run is being ended.
     """
 
@@ -73,10 +73,10 @@ class Holds:
     def _path(self, name: str) -> Path:
         for directory in self._directories:
             try:
-                directory.mkdir(mode=0o700, exist_ok=True)
+                make_private(directory)
                 create_private(directory / name)
-            except OSError:
-                continue  # a read-only mount: no other host writes there either
+            except (OSError, StateError):
+                continue  # a read-only mount, where no other host writes either; or others could put files there
             return directory / name
         first = self._directories[0]
         raise StateError(f"{printable(str(first))}: cannot be made", command_line("ls", "-ld", first.parent))

@@ -4,6 +4,7 @@ requests limits each single read, so that a server that sends a byte now and the
 without a limit; and its exceptions do not tell whether the service can have seen the request.
 """
 
+import io
 import socket
 import threading
 import zlib
@@ -127,6 +128,26 @@ class Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*arguments, **keywords)
         _watch_pools(manager)
         return manager
+
+
+class Whole(Adapter):
+    """Hands out answers whose body is read already, at most ``most`` bytes of it, whoever it is that asks."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def send(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
+        """:raises UnusableBody, urllib3.exceptions.HTTPError: as :func:`read_body`."""
+        response = super().send(request, *arguments, **keywords | {"stream": True})
+        try:
+            is_bodiless = request.method == "HEAD"  # its Content-Length is that of a GET
+            body = b"" if is_bodiless else read_body(response.raw, response.headers, self._most)
+        except BaseException:
+            response.close()
+            raise
+        response.raw = io.BytesIO(body)
+        return response
 
 
 def read_body(raw: Any, headers: Mapping[str, str], most: int = MOST) -> bytes:

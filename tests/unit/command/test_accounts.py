@@ -158,3 +158,28 @@ def test_a_password_in_the_address_of_a_server_is_not_shown(house: House) -> Non
     code, said = house.take(house.write("theirs.json", json.dumps({"one.customer.test": account})))
     assert code == 0
     assert said.endswith("at https://proxy.example/dns (the file says https://a.example)\n")
+
+
+@pytest.fixture
+def astray(tmp_path: Path) -> Iterator[House]:
+    """A customer whose CNAME has the account's label, and a domain of the customer's own behind it."""
+    zone = f"_acme-challenge.one.customer.test. CNAME {LABEL}.evil.test."
+    with Server({"customer.test.": zone, ".": ""}, recursive=True) as server:
+        yield House(tmp_path, server)
+
+
+def test_a_customers_own_domain_becomes_no_target(astray: House) -> None:
+    """The account's label proves whose account it is, not whose servers are behind the rest of the name."""
+    path = astray.write(
+        "theirs.json", json.dumps({"one.customer.test": {**ACCOUNT, "server_url": "https://a.example"}})
+    )
+    code, said = astray.take(path)
+    assert (code, astray.stored()["one.customer.test"]["fulldomain"]) == (0, f"{LABEL}.auth.test")
+    assert f"is a CNAME to {LABEL}.evil.test.; hint: it has to be" in said
+
+
+def test_a_target_that_the_cname_alone_says_is_remarked(astray: House) -> None:
+    """acme.sh does not keep the target; whose domain it is, a person has to know."""
+    code, said = astray.take(astray.write("account.conf", shell()), "--name", "one.customer.test")
+    assert code == 0
+    assert "only the CNAME of _acme-challenge.one.customer.test. says that the account writes in evil.test." in said

@@ -1,6 +1,7 @@
 """Names and results by files, pipes and terminals that are not what they should be: told at once, in little memory."""
 
 import fcntl
+import io
 import os
 import pty
 import shlex
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from certbot_dns_delegate.command.arguments import make_parser
+from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import usable
+from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.records import once
 from tests.waiting import until
 
@@ -200,3 +204,15 @@ def test_names_that_come_twice() -> None:
     texts = ["a.test", "*.a.test", "b.test", "a..b", "A.test", "c.test", "b.test", "a.test"]
     shown = [getattr(each, "identifier", "?") for each in once((usable(text, "") for text in texts), 2)]
     assert shown == ["a.test", "b.test", "?", "c.test", "a.test"]
+
+
+def test_hints_show_no_user_and_password(tmp_path: Path) -> None:
+    """The options of this command are part of a hint, those with addresses too."""
+    output = Output(io.StringIO(), io.StringIO())
+    words = ["check", "shop.example", "--server", "https://me:S3cret@ca.test/dir"]
+    words += ["--resolvers", "192.0.2.1,https://me:S3cr,et@dns.example/dns-query"]
+    arguments = make_parser().parse_args([*words, "--work-dir", str(tmp_path)])
+    hint = Host.of(arguments, output).command("check", "shop.example")
+    assert "S3cr" not in hint
+    assert "et@" not in hint
+    assert "--server https://USER:PASSWORD@ca.test/dir" in hint

@@ -170,6 +170,8 @@ def test_a_domain_that_cannot_be_looked_at_keeps_no_other_back(tmp_path: Path, f
         ("dns_names", ["\x1b[31mevil.example.com", "a" * 5000, 5, "\u202egro.elpmaxe"]),
         ("issuer", {"friendly_name": "\x1b]0;owned\x07"}),
         ("issuer", "no object"),
+        ("issuer", {"friendly_name": "\ud800"}),
+        ("dns_names", ["\ud800"]),
         ("cert_sha256", "'; touch /tmp/x"),
         ("dns_names", "no list"),
     ],
@@ -195,6 +197,8 @@ def test_what_a_hostile_service_says_is_escaped(tmp_path: Path, member: str, val
         ("tbs_sha256", 5),
         ("not_after", "soon"),
         ("not_before", []),
+        ("not_before", "0001-01-01T00:00:00+14:00"),
+        ("not_after", "9999-12-31T23:59:59-14:00"),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_an_error(tmp_path: Path, member: str, value: object) -> None:
@@ -240,3 +244,23 @@ def test_nobody_is_asked_without_being_named(tmp_path: Path) -> None:
     with redirect_stdout(out), redirect_stderr(err):
         assert main(["issued", "example.com"]) == 2
     assert out.getvalue() == ""
+
+
+def test_what_cannot_be_stored_is_the_trouble_of_that_domain(tmp_path: Path) -> None:
+    """Half a character in an id (RFC 8259 section 8.2): the other domain is looked at all the same."""
+    with CertSpotter(Log([issue("a.example", serial=2), issue("b.example", serial=3)])) as service:
+        service.more["id"] = "\ud800"
+        code, out, err = issued(tmp_path, service.url, "a.example", "b.example")
+    assert code == 1
+    assert "could not be looked at" in err
+    assert "2 domains" in out
+
+
+def test_a_database_of_others_is_not_used(tmp_path: Path) -> None:
+    """Who could write it could call a certificate ours."""
+    with CertSpotter(Log([issue("a.example.com")])) as service:
+        issued(tmp_path, service.url, "example.com")
+        (tmp_path / "work/dns-delegate/issued.sqlite3").chmod(0o666)
+        code, out, err = issued(tmp_path, service.url, "example.com")
+    assert (code, out) == (1, "")
+    assert "issued.sqlite3: anyone may write it" in err

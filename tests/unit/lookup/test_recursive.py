@@ -241,6 +241,24 @@ def test_no_resolvers_of_the_option(text: str, problem: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:S3cr,et@dns.example/dns-query",
+        "https://me:" + "S3cr" * 40 + "et@dns.example:x/",
+        "https://me:S3cr et@dns.example:x/",
+        "192.0.2.1, https://S3cret@dns.example:x/",
+        "https://me:S3cr/et@dns.example/",
+    ],
+)
+def test_no_part_of_a_password_is_shown(text: str) -> None:
+    """Neither where it is cut in two by a comma, nor where a long text is cut."""
+    with pytest.raises(SettingsError) as caught:
+        parse_resolvers(text)
+    assert "S3cr" not in str(caught.value)
+    assert "et@" not in str(caught.value)
+
+
 RESOLV_CONF = [
     ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n", ["192.0.2.1", "2001:db8::1"]),
     ("nameserver\t192.0.2.1 # the first\nnameserver   192.0.2.2   \n", ["192.0.2.1", "192.0.2.2"]),

@@ -482,6 +482,17 @@ def test_capacity(shared: bool) -> None:
     assert {error.problem for _, error in planned.problems} == {f"{problem} (a name and its wildcard need two)"}
 
 
+def test_the_names_that_share_a_target_are_counted() -> None:
+    """The error of a hundred customers who agree on one target has a length all the same."""
+    many = [f"{number:02}{'n' * 50}" for number in range(40)]
+    aliases = [f"_acme-challenge.{each} CNAME twin.{TITLE}" for each in many]
+    with internet("\n".join(aliases)) as net:
+        planned = plan(net, *(challenge(f"{each}.customer.test") for each in many), provider=Stub(limits=Limits(1)))
+    (problem,) = {error.problem for _, error in planned.problems}
+    assert len(problem) < 500
+    assert " and 37 more" in problem
+
+
 @pytest.mark.parametrize("twins", [False, True])
 def test_capacity_is_first_for_those_whose_target_it_is(twins: bool) -> None:
     """A CNAME into another name's target leaves out its own name; where the owners are too many, all are left out."""

@@ -9,7 +9,7 @@ import dns.name
 import pytest
 from dns.name import Name
 
-from certbot_dns_delegate.errors import OutcomeUnknown, SettingsError, TargetNotAllowed
+from certbot_dns_delegate.errors import OutcomeUnknown, SettingsError, StateError, TargetNotAllowed
 from certbot_dns_delegate.providers.acme_dns.ledger import Ledger
 from certbot_dns_delegate.providers.acme_dns.provider import AcmeDNS
 from certbot_dns_delegate.providers.interface import Context
@@ -229,3 +229,51 @@ def test_a_file_that_is_cut_is_not_used(tmp_path: Path) -> None:
     text = json.dumps({"a.test": account(A), "b.test": account(B)})
     with pytest.raises(SettingsError, match="is not complete JSON"):
         provider(tmp_path, text[:-30]).admit(name(f"{A}.auth.test."), "a.test")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"allowfrom": ["\ud800"]}, {"x": "\udfff"}, {"\ud800": 1}, {"x": "DEEP"}, {"x": {"y": 1}}, {"x": "y" * 5000}],
+    ids=["list", "text", "key", "deep", "object", "long"],
+)
+def test_an_answer_that_no_file_can_hold_is_an_error(
+    tmp_path: Path, server: servers.AcmeDNS, more: dict[str, Any]
+) -> None:
+    """Half of a character, deep nesting, a long text: what is stored stays as it was, and readable."""
+    text = json.dumps({**account(A), **more}).replace('"DEEP"', "[" * 300 + "]" * 300)
+    server.fault = lambda _: Reply(201, text)
+    one = provider(tmp_path, {"a.test": account(B)}, "auth.test.", url=server.url)
+    with pytest.raises(OutcomeUnknown, match="to be stored"):
+        one.register("shop.test")
+    assert json.loads((tmp_path / "accounts.json").read_text()) == {"a.test": account(B)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["accounts.json", "accounts.json.lock"]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+def test_no_account_is_stored_where_others_could_put_a_file_in_its_place(
+    tmp_path: Path, server: servers.AcmeDNS, mode: int
+) -> None:
+    """Who may rename files there would get the new file, with all keys in it."""
+    above = tmp_path / "theirs"
+    above.mkdir()
+    one = provider(above, {}, "auth.test.", url=server.url)
+    above.chmod(mode)
+    with pytest.raises(StateError, match=f"{above}: anyone may write there"):
+        one.register("shop.test")
+    assert server.accounts == {}
+    above.chmod(0o700)
+    assert one.register("shop.test").is_subdomain(name("auth.test."))
+
+
+def test_the_directory_of_locks_is_no_link(tmp_path: Path, server: servers.AcmeDNS) -> None:
+    """Another user's link would have us make and write files where it leads; the locks go to our own state then."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (tmp_path / "accounts.json.locks").symlink_to(victim)
+    stored = server.create()
+    fields = ("username", "password", "fulldomain", "subdomain")
+    one = provider(tmp_path, {"a.test": {field: getattr(stored, field) for field in fields}}, url=server.url)
+    one.publish(name("auth.test."), {name(f"{stored.fulldomain}."): frozenset({"v" * 43})}, 1)
+    one.end()
+    assert list(victim.iterdir()) == []
+    assert [path.suffix for path in (tmp_path / "state").iterdir()] == [".lock"]
