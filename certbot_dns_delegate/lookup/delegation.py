@@ -32,7 +32,7 @@ def denied(apex: Name, denials: Mapping[Server, Name], hosts: Sequence[Name], *,
     parents, servers = show_all(set(denials.values())), listed([*map(str, sorted(denials))])
     others = "others refer to it" if is_elsewhere else "others hold it too"
     problem = (
-        f"{show(apex)} is not delegated everywhere: {servers} answers from {parents} and says that nothing is there,"
+        f"{show(apex)} is not delegated everywhere: {servers} answers from {parents} instead,"
         f" while {others}; whoever asks that server does not see what is written"
     )
     return Doubt(About.DELEGATION, problem, _addition(apex, max(denials.values(), key=len), hosts))

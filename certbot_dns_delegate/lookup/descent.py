@@ -31,7 +31,9 @@ MOST_POLLED = 20
 """Owners of one zone that all its servers are asked about; the others are asked of one. As many as an order usually
 has, and fewer than response rate limiting tolerates at once."""
 TOP = 2
-"""Labels, with the root's, of a top-level domain: its servers agree, and are not asked one by one."""
+"""Labels, with the root's, of a top-level domain: the servers of a public one agree, and are not asked one by one."""
+FEWEST = 6
+"""Addresses of a public one's servers, at least: three servers, each by IPv4 and IPv6; a private one has one or two."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Descent:
         """The useful replies of a cut's servers: of all, where the way seems to end."""
         question = Question(owner, RdataType.TXT)
         is_polled = self._polled[cut.apex] < MOST_POLLED
-        of_all = is_polled and len(cut.apex) > TOP
+        of_all = is_polled and not _is_public(cut)
         self._polled[cut.apex] += of_all
         beside = [] if title is None else [RdataType.NS, *([RdataType.DS] if title != cut.apex else [])]
         main, *others = yield from hear(
@@ -185,7 +187,7 @@ class Descent:
     def _later(self, child: Name, cut: Cut, owner: Name, replies: Sequence[Reply], allowance: Allowance) -> "_Late":
         """What is still to be asked of the cut's other servers, along with the next step."""
         rest = _without(cut, {reply.ask.server for reply in replies})
-        if child in self.above or len(cut.apex) <= TOP or not rest.servers:
+        if child in self.above or _is_public(cut) or not rest.servers:
             self.above.setdefault(child, tuple(replies))
             return _Late()
         question = Question(owner, RdataType.TXT)
@@ -221,6 +223,11 @@ class _Late:
     child: Name | None = None
     inquiries: tuple[Inquiry, ...] = ()
     replies: tuple[Reply, ...] = ()
+
+
+def _is_public(cut: Cut) -> bool:
+    """Whether it is the root or a top-level domain of the Internet."""
+    return len(cut.apex) <= TOP and len(cut.servers) >= FEWEST
 
 
 def _referred(replies: Sequence[Reply], cut: Cut, owner: Name) -> Name | None:

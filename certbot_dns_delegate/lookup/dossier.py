@@ -1,5 +1,6 @@
 """What is known of one zone while it is found out about."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dns.rrset
@@ -9,7 +10,7 @@ from dns.rdtypes.ANY.DS import DS
 
 from certbot_dns_delegate.lookup.answer import rdatas_in
 from certbot_dns_delegate.lookup.cut import Allowance, Cut
-from certbot_dns_delegate.lookup.descent import Found, apex_of
+from certbot_dns_delegate.lookup.descent import Found
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.model import Server
 
@@ -22,6 +23,8 @@ class Dossier:
     apex: Name
     soa: dns.rrset.RRset | None
     allowance: Allowance
+    claims: Mapping[Server, Name] = field(default_factory=dict)
+    """The zone that each server of the cut answers from, as far as it shows it."""
     ns: Reply | None = None
     ds: Reply | None = None
     hosts: list[Name] = field(default_factory=list)
@@ -46,7 +49,7 @@ class Dossier:
         """Who is asked about the zone itself."""
         if self.is_own:
             return self.found.cut
-        holding = [r.ask.server for r in self.found.replies if apex_of(r, self.found.cut) == self.apex]
+        holding = [server for server, name in self.claims.items() if name == self.apex]
         return Cut(self.apex, tuple(holding) or self.found.cut.servers, self.found.cut)
 
     @property

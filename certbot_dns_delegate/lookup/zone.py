@@ -102,9 +102,10 @@ class Zones:
 
     def apex(self, found: Found) -> Step[Zone]:
         """The zone that an owner was found in, as its own servers tell it, and nothing of what surrounds it."""
-        apex, soa = yield from apex_around(found, self.descent.told, self._allowance())
+        around = yield from apex_around(found, self.descent.told, self._allowance())
+        soa = around.soa
         ttl, serial = (negative_ttl(soa), soa[0].serial) if soa is not None else (0, None)
-        return Zone(apex, found.cut.servers, negative_ttl=ttl, serial=serial)
+        return Zone(around.apex, found.cut.servers, negative_ttl=ttl, serial=serial)
 
     def published(self, server: Server, apex: Name) -> Step[tuple[Server, ...]]:
         """The servers in a zone's NS RRset as one of its servers has it; empty where none of them can be asked."""
@@ -124,8 +125,9 @@ class Zones:
 
     def determine(self, found: Found) -> Step[Zone]:
         """The zone, as :meth:`zone_of`."""
-        apex, soa = yield from apex_around(found, self.descent.told, self._allowance())
-        return (yield from share(("zone", apex), lambda: self._zone(Dossier(found, apex, soa, self._allowance()))))
+        around = yield from apex_around(found, self.descent.told, self._allowance())
+        dossier = Dossier(found, around.apex, around.soa, self._allowance(), around.claims)
+        return (yield from share(("zone", dossier.apex), lambda: self._zone(dossier)))
 
     def types_behind(self, found: Found) -> Step[tuple[RdataType, ...] | None]:
         """As :func:`.wildcard.types_behind`."""
@@ -264,8 +266,7 @@ class Zones:
     def _delegation_doubts(self, dossier: Dossier) -> Step[list[Doubt]]:
         """Where servers of the parent do not know the zone, or none of them delegates it."""
         found, apex = dossier.found, dossier.apex
-        own = {reply.ask.server: soa_in(reply.message, found.owner) for reply in found.replies}
-        claims = dossier.above | {server: soa.name for server, soa in own.items() if soa is not None}
+        claims = {**dossier.above, **dossier.claims}
         denials = {server: name for server, name in claims.items() if name != apex and apex.is_subdomain(name)}
         hosts = dossier.hosts or [parse_name(server.name) for server in found.cut.servers if server.name]
         if denials:

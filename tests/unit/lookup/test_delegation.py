@@ -12,6 +12,7 @@ from tests.servers import (
     Behaviour,
     Lagging,
     Lame,
+    NodataWithoutSoa,
     NotImplementing,
     Refusing,
     Silent,
@@ -67,6 +68,42 @@ def test_forgotten_where_another_server_of_the_parent_denies(slow: dict[str, Beh
     assert doubt.about is About.DELEGATION
     assert f"{net.shown(B)} answers from {PARENT}" in doubt.problem
     assert doubt.hint == f"add to {PARENT} on all its servers:  {CHILD} 3600 IN NS {A}"
+
+
+@pytest.mark.parametrize("slow", SLOW)
+@pytest.mark.parametrize("record", ["*.acme TXT v=spf1", "*.acme CNAME elsewhere.test.", "web.acme TXT old", "* TXT x"])
+def test_forgotten_where_the_parent_answers_with_records_of_its_own(record: str, slow: dict[str, Behaviour]) -> None:
+    """A wildcard of the parent answers for the name, or records that were there before the zone was made."""
+    owner, rdtype, value = record.split()
+    with internet({A: {PARENT: "", CHILD: ""}, B: {PARENT: ""}}, delegated=False, **slow) as net:
+        net.zone(PARENT).add(owner, 60, rdtype, value)
+        zone = zone_of(net)
+    assert (zone.apex, hosts(zone)) == (name(CHILD), [A, B])
+    (doubt,) = zone.doubts
+    assert f"{net.shown(B)} answers from {PARENT} instead" in doubt.problem
+
+
+@pytest.mark.parametrize("without", [{"nsa"}, {"nsb"}, {"nsa", "nsb"}])
+def test_forgotten_where_negative_answers_have_no_soa(without: set[str]) -> None:
+    """Each server is asked until it has shown from which zone it answers."""
+    behaviours = {host: NodataWithoutSoa() for host in without}
+    with internet({A: {PARENT: "", CHILD: ""}, B: {PARENT: ""}}, delegated=False, **behaviours) as net:
+        zone = zone_of(net)
+    assert (zone.apex, [doubt.about for doubt in zone.doubts]) == (name(CHILD), [About.DELEGATION])
+
+
+@pytest.mark.parametrize("slow", [{}, {"a": LATE}, {"b": LATE}])
+def test_private_top_level_domain_whose_servers_differ(slow: dict[str, Behaviour]) -> None:
+    """One of its two servers refers to the zone, the other denies it."""
+    served = {"a.test.": {"lab.": ""}, "b.test.": {"lab.": ""}, "ns.nf.lab.": {"nf.lab.": ""}}
+    with Internet(served, **slow) as net:
+        delegation = net.zone("lab.").get("nf", "NS")
+        net.zone("lab.").delete("nf", "NS")
+        net["b.test."].behaviour = net["b.test."].behaviour | Lagging()
+        net.zone("lab.").put(name("nf.lab."), delegation)
+        zone = zone_of(net, "web.nf.lab.", "nf.lab.")
+    (doubt,) = zone.doubts
+    assert f"{net.shown('b.test.')} answers from lab. instead" in doubt.problem
 
 
 @pytest.mark.parametrize("slow", SLOW)
