@@ -109,7 +109,7 @@ def _duration(text: str) -> timedelta:
 
 
 def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
-    """``name``, ``192.0.2.1``, ``192.0.2.1@5353``, ``[2001:db8::1]@53`` as (host, port).
+    """``name``, ``192.0.2.1``, ``192.0.2.1@5353``, ``[2001:db8::1]@53`` as (host, port); an address in its usual form.
 
     :raises ValueError: when it is none of these.
     """
@@ -120,8 +120,8 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if ":" in bare or bare[-1:].isdigit():  # nothing else is an address, and to find that out takes as long as a name
         with suppress(ValueError):
-            ip_address(bare)
-            return bare, number
+            address = ip_address(bare)
+            return str(getattr(address, "ipv4_mapped", None) or address), number
     name = normal(bare)
     if not HOST.fullmatch(name):
         hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""

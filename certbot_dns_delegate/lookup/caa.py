@@ -21,6 +21,8 @@ DNS01 = ("dns-01",)
 BLANK = " \t"
 PARAMETER = re.compile(r"([A-Za-z0-9]+)[ \t]*=[ \t]*([\x21-\x3a\x3c-\x7e]*)")
 """A tag without hyphens, as Boulder reads it, and printable ASCII without blank and semicolon."""
+METHOD = re.compile(r"[A-Za-z0-9-]+")
+"""A label in validationmethods (RFC 8657 section 4); Boulder reads on until it finds its own, or one that is none."""
 KNOWN = {"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
 """Properties that a CA knows, so that their critical flag forbids nothing."""
 CRITICAL = 0b1000_0001
@@ -145,6 +147,14 @@ def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | Non
         return "accounturi or validationmethods stands twice in one property, which nothing satisfies"
     if account is not None and accounts and accounts[0] != account:
         return f"accounturi is {printable(accounts[0], 120)}, and the account here is {printable(account, 120)}"
-    if allowed and not set(methods) & set(allowed[0].split(",")):
-        return f"validationmethods is {printable(allowed[0], 80)}, without {' or '.join(methods)}"
-    return ""
+    return _methods_forbid(allowed[0], methods) if allowed else ""
+
+
+def _methods_forbid(listed: str, methods: Sequence[str]) -> str:
+    shown = f"validationmethods is {printable(listed, 80)}"
+    for label in listed.split(","):
+        if not METHOD.fullmatch(label):
+            return f"{shown}, where {printable(label, 80) or 'nothing'} is no method"
+        if label in methods:
+            return ""
+    return f"{shown}, without {' or '.join(methods)}"

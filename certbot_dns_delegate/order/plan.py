@@ -139,7 +139,9 @@ class Planner:
             if followed.chain.aliases:
                 found = yield from self._inside.found(followed.chain.target, followed.found)
                 hides = yield from chosen.hidden_types(challenge, followed.chain, delegate, found, self._zones)
-        return _remarked(followed.chain, zone), Target(followed.chain.target, zone, delegate.title, present, hides)
+        # Journals and history know them by their text, whose case must not depend on who has written a CNAME.
+        target, zone = followed.chain.target.canonicalize(), replace(zone, apex=zone.apex.canonicalize())
+        return _remarked(followed.chain, zone), Target(target, zone, delegate.title, present, hides)
 
     def _explained(self, error: LookupFailed) -> LookupFailed:
         """The failure, with what the provider that answers for the name itself knows of it."""

@@ -565,6 +565,39 @@ def test_a_server_that_forwards_is_left_to_the_watch(lab: Lab) -> None:
         assert sighting.rrset.values == frozenset()
 
 
+def say_primary(server: Server, primary: str) -> None:
+    """Let the SOA name this host as the primary; "": the server itself, by its address."""
+    soa = f"{primary or f'{server.address}.'} hostmaster 1 3600 600 86400 60"
+    server.zone(ZONE).add("@", 60, "SOA", soa)
+
+
+PRIMARIES = ["", "ns1.bind.test.", "nosuch.invalid."]
+
+
+@pytest.mark.parametrize("standing", [None, "foreign"])
+@pytest.mark.parametrize("primary", PRIMARIES)
+def test_a_server_that_forwards_is_asked_for_its_primary(lab: Lab, primary: str, standing: str | None) -> None:
+    """A prerequisite is answered by who carries updates out: whatever the SOA says, NOERROR had its effect there."""
+    lags = Lagging()
+    with double(lab, lags, NoTime()) as (server, provider, _):
+        say_primary(server, primary)
+        if standing:
+            plant_foreign(server)
+        lags.catch_up()
+        (sighting,) = publish(provider, ZONE, OWNER)
+        assert TEXT not in sighting.rrset.values
+        assert TEXT in server.zone(ZONE).texts(OWNER)
+
+
+@pytest.mark.parametrize("primary", PRIMARIES)
+def test_no_effect_whatever_the_soa_says(lab: Lab, primary: str) -> None:
+    """The primary says by a prerequisite that nothing is there, also where the SOA names another one."""
+    with double(lab, AcceptsUpdatesWithoutEffect(), NoTime()) as (server, provider, _):
+        say_primary(server, primary)
+        with pytest.raises(NoEffect):
+            publish(provider, ZONE, OWNER)
+
+
 # Several servers
 
 

@@ -330,6 +330,148 @@ def powerdns(world: World) -> None:
     world.watched.append((OWN, PRIM))
 
 
+def shy_published(world: World) -> None:
+    """The published secondary answers the CA, and refuses this host."""
+    world.delegations = delegated(SEC)
+    options = f"{grant(world)} notify explicit; also-notify {{ {SEC}; }}; notify-delay 0;"
+    world.bind("prim", PRIM, {OWN: zone(OWN, {f"ns1.{OWN}": SEC})}, options)
+    text = (
+        f'zone "{OWN}" {{ type secondary; primaries {{ {PRIM}; }}; file "FILE(a)";'
+        f" allow-query {{ {network.DROPIN['ca']}; }}; allow-notify {{ {PRIM}; }}; }};"
+    )
+    world.views("sec", SEC, text, {})
+
+
+def lame_published(world: World) -> None:
+    """No server that the parent names has the zone; its own NS records name the primary, as the CA does."""
+    world.delegations = delegated(SEC, NOWHERE)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE)})
+    world.bind("other", SEC, {"other.test.": zone("other.test.", {"ns.other.test.": SEC})})
+    world.ca_stubs[OWN] = PRIM
+
+
+def foreign_hosts(world: World) -> None:
+    """The zone's name servers lie in another zone of the same server, on a host without resolver."""
+    world.delegations = f"{OWN} NS ns.second.test.\n" + delegated(PRIM, apex="second.test.")
+    second = zone("second.test.", {"ns1.second.test.": PRIM}, f"ns A {PRIM}")
+    world.bind("prim", PRIM, {OWN: zone(OWN, {"ns.second.test.": ""}), "second.test.": second})
+    world.resolv_conf = SILENT
+
+
+def foreign_hosts_elsewhere(world: World) -> None:
+    """The same where the other zone is a stranger's."""
+    world.delegations = f"{OWN} NS ns.second.test.\n" + delegated(THIRD, apex="second.test.")
+    world.bind("prim", PRIM, {OWN: zone(OWN, {"ns.second.test.": ""})})
+    second = zone("second.test.", {"ns1.second.test.": THIRD}, f"ns A {PRIM}")
+    world.bind("third", THIRD, {"second.test.": second})
+    world.resolv_conf = SILENT
+
+
+def single_label(world: World) -> None:
+    """A private top-level domain that is the zone itself."""
+    world.bind("prim", PRIM, {"corp.": zone("corp.", {"ns1.corp.": PRIM})})
+    world.stubs["corp."] = PRIM
+
+
+def single_label_without_resolver(world: World) -> None:
+    """The same on a host that has no resolver."""
+    single_label(world)
+    world.resolv_conf = SILENT
+
+
+def other_type(world: World) -> None:
+    """A record of another type stands at the name."""
+    world.delegations = delegated(PRIM)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE, "_acme-challenge.www HINFO a b")})
+
+
+def empty_non_terminal(world: World) -> None:
+    """The name has no records of its own, and one below it has."""
+    world.delegations = delegated(PRIM)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE, "x._acme-challenge.www TXT old")})
+
+
+def wildcards(world: World) -> None:
+    """A wildcard at the apex, and another one that leads nowhere, on a host without resolver."""
+    world.delegations = delegated(PRIM)
+    records = "web A 192.0.2.1\n* CNAME web\nb A 192.0.2.1\n*.b CNAME nowhere.invalid."
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE, records)})
+    world.resolv_conf = SILENT
+
+
+def wildcard_beside(world: World) -> None:
+    """A wildcard leads elsewhere, and a value of others stops it at the name."""
+    world.delegations = delegated(PRIM)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE, "*.mon CNAME x.cloud.test.\n_acme-challenge.mon 1 TXT old")})
+
+
+def alias_beside(world: World) -> None:
+    """The certified name is an alias; its challenge's name is not."""
+    world.delegations = delegated(PRIM)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE, "www CNAME lb.cloud.test.")})
+
+
+def dname(world: World) -> None:
+    """Everything below the certified name is an alias by DNAME."""
+    world.delegations = delegated(PRIM)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE, "www DNAME in\nx.in A 192.0.2.1")})
+
+
+def challenge_zone_without_resolver(world: World) -> None:
+    """``_acme-challenge`` of the name is a zone of its own, on a host without resolver."""
+    challenge_zone(world)
+    world.resolv_conf = SILENT
+
+
+def two_zones_one_unreachable(world: World) -> None:
+    """Of two zones one has published servers that cannot be reached from here."""
+    world.delegations = delegated(NOWHERE) + delegated(PRIM, apex="second.test.")
+    second = zone("second.test.", {"ns1.second.test.": PRIM})
+    world.bind("prim", PRIM, {OWN: zone(OWN, {f"ns1.{OWN}": NOWHERE}), "second.test.": second})
+    world.ca_stubs[OWN] = PRIM
+
+
+def signed_with_others(world: World) -> None:
+    """A zone that its server signs inline, with further DS records at the parent: SHA-1, and GOST of another key."""
+    ds = make_key(world.directory / "keys", OWN)
+    others = f"{OWN} DS 1 13 1 {'ab' * 20}\n{OWN} DS 5 8 3 {'ab' * 32}\n"
+    world.delegations = delegated(PRIM) + f"{OWN} DS {ds}\n{others}"
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE)}, f'{grant(world)} dnssec-policy "lab"; inline-signing yes;')
+
+
+def forgotten_child(world: World) -> None:
+    """A sub-zone without NS records, on one of the two servers of its parent, and a CA that asks this one."""
+    child = f"sub.{OWN}"
+    world.delegations = delegated(PRIM, SEC)
+    zones = {OWN: zone(OWN, {**HERE, f"ns2.{OWN}": SEC}), child: zone(child, {f"ns1.{OWN}": ""})}
+    world.bind("prim", PRIM, zones, f"{grant(world)} notify-delay 0;")
+    world.secondary("sec", SEC, OWN, of=PRIM)
+    world.ca_stubs[child] = PRIM
+
+
+def forgotten_child_alone(world: World) -> None:
+    """The same where the parent has one server."""
+    child = f"sub.{OWN}"
+    world.delegations = delegated(PRIM)
+    world.bind("prim", PRIM, {OWN: zone(OWN, HERE), child: zone(child, {f"ns1.{OWN}": ""})})
+
+
+def views_by_address(world: World) -> None:
+    """This host sees another copy of the zone than the CA and the key do."""
+    world.delegations = delegated(PRIM)
+    text = _view("external", f"{network.DROPIN['ca']}; key {world.key.name};", {OWN: "c"}, grant(world))
+    text += _view("internal", "any;", {OWN: "a"})
+    world.views("prim", PRIM, text, {"a": zone(OWN, HERE), "c": zone(OWN, HERE)})
+
+
+def half_of_a_private_tld(world: World) -> None:
+    """One of two servers of a private top-level domain has the zone, which it does not delegate."""
+    apex, inner = zone("lab.", {"ns1.lab.": PRIM, "ns2.lab.": SEC}), "nf.lab."
+    world.bind("prim", PRIM, {"lab.": apex, inner: zone(inner, {"ns1.lab.": ""})})
+    world.bind("sec", SEC, {"lab.": apex})
+    world.stubs["lab."] = PRIM
+
+
 def grant(world: World) -> str:
     """The key may update the zone."""
     return f"allow-update {{ key {world.key.name}; }};"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 
 from tests.dropin import layouts
 from tests.dropin.layouts import Layout
@@ -129,6 +130,32 @@ ROWS = [
     Row("no addresses", L.without_addresses, waits=True),
     Row("undelegated", L.undelegated),
     Row("undelegated publicly", L.undelegated_publicly),
+    Row("published servers refuse this host", L.shy_published, waits=True),
+    Row("published servers are lame", L.lame_published),
+    Row("hosts in another zone, no resolver", L.foreign_hosts),
+    Row("hosts elsewhere, no resolver", L.foreign_hosts_elsewhere, waits=True),
+    Row("single label", L.single_label, ("www.corp",)),
+    Row("single label, no resolver", L.single_label_without_resolver, ("www.corp",)),
+    Row("challenge zone, no resolver", L.challenge_zone_without_resolver),
+    Row("two zones, one unreachable", L.two_zones_one_unreachable, ("www.dropin.test", "www.second.test"), waits=True),
+    # Records at and around the name
+    Row("other type", L.other_type),
+    Row("empty non-terminal", L.empty_non_terminal),
+    Row("wildcards, no resolver", L.wildcards, ("www.dropin.test", "a.b.c.dropin.test", "*.x.b.dropin.test")),
+    Row("wildcard beside a foreign value", L.wildcard_beside, ("mon.dropin.test",), reason=Reason.FOREIGN),
+    Row("alias beside", L.alias_beside),
+    Row("DNAME", L.dname, theirs=False),
+    Row("capitals", L.plain, ("WWW.Dropin.TEST",)),
+    # Servers, spelled and seen otherwise
+    Row("server by IPv6, in full", L.plain, server=ip_address(network.IPV6[PRIM]).exploded.upper()),
+    Row("server by IPv6 that is IPv4", L.views_of_one_zone, server=f"::ffff:{PRIM}", file=WITH_QUERY),
+    Row("port with a sign", L.plain, file=FILE + "dns_rfc2136_port = +53\n"),
+    Row("signed zone, other DS", L.signed_with_others),
+    Row("forgotten child", L.forgotten_child, ("www.sub.dropin.test",), ours=False, reason=Reason.LACKING),
+    Row("forgotten child, one server", L.forgotten_child_alone, ("www.sub.dropin.test",)),
+    Row("views by address", L.views_by_address, ours=False, reason=Reason.LACKING),
+    Row("views by address, signed queries", L.views_by_address, file=WITH_QUERY),
+    Row("half of a private TLD", L.half_of_a_private_tld, ("www.nf.lab",), ours=False, reason=Reason.LACKING),
 ]
 SHORT = {
     *("plain", "keys of others", "lagging secondary", "wildcard CNAME out", "no resolver", "views by key"),

@@ -86,8 +86,10 @@ class RFC2136(Provider):
         ours = super().translate(entries)
         ours.setdefault("tsig_algorithm", ("dns_rfc2136_algorithm", "hmac-md5"))
         if port := entries.get("dns_rfc2136_port"):
+            with suppress(ValueError):
+                port = str(int(port))
             # The error for a bad port names the key of the port.
-            key = "dns_rfc2136_server" if port.isdigit() else "dns_rfc2136_port"
+            key = "dns_rfc2136_server" if port.isdigit() and 0 < int(port) < 65536 else "dns_rfc2136_port"
             hosts = [f"[{host}]" if ":" in host else host for host in split(entries.get("dns_rfc2136_server", ""))]
             ours["server"] = (key, ", ".join(f"{host}@{port}" for host in hosts))
         if "tsig_secret" in ours:

@@ -1,7 +1,7 @@
 """Read what the server that takes the updates has, over the connection that it takes them on."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dns.flags
@@ -105,13 +105,15 @@ class Reader:
             found[owner] = txt_in(message, owner) if message is not None else present[owner]
         return found
 
-    def read_back(self, connection: Connection, zone: Name, values: Values) -> Sequence[Sighting]:
+    def read_back(
+        self, connection: Connection, zone: Name, values: Values, has: Callable[[Name], bool | None]
+    ) -> Sequence[Sighting]:
         """What the server that said NOERROR serves now; nothing when it does not answer our queries.
 
         Where that lacks a value and the server is one that forwards updates, it says nothing of its primary.
 
-        :raises NoEffect: when it answers with authority, a value is not there, and the server is the primary or has
-            got a newer zone meanwhile.
+        :param has: whether whoever carries updates out has what was written at an owner; None: it does not say.
+        :raises NoEffect: when it answers with authority, a value is not there, and the primary does not have it.
         """
         before: dns.rrset.RRset | None = None
         for pause_s in (*LOOK_AGAIN_S, None):
@@ -136,7 +138,9 @@ class Reader:
                     return []
                 except DelegateError:  # the run is being ended; that the server took the update is known
                     return []
-        if not (self._decides(connection, zone, before) or self._is_hidden(connection, values)):
+        is_there = has(missing[0])
+        is_lost = self._decides(connection, zone, before) if is_there is None else not is_there
+        if not (is_lost or self._is_hidden(connection, values)):
             return sightings
         hint = (
             "its policy dropped the record in silence (PowerDNS Lua policy, BIND TXT(n) quota), or the name has a"

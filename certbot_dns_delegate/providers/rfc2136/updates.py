@@ -55,6 +55,7 @@ class Updates:
     def _publish_once(self, connection: Connection, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
         # First it is assumed that nothing stands there, as it nearly always is, and the server checks that; only when
         # it says no are the owners read, for the TTL to keep.
+        standing: dict[Name, RRset] = {}
         reply = self.send(connection, self._addition(connection, zone, values, ttl), zone, may_exist=True)
         if reply.rcode != dns.rcode.NOERROR:
             try:
@@ -66,7 +67,37 @@ class Updates:
                     # The first form may have been carried out all the same.
                     error = OutcomeUnknown(error.problem, error.hint)
                 raise (NextServer(error) if isinstance(failure, NextServer) else error) from None
-        return self._reader.read_back(connection, zone, values)
+
+        def has(owner: Name) -> bool | None:
+            others = standing[owner].values if owner in standing else frozenset[str]()
+            return self._has(connection, zone, owner, values[owner], others)
+
+        return self._reader.read_back(connection, zone, values, has)
+
+    def _has(
+        self, connection: Connection, zone: Name, owner: Name, texts: frozenset[str], others: frozenset[str]
+    ) -> bool | None:
+        """Whether the primary has ``texts`` at a name; None where nobody says.
+
+        Asked by a prerequisite alone (RFC 2136 section 2.4): a secondary that forwards updates passes it on, while its
+        answers to queries say nothing of its primary.
+
+        :param others: the values that were there before.
+        """
+        update = self.begin(connection, zone)
+        if others:
+            update.present(owner, *map(txt, sorted(texts | others)))
+        else:
+            update.present(owner, dns.rdatatype.TXT)
+        try:
+            reply = read(connection.exchange(update), update)
+        except (OSError, Malformed):
+            return None
+        if reply.signature is not Signature.VERIFIED and connection.key is not None:
+            return None
+        if reply.rcode == dns.rcode.NXRRSET:
+            return None if others else False  # what others had there may have changed
+        return True if reply.rcode == dns.rcode.NOERROR else None
 
     def withdraw(self, connection: Connection, zone: Name, values: Values) -> None:
         update = self.begin(connection, zone)

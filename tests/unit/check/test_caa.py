@@ -98,6 +98,10 @@ def test_an_unknown_account_is_not_compared() -> None:
         ("dns-01,dns-persist-01", ("dns-persist-01",), ""),
         ("http-01", ("dns-01", "dns-account-01"), "validationmethods is http-01, without dns-01 or dns-account-01"),
         ("dns-account-01", ("dns-01", "dns-account-01"), ""),
+        ("dns_01,dns-01", ("dns-01",), "validationmethods is dns_01,dns-01, where dns_01 is no method"),
+        (",dns-01", ("dns-01",), "validationmethods is ,dns-01, where nothing is no method"),
+        ("dns-01,", ("dns-01",), ""),
+        ("DNS-01", ("dns-01",), "validationmethods is DNS-01, without dns-01"),
     ],
 )
 def test_the_method_in_use(listed: str, methods: tuple[str, ...], why: str) -> None:

@@ -30,6 +30,7 @@ from certbot_dns_delegate.order.plan import Plan, Planner
 from certbot_dns_delegate.order.router import Router
 from certbot_dns_delegate.providers.interface import IRegistrar, Provider
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec, Settings
+from certbot_dns_delegate.text import show
 from certbot_dns_delegate.timing import Watch
 from tests.servers import Behaviour, Refusing, Silent, SlowBy, UdpDead, first_tries
 from tests.servers.signing import sign
@@ -157,6 +158,16 @@ def test_a_target_that_carries_its_name_is_no_wildcards() -> None:
         (planned,) = plan(net, SHOP).planned
         assert [question.qname for question in net.resolver.asked(qtype="CNAME")] == [SHOP.owner]
     assert [alias.is_wildcard for alias in planned.chain.aliases] == [False]
+
+
+def test_one_target_in_letters_of_both_cases() -> None:
+    """Two CNAMEs, one target: its name and its zone have the same text, by which journals and history know them."""
+    aliases = f"_acme-challenge.a CNAME Web.{TITLE.upper()}\n_acme-challenge.b CNAME web.{TITLE.title()}"
+    with internet(aliases) as net:
+        planned = plan(net, challenge("a.customer.test", "one"), challenge("b.customer.test", "two"))
+    ((zone, values),) = [(p.zone.apex, p.values) for p in planned.publications]
+    assert (show(zone), [show(owner) for owner in values]) == (TITLE, [f"web.{TITLE}"])
+    assert {show(p.target.owner) for p in planned.planned} == {f"web.{TITLE}"}
 
 
 def test_names_over_delegates_and_zones() -> None:

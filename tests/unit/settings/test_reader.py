@@ -405,7 +405,7 @@ def test_what_another_plugin_may_have_in_its_file(tmp_path: Path, line: str, tol
         (THEIRS.replace("dns_rfc2136_server", "x"), "dns_rfc2136_server is missing: The primary, as"),
         (THEIRS.replace("192.0.2.1", "192.0.2.1:53"), "line 1: dns_rfc2136_server '192.0.2.1:53' is not a host"),
         (THEIRS.replace("SHA512", "SHA513"), "line 4: dns_rfc2136_algorithm 'HMAC-SHA513' is none of"),
-        (THEIRS + "dns_rfc2136_port = 70000\n", "line 1: dns_rfc2136_server '70000' is not a port (1 to 65535)"),
+        (THEIRS + "dns_rfc2136_port = 70000\n", "line 5: dns_rfc2136_port '70000' is not a port (1 to 65535)"),
         (THEIRS + "dns_rfc2136_port = dns\n", "line 5: dns_rfc2136_port 'dns' is not a port (1 to 65535)"),
         (THEIRS.replace(SECRET, "abc"), "line 3: dns_rfc2136_secret is not base64: copy it whole, with the = at"),
         (
