@@ -54,11 +54,11 @@ class Advisor:
                 return NotDelegated(
                     f"{start} has TXT records and no CNAME, and it is not inside one of your delegates{ours}",
                     f"remove the TXT records at {start} first, since a name with a CNAME can have no others; then"
-                    f" {self._record_for(challenge, ADD)}",
+                    f" {self._record_for(challenge, ADD, chain.target)}",
                 )
             return NotDelegated(
                 f"{show(chain.start)} has no CNAME, and it is not inside one of your delegates{ours}",
-                self._record_for(challenge, ADD),
+                self._record_for(challenge, ADD, chain.target),
                 common=f"have no CNAME, and are not inside one of your delegates{ours}",
                 record=record(challenge.owner, "CNAME", target) if target is not None else "",
             )
@@ -67,7 +67,7 @@ class Advisor:
             return ChainEndsOutside(
                 f"{show(first.owner)} has no CNAME of its own; the wildcard of its zone answers, and leads out of your"
                 f" delegates{ours}: {chain}",
-                self._record_for(challenge, ADD),
+                self._record_for(challenge, ADD, chain.target),
             )
         # A target below a zone that exists need not exist: the first order creates it.
         ends = "which does not exist and is" if missing is not None else "which is"
@@ -88,7 +88,7 @@ class Advisor:
             return f"change  {OVERRIDES} {challenge.identifier}{advice}"
         if meant := self._without_origin(challenge, first.target):
             return f"is the final dot missing in the zone file? write  {record(challenge.owner, 'CNAME', meant)}"
-        change = self._record_for(challenge, CHANGE)
+        change = self._record_for(challenge, CHANGE, end)
         # Where the name itself stands first, as we advise, the rest is the delegate that was meant.
         labels = len(challenge.owner) - 2 if is_made_for(challenge.owner, end) else 1
         place = dns.name.Name(end.labels[labels:])
@@ -112,16 +112,21 @@ class Advisor:
             origin = origin.parent()
         return None
 
-    def _record_for(self, challenge: Challenge, verb: str) -> str:
-        """``verb`` and the record that is meant for a name, or the command that makes its account."""
+    def _record_for(self, challenge: Challenge, verb: str, end: Name) -> str:
+        """``verb`` and the record that is meant for a name, or the command that makes its account.
+
+        :param end: where its CNAMEs lead.
+        """
         target, owner, allowed = self._target(challenge), show(challenge.owner), self._allowed(challenge)
         if target is not None:
             return f"{verb}  {record(challenge.owner, 'CNAME', target)}"
         if not allowed:
             titles = listed([f"[{delegate.title}]" for delegate in self._settings.delegates])
             return f"add {challenge.identifier} to  for =  in the section that it may use: {titles}"
-        if any(self._lacks_account(delegate) for delegate in allowed):
-            return self._settings.command("register", challenge.identifier)
+        registrars = [delegate for delegate in allowed if self._lacks_account(delegate)]
+        if registrars:
+            advice = [self._known_without(delegate, challenge, end) for delegate in registrars]
+            return next(filter(None, advice), self._settings.command("register", challenge.identifier))
         if all(_is_above(delegate, challenge) for delegate in allowed):
             return f"title a section with the zone that a CNAME at {owner} can lead into, as [acme.example.net]"
         what = f"add a CNAME at {owner} that leads" if verb == ADD else f"change the CNAME at {owner} so that it leads"
@@ -152,6 +157,12 @@ class Advisor:
             if target is not None or IRegistrar.providedBy(provider):
                 return target
         return None
+
+    def _known_without(self, delegate: Delegate, challenge: Challenge, end: Name) -> str:
+        try:
+            return self._provider_of(delegate).without_target(challenge.identifier, challenge.owner, end)
+        except DelegateError:
+            return ""
 
     def _lacks_account(self, delegate: Delegate) -> bool:
         try:

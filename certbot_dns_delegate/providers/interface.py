@@ -246,6 +246,14 @@ class Provider(ABC):
         """
         raise NotImplementedError
 
+    def without_target(self, name: str, owner: Name, end: Name) -> str:  # noqa: ARG002  a hook
+        """What to do about a certificate name for which :meth:`target_of` is None; empty: to register it.
+
+        :param owner: the challenge's name.
+        :param end: where its CNAMEs lead; the owner itself without any.
+        """
+        return ""
+
     def probe_zone(self, zone: Name, owners: Collection[Name]) -> str:  # noqa: ARG002  a hook
         """As :meth:`probe`, for a zone that a plan would write in, at these targets."""
         return self.probe_at(owners)

@@ -100,12 +100,12 @@ def test_another_customers_cname_to_an_account_is_refused(lab: Lab, certbot: Cer
     certbot.issue(credentials, "first", "*.first", authenticator=AUTHENTICATOR)
 
 
-def command(certbot: Certbot, *words: str) -> str:
-    """What the operator's command prints; it finds no error."""
+def command(certbot: Certbot, *words: str, code: int = 0) -> str:
+    """What the operator's command prints."""
     directories = ["--work-dir", str(certbot.file("work")), "--config-dir", str(certbot.file("config"))]
     program = [sys.executable, "-m", "certbot_dns_delegate", *words, *directories]
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -123,6 +123,21 @@ def test_check_asks_for_nothing_that_acme_dns_cannot_do(lab: Lab, certbot: Certb
     }.items():
         assert found[topic, "ok"]["seen"].startswith(seen)
         assert found[topic, "ok"]["do"] == ""
+
+
+def test_check_knows_the_account_of_a_file_without_names(lab: Lab, certbot: Certbot, credentials: Path) -> None:
+    """acme.sh's of 2021: it says which CNAME leads there, or how the domain is taken from the one that is there."""
+    target = register(credentials, "old.customer.test").to_text()
+    (account,) = accounts(credentials).values()
+    words = {"UPDATE_URL": f"{account['server_url']}/update"}
+    words |= {key: account[key.lower()] for key in ("USERNAME", "PASSWORD", "SUBDOMAIN")}
+    store = credentials.with_suffix(".accounts.json")
+    store.write_text("".join(f"SAVED_ACMEDNS_{key}='{value}'\n" for key, value in words.items()))
+    check = ("check", "old.customer.test", "--authenticator", AUTHENTICATOR, "--credentials", str(credentials))
+    adding = f"do: add a CNAME at _acme-challenge.old.customer.test. that leads to {account['subdomain']}.DOMAIN"
+    assert adding in command(certbot, *check, code=1)
+    lab.alias("old.customer.test", target)
+    assert f"accounts import {store} --name old.customer.test  then takes" in command(certbot, *check, code=1)
 
 
 def test_sweep_says_that_nothing_can_be_deleted(lab: Lab, certbot: Certbot, credentials: Path) -> None:

@@ -149,6 +149,10 @@ class AcmeDNS(Provider):
         """Where the account stored for a certificate name writes; None without one."""
         return self._service.target_of(name)
 
+    def without_target(self, name: str, owner: Name, end: Name) -> str:
+        """What to do about an account of which the file does not say where it writes."""
+        return self._service.advice(name, owner, end)
+
     def register(self, name: str) -> Name:
         """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
         return self._service.register(name)

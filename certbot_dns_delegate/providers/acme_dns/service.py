@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from dns.name import Name
@@ -21,7 +21,7 @@ from certbot_dns_delegate.providers.acme_dns.ledger import Ledger
 from certbot_dns_delegate.providers.acme_dns.places import Places
 from certbot_dns_delegate.providers.interface import Context, Options
 from certbot_dns_delegate.schema import bare
-from certbot_dns_delegate.text import command_line, parse_name, plain, printable, show
+from certbot_dns_delegate.text import command_line, parse_name, plain, printable, record, show
 from certbot_dns_delegate.threads import Pool
 
 AT_ONCE = 8
@@ -75,13 +75,45 @@ class Service:
         return f"{count} accepted by {servers}"
 
     def target_of(self, name: str) -> Name | None:
-        """Where the account stored for a certificate name writes; None without one."""
-        account = self._named(name)
+        """Where the account for a certificate name writes; None without one, or where the file does not say it."""
+        account = self._held(name)
         return None if account is None else account.fulldomain
 
-    def _named(self, name: str) -> Account | None:
+    def advice(self, name: str, owner: Name, end: Name) -> str:
+        """What to do where :meth:`target_of` is None although there is an account; empty where there is none.
+
+        :param owner: the challenge's name.
+        :param end: where its CNAMEs lead; the owner itself without any.
+        """
         with self._told():
-            return self._read().named(name)
+            labelled = self._read().labelled(end) if is_random(end) else []
+        if labelled:
+            return (
+                f"{self.shown} has an account with the label of {show(end)}, and names no domain for it:"
+                f" {self._import(labelled[0], name)}"
+            )
+        account = self._held(name)
+        return "" if account is None else self._record(account, name, owner)
+
+    def _held(self, name: str) -> Account | None:
+        """The account stored for a certificate name, or else without any name, which is for any."""
+        with self._told():
+            return self._read().named(name) or self._read().named("")
+
+    def _record(self, account: Account, name: str, owner: Name) -> str:
+        """What leads to an account of which the file names no domain."""
+        suffix = self._context.suffix
+        with suppress(ValueError):
+            if suffix is not None:
+                target = parse_name(f"{account.subdomain}.{plain(suffix)}")
+                return f"add  {record(owner, 'CNAME', target)}  if that is the server's [general] domain"
+        where = f"{printable(account.subdomain, 63)}.DOMAIN, where DOMAIN is the server's [general] domain"
+        return f"add a CNAME at {show(owner)} that leads to {where}; then {self._import(account, name)}"
+
+    def _import(self, account: Account, name: str) -> str:
+        unsaid = () if account.name else ("--name", name)
+        command = command_line("certbot-dns-delegate", "accounts", "import", self._options["accounts"], *unsaid)
+        return f"set accounts to another file;  {command}  then takes the domain from the CNAME"
 
     def register(self, name: str) -> Name:
         """An account for ``name``, stored before anybody hears of it; the one it has, if it has one."""
@@ -94,9 +126,9 @@ class Service:
             raise SettingsError(str(error)) from None
         with self._file.locked(self._context.wait):
             self._forget()
-            held = self._named(key)
+            held = self._held(key)
             if held is not None:
-                return self._target(held)
+                return self._target(held, key)
             self._file.content()  # before the server makes an account that could not be stored
             allowed = [str(network) for network in self._options["allowfrom"] or ()]
             fields = api.register(self._at(url), allowed, self._context.suffix)
@@ -108,16 +140,15 @@ class Service:
                 )
             account = self._file.add(key, fields)
             self._forget()
-        return self._target(account)
+        assert account.fulldomain is not None  # its answer was checked
+        return account.fulldomain
 
-    def _target(self, account: Account) -> Name:
+    def _target(self, account: Account, name: str) -> Name:
         """As the file says it; a new account would take the place of one of which it does not."""
         if account.fulldomain is None:
-            raise SettingsError(
-                f"{self.shown}: the account of {printable(account.name)} does not say its fulldomain",
-                "accounts = another file, and there the target is taken from the CNAME: "
-                + command_line("certbot-dns-delegate", "accounts", "import", self._options["accounts"]),
-            )
+            shown = printable(account.name or account.subdomain)
+            problem = f"{self.shown}: the account of {shown} does not say its fulldomain"
+            raise SettingsError(problem, self._record(account, name, parse_name(f"_acme-challenge.{name}")))
         return account.fulldomain
 
     def _forget(self) -> None:

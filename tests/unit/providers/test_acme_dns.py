@@ -514,6 +514,40 @@ def test_an_account_that_does_not_say_its_target_is_not_replaced(house: House) -
     assert house.server.requests == []
 
 
+def test_an_account_without_a_name_is_for_any_name(house: House) -> None:
+    """Its target is advised, and nothing registered beside it."""
+    (target,) = house.accounts(1)
+    (account,) = json.loads(house.path.read_text()).values()
+    house.path.write_text(json.dumps(account))
+    one = house.provider()
+    assert one.target_of("any.example") == one.register("any.example") == target
+    assert house.server.requests == []
+
+
+OWNER = dns.name.from_text("_acme-challenge.any.example.")
+
+
+def test_what_leads_to_an_account_whose_file_names_no_domain(house: House) -> None:
+    """The label is known; the domain is the section's, the CNAME's, or for a person to say."""
+    (target,) = house.accounts(1)
+    (account,) = json.loads(house.path.read_text()).values()
+    lines = [f"ACMEDNS_{key}='{account[key.lower()]}'" for key in ("USERNAME", "PASSWORD", "SUBDOMAIN")]
+    house.path.write_text("\n".join([*lines, f"ACMEDNS_BASE_URL='{house.server.url}'"]))
+    flat = house.provider()
+    section = AcmeDNS(
+        options(house.path, None), Context("auth.example.org", lambda *_: (), house.state, suffix=target.parent())
+    )
+    assert flat.target_of("any.example") is None
+    taking = f"accounts import {house.path} --name any.example"
+    assert f"leads to {account['subdomain']}.DOMAIN, where" in flat.without_target("any.example", OWNER, OWNER)
+    assert taking in flat.without_target("any.example", OWNER, OWNER)
+    assert f"names no domain for it: set accounts to another file;  certbot-dns-delegate {taking}" in (
+        flat.without_target("any.example", OWNER, target)
+    )
+    assert section.without_target("any.example", OWNER, OWNER).startswith(f"add  {OWNER} 3600 IN CNAME {target}  if")
+    assert house.provider(accounts=house.path.with_name("none")).without_target("any.example", OWNER, OWNER) == ""
+
+
 def _register(url: str, path: Path, names: list[str], start: "multiprocessing.synchronize.Barrier") -> None:
     provider = AcmeDNS(options(path, url), Context("test", lambda *_: (), path.parent))
     start.wait(20)
