@@ -3,6 +3,8 @@
 import os
 import pwd
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,6 +210,65 @@ def test_endless_output_fills_no_memory(tmp_path: Path) -> None:
     one = provider(tmp_path, hooks.script(tmp_path / "hook", "head -c 50000000 /dev/zero; echo >&2 the end; exit 1"))
     with pytest.raises(OutcomeUnknown, match="the end"):
         one.publish(APEX, {OWNER: frozenset({ONE})}, 1)
+
+
+def test_the_last_words_of_a_talkative_program_are_shown(tmp_path: Path) -> None:
+    """The reason is at the end, whatever was printed before it."""
+    body = "head -c 50000000 /dev/zero | tr '\\0' '\\n' >&2; echo >&2 the reason; exit 1"
+    with pytest.raises(OutcomeUnknown, match="exit code 1: the reason"):
+        provider(tmp_path, hooks.script(tmp_path / "hook", body)).publish(APEX, {OWNER: frozenset({ONE})}, 1)
+
+
+def test_a_program_that_can_no_longer_be_run_may_have_written_before(tmp_path: Path) -> None:
+    """The first value was written: nobody may forget it because the second was not."""
+    program = hooks.script(tmp_path / "hook", 'echo "$3" >> "$0.wrote"; echo garbage > "$0"')
+    with pytest.raises(OutcomeUnknown, match="cannot be run: Exec format error"):
+        provider(tmp_path, program).publish(APEX, {OWNER: frozenset({ONE, TWO})}, 1)
+    assert (tmp_path / "hook.wrote").read_text().split() == [ONE]
+
+
+def test_each_value_is_tried_though_the_program_is_gone(tmp_path: Path) -> None:
+    """One of two programs may be back for the second."""
+    one = provider(tmp_path, hooks.script(tmp_path / "hook", 'echo "$3" >> "$0.went"; chmod -x "$0"'))
+    with pytest.raises(SettingsError, match="is not executable"):
+        one.withdraw(APEX, {OWNER: frozenset({ONE, TWO})})
+    assert (tmp_path / "hook.went").read_text().split() == [ONE]
+
+
+def test_output_that_no_variable_can_hold(tmp_path: Path) -> None:
+    """Of what the auth hook printed the clean-up hook gets what there is room for in a variable."""
+    body = f'if [ -n "${{CERTBOT_AUTH_OUTPUT+x}}" ]; then echo "$CERTBOT_AUTH_OUTPUT" > {tmp_path}/got; exit; fi'
+    program = hooks.script(tmp_path / "hook", f"{body}; printf 'a\\0b'")
+    one, owner = provider(tmp_path, program, protocol="certbot-hooks"), from_text("_acme-challenge.web." + ZONE)
+    one.publish(APEX, {owner: frozenset({ONE})}, 1)
+    one.withdraw(APEX, {owner: frozenset({ONE})})
+    assert (tmp_path / "got").read_text() == "ab\n"
+
+
+FILTER = """
+import ctypes, errno, struct, sys
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 434), (0x06, 0, 0, 0x00050000 | errno.ENOSYS), (0x06, 0, 0, 0x7FFF0000)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in code))
+class Program(ctypes.Structure):
+    _fields_ = [("count", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+program, libc = Program(len(code), ctypes.addressof(text)), ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+from tests.contract.test_exec import *
+one = provider(Path(sys.argv[1]), Path(sys.argv[1]) / "hook", timeout="20s")
+one.publish(APEX, {OWNER: frozenset({ONE, TWO})}, 1)
+"""
+"""As an old kernel, or a container's filter that does not know pidfd_open (its number is 434 everywhere)."""
+
+
+def test_a_kernel_without_pidfd_open(tmp_path: Path) -> None:
+    """Programs run there too, and one that writes is not called refused."""
+    hooks.script(tmp_path / "hook", 'echo "$3" >> "$0.wrote"')
+    done = subprocess.run(
+        [sys.executable, "-c", FILTER, tmp_path], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "hook.wrote").read_text().split() == [ONE, TWO]
 
 
 def test_a_program_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> None:

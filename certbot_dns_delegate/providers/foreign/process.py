@@ -5,14 +5,16 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown
+from certbot_dns_delegate.text import printable
 
 MOST_OUTPUT = 64 * 1024
-"""Bytes that are kept of each stream; a program may print more, which is read and dropped."""
+"""Bytes at its end that are kept of each stream; what a program prints before is read and dropped."""
 STEP_S = 0.25
 """Seconds between two looks at whether the run is being ended, while the program is silent."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -67,6 +69,7 @@ def run(
     :param user: None: it runs as this user.
     :raises OSError: when it cannot be started; then it has done nothing.
     :raises TimeoutError: when its time was up.
+    :raises OutcomeUnknown: when the system kept us from following it.
     :raises DelegateError: what ``wait`` raises.
     """
     rights: dict[str, Any] = {}
@@ -86,9 +89,13 @@ def run(
     with process:
         try:
             streams = _read(process, until, wait)
-        except (DelegateError, TimeoutError):
+        except (DelegateError, OSError) as error:
             # Its children too. Nobody else can have its number, as it was not waited for yet.
-            os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                seen = f"{printable(command[0])} was started, and could not be followed: {error.strerror}"
+                raise OutcomeUnknown(seen) from None
             raise
     return Finished(process.returncode, *streams)
 
@@ -98,37 +105,49 @@ def _read(process: subprocess.Popen[bytes], until: float, wait: Callable[[float]
     assert process.stdout is not None
     assert process.stderr is not None
     kept: dict[IO[bytes], bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
-    end = os.pidfd_open(process.pid)
-    try:
-        with selectors.DefaultSelector() as selector:
-            for stream in kept:
-                os.set_blocking(stream.fileno(), False)
-                selector.register(stream, selectors.EVENT_READ)
+    with selectors.DefaultSelector() as selector, _end(process) as end:
+        for stream in kept:
+            os.set_blocking(stream.fileno(), False)
+            selector.register(stream, selectors.EVENT_READ)
+        if end is not None:
             selector.register(end, selectors.EVENT_READ)
-            has_ended = False
-            while not has_ended:
-                if (left_s := until - time.monotonic()) <= 0:
-                    raise TimeoutError
-                ready = [key.fileobj for key, _ in selector.select(min(STEP_S, left_s))]
-                has_ended = end in ready
-                wait(0)
-                for stream, text in kept.items():
-                    if stream in ready and not _take(stream, text):
-                        selector.unregister(stream)
+        has_ended = False
+        while not has_ended:
+            if (left_s := until - time.monotonic()) <= 0:
+                raise TimeoutError
+            ready = [key.fileobj for key, _ in selector.select(min(STEP_S, left_s))]
+            has_ended = end in ready if end is not None else process.poll() is not None
+            wait(0)
             for stream, text in kept.items():
-                while _take(stream, text) and time.monotonic() < until:
-                    pass
-    finally:
-        os.close(end)
+                if stream in ready and not _take(stream, text):
+                    selector.unregister(stream)
+        for stream, text in kept.items():
+            while _take(stream, text) and time.monotonic() < until:
+                pass
     out, err = (bytes(text).decode("utf-8", "replace") for text in kept.values())
     return out, err
 
 
+@contextmanager
+def _end(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """What becomes readable when the program has ended; None where the kernel or a container's filter lacks that."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _take(stream: IO[bytes], text: bytearray) -> bool:
-    """Read once, keep what has room; whether there may be more."""
+    """Read once, and keep the end of it all, where the reason of a failure is; whether there may be more."""
     try:
         piece = os.read(stream.fileno(), MOST_OUTPUT)
     except BlockingIOError:
         return False
-    text += piece[: MOST_OUTPUT - len(text)]
+    text += piece
+    del text[:-MOST_OUTPUT]
     return bool(piece)

@@ -117,8 +117,14 @@ class Program(Provider):
         return None
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:  # noqa: ARG002  no protocol has them
+        is_any_written = False
         for owner, value in self._checked(values):
-            self._said[owner, value] = self._call("publish", owner, value).stdout.strip()
+            try:
+                said = self._call("publish", owner, value).stdout
+            except Refused as error:
+                raise OutcomeUnknown(error.problem, error.hint) if is_any_written else error from None
+            self._said[owner, value] = said.replace("\0", "").strip()  # no variable can hold a NUL
+            is_any_written = True
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:  # noqa: ARG002  no protocol has it
@@ -128,7 +134,7 @@ class Program(Provider):
         for owner, value in self._checked(values):
             try:
                 self._call("withdraw", owner, value)
-            except (OutcomeUnknown, Refused) as error:
+            except (OutcomeUnknown, Refused, SettingsError) as error:
                 problems.append(error)
         raise_all(problems)
 
