@@ -98,7 +98,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
             types.register(self._choice)
         path = self.conf("credentials")
         if path:
-            # Saved for renewal as it stands now, and a timer starts Certbot somewhere else.
+            # Saved for renewal as it is now, and a timer starts Certbot somewhere else.
             absolute = _absolute(path)
             if absolute != path:
                 setattr(self.config, self.dest("credentials"), absolute)

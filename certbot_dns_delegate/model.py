@@ -178,7 +178,7 @@ class Content:
     zone: Name
     """The apex of the server's zone that the name lies in."""
     alias: Name | None = None
-    """The target of a CNAME that stands at the name itself. A wildcard's does not count: a value stops its synthesis
+    """The target of a CNAME at the name itself. A wildcard's does not count: a value stops its synthesis
     (RFC 4592 section 2.2.1)."""
     present: RRset = RRset()
     negative_ttl: int = 0

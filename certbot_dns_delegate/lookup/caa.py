@@ -43,7 +43,7 @@ class CAASet:
     """The CAA set that counts."""
 
     at: Name
-    """The name where it stands, at the end of an alias."""
+    """The name that has it, at the end of an alias."""
     records: tuple[Property, ...]
 
 
@@ -66,7 +66,7 @@ def climb(recursive: Recursive, name: Name) -> CAASet | None:
 
 def found_in(reply: Reply, name: Name) -> CAASet:
     """The set at ``name``, or at the end of its alias; empty where there is none."""
-    # The resolver follows an alias, and what stands at its end counts.
+    # The resolver follows an alias, and what is at its end counts.
     end = name
     for _ in reply.message.answer:
         link = alias_in(reply.message, end)
@@ -144,7 +144,7 @@ def _parameters_forbid(parameters: Sequence[tuple[str, str]], account: str | Non
     accounts = [text for tag, text in parameters if tag == "accounturi"]
     allowed = [text for tag, text in parameters if tag == "validationmethods"]
     if len(accounts) > 1 or len(allowed) > 1:
-        return "accounturi or validationmethods stands twice in one property, which nothing satisfies"
+        return "accounturi or validationmethods is there twice in one property, which nothing satisfies"
     if account is not None and accounts and accounts[0] != account:
         return f"accounturi is {printable(accounts[0], 120)}, and the account here is {printable(account, 120)}"
     return _methods_forbid(allowed[0], methods) if allowed else ""

@@ -27,7 +27,7 @@ MOST_ALIASES = 8
 
 
 Inside = Callable[[Name, Name], Step[tuple[Found | Content, Alias | None]]]
-"""What stands at a name inside the delegate with a suffix, and the CNAME there, if it is to be followed."""
+"""What is at a name inside the delegate with a suffix, and the CNAME there, if it is to be followed."""
 
 MOST_S = 30.0
 """Seconds after which no further CNAME is followed: a slow resolver takes 8 s for a link, and few chains have three."""
@@ -35,7 +35,7 @@ MOST_S = 30.0
 
 @dataclass(frozen=True)
 class Followed:
-    """A chain, and what stands at its target."""
+    """A chain, and what is at its target."""
 
     chain: Chain
     found: Found | Content | None

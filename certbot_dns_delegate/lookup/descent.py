@@ -64,11 +64,11 @@ class Descent:
         self._suffix_of = suffix_of
         self.budget = budget
         self.hosts = Hosts(suffix_of, self._addresses_of, port)
-        self.told: dict[Question, Reply] = {}
+        self.answered: dict[Question, Reply] = {}
         """Answers with authority to NS and DS questions that were asked along with others."""
         self.above: dict[Name, tuple[Reply, ...]] = {}
         """By the apex of a cut, what the servers of the cut above it say about an owner below."""
-        self.starts = Starts(suffix_of, self.hosts, self.told, budget)
+        self.starts = Starts(suffix_of, self.hosts, self.answered, budget)
         self._cuts: dict[Name, Cut] = {}
         self._polled: Counter[Name] = Counter()
         self._leaders: dict[Name, Name] = {}
@@ -182,7 +182,7 @@ class Descent:
             else:
                 is_known = bool(rdatas_in(reply.message.answer, question.name, question.rdtype))
             if reply.is_authoritative and is_known:
-                self.told[question] = reply
+                self.answered[question] = reply
 
     def _later(self, child: Name, cut: Cut, owner: Name, replies: Sequence[Reply], allowance: Allowance) -> "_Late":
         """What is still to be asked of the cut's other servers, along with the next step."""
@@ -209,7 +209,9 @@ class Descent:
         if denied is None or (apex_of(found.reply, found.cut) or found.cut.apex).is_subdomain(denied):
             return
         others = [
-            self.told[q] for rdtype in (RdataType.NS, RdataType.DS) if (q := Question(title, rdtype)) in self.told
+            self.answered[q]
+            for rdtype in (RdataType.NS, RdataType.DS)
+            if (q := Question(title, rdtype)) in self.answered
         ]
         if all(reply.message.rcode() == dns.rcode.NXDOMAIN for reply in (found.reply, *others)):
             hint = dig(Question(denied, RdataType.NS))

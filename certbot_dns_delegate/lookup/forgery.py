@@ -1,4 +1,4 @@
-"""What tells a server's reply from a forged one, beside id, port and address: the letters of the question, and cookies.
+"""Signs of a server's own reply, beside id, port and address: the letters of the question, and cookies.
 
 A forger who does not see the question can guess these at best (RFC 5452); who sees it needs no guess.
 """

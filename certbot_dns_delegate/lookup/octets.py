@@ -36,7 +36,7 @@ class Echo(Enum):
     """How a message's header and question relate to those that were sent."""
 
     NONE = "no reply to it"
-    BARE = "a reply without a question, which tells an rcode alone"
+    BARE = "a reply without a question, which has an rcode alone"
     OTHER_CASE = "a reply to the same question in other letters"
     EXACT = "a reply to exactly this question"
 
@@ -79,7 +79,7 @@ def echo(wire: bytes, sent: bytes, end: int) -> Echo:
     if len(wire) < HEADER or wire[2] & 0xF8 != sent[2] & 0x78 | 0x80:
         return Echo.NONE
     if wire[4:6] == b"\0\0":
-        # Some servers that refuse repeat no question; for an UPDATE every rcode stands for itself.
+        # Some servers that refuse repeat no question; for an UPDATE every rcode counts by itself.
         is_known = wire[3] & 0x0F in _BARE or sent[2] & 0x78 == _UPDATE
         return Echo.BARE if is_known else Echo.NONE
     if wire[4:6] != b"\0\1":

@@ -67,9 +67,9 @@ class Origin:
     def __str__(self) -> str:
         by_link: dict[str, list[str]] = {}
         for server, link in sorted(self.links.items()):
-            told = "no CNAME" if link is None else f"CNAME {show(link[0])}"
-            by_link.setdefault(told, []).append(str(server))
-        return "; ".join(f"{listed(servers)}: {told}" for told, servers in by_link.items())
+            shown = "no CNAME" if link is None else f"CNAME {show(link[0])}"
+            by_link.setdefault(shown, []).append(str(server))
+        return "; ".join(f"{listed(servers)}: {shown}" for shown, servers in by_link.items())
 
 
 def origin_of(owner: Name, zones: Zones) -> Step[Origin | None]:

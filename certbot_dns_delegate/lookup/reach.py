@@ -52,7 +52,7 @@ def few(servers: Sequence[Server]) -> list[Server]:
         return list(servers)
     by_host: dict[str, list[Server]] = defaultdict(list)
     for server in servers:
-        # A server that was configured by address stands for itself.
+        # A server that was configured by address counts by itself.
         by_host[server.name or server.address].append(server)
     chosen: set[Server] = set()
     for its in by_host.values():

@@ -72,8 +72,8 @@ def examine(cut: Cut, digests: Sequence[DS], allowance: Allowance) -> Step[Valid
     """
     apex, usable = cut.apex, usable_digests(digests)
     if not usable:
-        told = f"{show(apex)} has DS records with algorithms or digests alone that resolvers do not know: it counts as"
-        return Validation(is_signed=False, notes=(f"{told} unsigned (RFC 4035 section 5.2)",))
+        seen = f"{show(apex)} has DS records with algorithms or digests alone that resolvers do not know: it counts as"
+        return Validation(is_signed=False, notes=(f"{seen} unsigned (RFC 4035 section 5.2)",))
     kinds = (RdataType.DNSKEY, RdataType.SOA)
     asked = [Inquiry(cut, Question(apex, kind, dnssec_ok=True), allowance, of_all=True) for kind in kinds]
     keys, soas = yield from hear(*asked)
@@ -95,16 +95,16 @@ def examine(cut: Cut, digests: Sequence[DS], allowance: Allowance) -> Step[Valid
     reasons: dict[str, list[str]] = defaultdict(list)
     for server, fault in sorted(bogus.items()):
         reasons[str(fault)].append(str(server))
-    told = "; ".join(f"{listed(servers)}: {reason}" for reason, servers in reasons.items())
+    seen = "; ".join(f"{listed(servers)}: {reason}" for reason, servers in reasons.items())
     if valid and bogus:
-        return Validation(True, notes=(f"{show(apex)} does not validate at every server, others are asked: {told}",))
+        return Validation(True, notes=(f"{show(apex)} does not validate at every server, others are asked: {seen}",))
     if valid:
         return Validation(True)
     if not bogus:
         return Validation(
             True, notes=(f"whether {show(apex)} validates cannot be seen from here: {_silence(keys, soas)}",)
         )
-    problem = f"{show(apex)} does not validate, so resolvers refuse what it serves: {told}"
+    problem = f"{show(apex)} does not validate, so resolvers refuse what it serves: {seen}"
     if all(isinstance(fault, OutOfTime) for fault in bogus.values()) and not (
         yield from _is_clock_right(cut, allowance)
     ):

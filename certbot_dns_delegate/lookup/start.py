@@ -29,12 +29,12 @@ class Starts:
     """Finds the first cut of each way; each is looked for once."""
 
     def __init__(
-        self, suffix_of: Callable[[Name], Name | None], hosts: Hosts, told: dict[Question, Reply], budget: Budget
+        self, suffix_of: Callable[[Name], Name | None], hosts: Hosts, answered: dict[Question, Reply], budget: Budget
     ) -> None:
-        """:param told: takes the resolver's answers about DS."""
+        """:param answered: takes the resolver's answers about DS."""
         self._suffix_of = suffix_of
         self._hosts = hosts
-        self._told = told
+        self._told = answered
         self._budget = budget
 
     def above(self, suffix: Name) -> Step[Start]:

@@ -42,7 +42,7 @@ class Sent:
 
 
 class Way:
-    """Where answers arrive; they are told apart by id."""
+    """Where answers arrive; the id says which question each is to."""
 
     def __init__(self, conversation: "Conversation") -> None:
         self.conversation = conversation

@@ -102,7 +102,7 @@ class Zones:
 
     def apex(self, found: Found) -> Step[Zone]:
         """The zone that an owner was found in, as its own servers tell it, and nothing of what surrounds it."""
-        around = yield from apex_around(found, self.descent.told, self._allowance())
+        around = yield from apex_around(found, self.descent.answered, self._allowance())
         soa = around.soa
         ttl, serial = (negative_ttl(soa), soa[0].serial) if soa is not None else (0, None)
         return Zone(around.apex, found.cut.servers, negative_ttl=ttl, serial=serial)
@@ -125,7 +125,7 @@ class Zones:
 
     def determine(self, found: Found) -> Step[Zone]:
         """The zone, as :meth:`zone_of`."""
-        around = yield from apex_around(found, self.descent.told, self._allowance())
+        around = yield from apex_around(found, self.descent.answered, self._allowance())
         dossier = Dossier(found, around.apex, around.soa, self._allowance(), around.claims)
         return (yield from share(("zone", dossier.apex), lambda: self._zone(dossier)))
 
@@ -167,29 +167,29 @@ class Zones:
 
     def _ask_both_sides(self, dossier: Dossier) -> Step[None]:
         """NS at the zone and DS above it, as far as they were not asked along with others."""
-        told, apex = self.descent.told, dossier.apex
+        answered, apex = self.descent.answered, dossier.apex
         ns, ds = Question(apex, RdataType.NS), Question(apex, RdataType.DS)
-        wanted = [(dossier.cut, ns)] if ns not in told else []
-        wanted += [(dossier.parent, ds)] if ds not in told and dossier.parent is not None else []
+        wanted = [(dossier.cut, ns)] if ns not in answered else []
+        wanted += [(dossier.parent, ds)] if ds not in answered and dossier.parent is not None else []
         heard = yield from hear(
             *(Inquiry(cut, question, dossier.allowance, question is ds) for cut, question in wanted)
         )
         failures = {}
         for (_, question), answers in zip(wanted, heard, strict=True):
             if answers.replies:
-                told[question] = max(
+                answered[question] = max(
                     answers.replies, key=lambda r: len(rdatas_in(r.message.answer, apex, r.ask.question.rdtype))
                 )
             else:
                 failures[question] = answers.failure.problem
-        if ds not in told and dossier.parent is None:
+        if ds not in answered and dossier.parent is None:
             # The apex is what the resolver was asked for in the first place, above every delegate.
             answer = (yield from resolve([(apex, RdataType.DS)]))[apex, RdataType.DS]
             if isinstance(answer, Reply):
-                told[ds] = answer
+                answered[ds] = answer
             else:
                 failures[ds] = answer.problem
-        dossier.ns, dossier.ds = told.get(ns), told.get(ds)
+        dossier.ns, dossier.ds = answered.get(ns), answered.get(ds)
         if ns in failures:
             dossier.notes.append(f"{failures[ns]}; the servers that the parent names are asked")
         if ds in failures:
@@ -281,7 +281,7 @@ class Zones:
     def _is_secure(self, dossier: Dossier, cut: Cut) -> Step[bool]:
         """Whether resolvers expect signatures of a zone."""
         question = Question(cut.apex, RdataType.DS)
-        if question not in self.descent.told:
+        if question not in self.descent.answered:
             if cut.parent is not None:
                 (answers,) = yield from hear(Inquiry(cut.parent, question, dossier.allowance))
                 replies = answers.replies
@@ -290,6 +290,6 @@ class Zones:
                 replies = [answer] if isinstance(answer, Reply) else []
             if not replies:
                 return False
-            self.descent.told[question] = replies[0]
-        digests: list[DS] = rdatas_in(self.descent.told[question].message.answer, cut.apex, RdataType.DS)
+            self.descent.answered[question] = replies[0]
+        digests: list[DS] = rdatas_in(self.descent.answered[question].message.answer, cut.apex, RdataType.DS)
         return bool(digests)

@@ -1,6 +1,6 @@
 """Look whether values in doubt are nowhere: at the servers that take the writes, and at every authoritative server.
 
-Nothing else tells of a write whose outcome no signed answer shows (rule 20). A server that does not answer keeps the
+Nothing else shows the end of a write that no signed answer confirms (rule 20). A server that does not answer keeps the
 values on record.
 """
 

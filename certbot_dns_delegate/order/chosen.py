@@ -49,7 +49,7 @@ def hidden_types(
     if set(rdtypes) & set(HELD) and delegate.targets is None:
         raise TargetNotAllowed(
             f"{show(chain.target)} has its {listed(names)} records from a wildcard alone; a TXT record there would take"
-            f" them away as long as it stands: {chain}",
+            f" them away as long as it is there: {chain}",
             _hint(challenge, delegate),
         )
     return names

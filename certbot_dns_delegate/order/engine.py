@@ -40,7 +40,7 @@ OUTSTANDING_S = 20.0
 """Seconds to wait at the end for requests still under way: longer than a provider waits for an answer."""
 
 WITHDRAWING = "what was sent is withdrawn when it is answered; Ctrl-C once more leaves that to the next run, or to: "
-"""Told to whoever has ended a run while a service was writing; the command stands behind it."""
+"""Shown to whoever ends a run while a service is writing; the command follows it."""
 WORK_DIR = Path("/var/lib/letsencrypt")
 """Certbot's, and the command's, by default."""
 

@@ -175,7 +175,7 @@ def not_seen(
 ) -> Iterator[str]:
     """Why a CA will probably not see the values either, a sentence for each publication that the resolver does not see.
 
-    One owner stands for its zone. It is asked about after it is published, so no negative answer is planted.
+    One owner represents its zone. It is asked about after it is published, so no negative answer is planted.
 
     :param withdrawn: owners at which values of ours stood a moment ago; the resolver may remember these.
     """

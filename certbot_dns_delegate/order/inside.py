@@ -1,4 +1,4 @@
-"""What stands at a name inside a delegate, and in which zone: asked where the settings allow it to be known.
+"""What is at a name inside a delegate, and in which zone: asked where the settings allow it to be known.
 
 As a rule the way leads down from the world's servers (:mod:`certbot_dns_delegate.lookup.descent`). Of a flat file for
 dynamic updates the server in it is asked first, and the world only for the other servers of the zone. Where a section
@@ -39,7 +39,7 @@ class Inside:
         self._addresses = addresses
 
     def at(self, owner: Name, suffix: Name) -> Step[tuple[Found | Content, Alias | None]]:
-        """What stands at a name, and the CNAME there, if it is to be followed.
+        """What is at a name, and the CNAME there, if it is to be followed.
 
         :raises LookupFailed: when nobody that may be asked says anything to go by.
         """
@@ -57,7 +57,7 @@ class Inside:
             return content, _alias(content, owner)
 
     def zone(self, delegate: Delegate, owner: Name, found: Found | Content) -> Step[tuple[Zone, RRset]]:
-        """The zone to write in, and what stands at the owner.
+        """The zone to write in, and what is at the owner.
 
         :raises PlanError: where the zone that the settings name does not hold the owner.
         """
@@ -77,7 +77,7 @@ class Inside:
         return zone, present
 
     def found(self, owner: Name, found: Found | Content | None) -> Step[Found | None]:
-        """What stands at a name as a whole reply; None where nobody can be asked without a key."""
+        """What is at a name, as a whole reply; None where nobody can be asked without a key."""
         if not isinstance(found, Content):
             return found
         if found.server is None or found.is_by_key:

@@ -74,7 +74,7 @@ class Memory:
         self.needed = max(self.needed, DOUBTFUL_PASSES)
         if self._was_complete and state is State.LAGGING:
             # Now with the values and now without: several machines behind one address, and chance decides which of
-            # them answers. The more often it changes its mind, the longer the row that shows that all have them.
+            # them answers. The more often its answer changes, the longer the row that shows that all have them.
             self._was_complete = False
             self.needed = min(2 * self.needed, MOST_PASSES)
 

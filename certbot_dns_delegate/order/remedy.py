@@ -89,7 +89,7 @@ class Advisor:
         if meant := self._without_origin(challenge, first.target):
             return f"is the final dot missing in the zone file? write  {record(challenge.owner, 'CNAME', meant)}"
         change = self._record_for(challenge, CHANGE, end)
-        # Where the name itself stands first, as we advise, the rest is the delegate that was meant.
+        # Where the name itself comes first, as we advise, the rest is the delegate that was meant.
         labels = len(challenge.owner) - 2 if is_made_for(challenge.owner, end) else 1
         place = dns.name.Name(end.labels[labels:])
         if self._settings.authenticator != "dns-delegate" or len(place) <= 2 or missing is not None:

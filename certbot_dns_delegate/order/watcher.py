@@ -95,7 +95,7 @@ class Watcher(Memory):
     def look(self) -> None:
         """Ask once; one owner first, and only when its values are there the rest (gentle on rate limits).
 
-        Once it has served all of them often enough for a server without history, one owner stands for the others.
+        Once it has served all of them often enough for a server without history, one owner is enough.
         """
         begin = time.monotonic()
         owners = list(self.values)

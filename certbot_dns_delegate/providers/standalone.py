@@ -194,7 +194,7 @@ class Standalone(Provider):
             hint = f"listen = {', '.join(own)}"
         return (
             f"the NS record leads to {led}, but listen = {_shown(listen)}",
-            f"{hint}; or, where a router stands between, let it forward port 53 to {_shown(listen)}",
+            f"{hint}; or, where a router is between, let it forward port 53 to {_shown(listen)}",
         )
 
     def recognise(self, zone: Zone) -> None:

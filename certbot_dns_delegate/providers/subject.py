@@ -1,4 +1,4 @@
-"""An implementation under test: what its author tells the suite, and what the tests of the suite share."""
+"""An implementation under test: what its author says about it, and what the tests of the suite share."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -20,7 +20,7 @@ def value(label: str) -> str:
 
 
 class Subject:
-    """An author sets or overrides what stands here without an underscore."""
+    """An author sets or overrides what has no underscore in front."""
 
     zone: Name
     """The apex of a zone that the service serves and that the tests may write in."""

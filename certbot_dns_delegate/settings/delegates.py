@@ -175,7 +175,7 @@ class Suffixes(Generic[T]):
         self._things = {folded(suffix): (suffix, thing) for suffix, thing in things}
 
     def above(self, name: Name) -> tuple[Name, T] | None:
-        """The longest suffix that ``name`` is or lies below, and what it stands for."""
+        """The longest suffix that ``name`` is or lies below, and what belongs to it."""
         # By labels: comparing whole names with every suffix was a tenth of an order's time.
         labels = folded(name)
         cuts = (self._things.get(labels[start:]) for start in range(len(labels)))

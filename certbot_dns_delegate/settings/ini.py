@@ -1,7 +1,7 @@
 """Read an INI file as a person expects: no interpolation, nothing cut out of a quoted value, every problem at once.
 
 Neither ConfigObj (cuts ``abc#def`` at the ``#``, turns a comma into a list) nor configparser (cuts ``"a # b"``, stops
-at the first duplicate) does that, and neither says which line a key stands on.
+at the first duplicate) does that, and neither says which line a key is on.
 """
 
 import re
@@ -26,7 +26,7 @@ class Setting:
 
 @dataclass
 class Section:
-    """A ``[title]`` and what stands under it; the lines above the first title have the title ''."""
+    """A ``[title]`` and what is under it; the lines above the first title have the title ''."""
 
     title: str
     line: int

@@ -91,7 +91,7 @@ class Spelling:
 
     prefix: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
-    """Our key to the key of another plugin's file that stands for it."""
+    """The key of another plugin's file by our key for the same."""
 
     def of(self, key: str) -> str:
         """The key as this file has it, or would have it."""

@@ -128,7 +128,7 @@ def normalise(name: str) -> str:
 def lower_keys(record: Mapping[str, Any]) -> dict[str, Any]:
     """Fields by lower-case key: Go reads keys in any case, and old goacmedns wrote FullDomain.
 
-    Of two spellings the lower-case one counts, wherever it stands.
+    Of two spellings the lower-case one counts, wherever it is in the file.
     """
     return {key.lower(): value for key, value in record.items()} | {k: v for k, v in record.items() if k.islower()}
 

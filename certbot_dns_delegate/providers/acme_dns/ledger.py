@@ -97,7 +97,7 @@ class Ledger:
 
     @cached_property
     def _is_plain(self) -> bool:
-        """Whether the text is a whole object in which every character stands for itself."""
+        """Whether the text is a whole object without escapes."""
         return self._text.isascii() and "\\" not in self._text and self._text[-LONGEST_KEY:].rstrip().endswith("}")
 
     @cached_property
@@ -110,10 +110,10 @@ class Ledger:
 
     @cached_property
     def _places(self) -> Mapping[str, int | tuple[int, ...]] | None:
-        """Where in the text each target stands, by its lower-case spelling; None: the file is unusual."""
+        """Where in the text each target is, by its lower-case spelling; None: the file is unusual."""
         if not self._is_plain:
             return None
-        # Plain numbers as long as no target stands twice: of tuples the garbage collector would count every one.
+        # Plain numbers as long as no target is there twice: of tuples the garbage collector would count every one.
         places: dict[str, int | tuple[int, ...]] = {
             match[1]: match.start() for match in FULLDOMAIN.finditer(self._lower)
         }
@@ -126,7 +126,7 @@ class Ledger:
         return found if sum(map(len, found.values())) == count else None
 
     def read(self, place: int) -> Account | None:
-        """The account that has its target at ``place``; None where that stands in something else.
+        """The account that has its target at ``place``; None where that is inside something else.
 
         :raises ValueError: saying what is wrong with it.
         """

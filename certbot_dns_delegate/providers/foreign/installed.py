@@ -1,7 +1,7 @@
 """Find a Certbot DNS plugin that is installed here and construct it outside Certbot's own run.
 
 Its options cannot come from Certbot's command line: on renewal Certbot restores only those of the selected
-authenticator, which is ours. So they stand in our section, and go into a namespace made for this plugin alone.
+authenticator, which is ours. So they are in our section, and go into a namespace made for this plugin alone.
 """
 
 import argparse
@@ -113,7 +113,7 @@ class Arguments:
         return self.dest(option) in self._actions
 
     def names(self) -> list[str]:
-        """What may stand in our section, without the plugin's prefix."""
+        """What may be in our section, without the plugin's prefix."""
         prefix = dest_namespace(self._name)
         return [dest.removeprefix(prefix) for dest in self._actions]
 

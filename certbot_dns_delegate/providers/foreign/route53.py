@@ -48,7 +48,7 @@ class Upserter:
         self._plugin = plugin
 
     def read(self, targets: Iterable[str]) -> Present:
-        """What stands at the targets, so that it can be carried over.
+        """What is at the targets, so that it can be carried over.
 
         :raises Refused: when it may not be seen, or is not ours to change.
         """

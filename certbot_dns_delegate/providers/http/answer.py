@@ -92,7 +92,7 @@ class Answer:
         :raises WriteError: when ``record`` is no object, or the value is missing or not of ``kind``.
         """
         if not isinstance(record, dict):
-            raise self.unusable(f"{_json_name(type(record))} stands where an object with {name!r} belongs")
+            raise self.unusable(f"{_json_name(type(record))} is where an object with {name!r} belongs")
         if name not in record:
             raise self.unusable(f"{name!r} is missing")
         if not _is_a(record[name], kind):

@@ -1,7 +1,7 @@
 """Taking secrets out of foreign text, however they are spelled there.
 
 A service may send a credential back escaped for JSON, HTML or a URL, as hex or base64, several of these at once, in
-other case, or half. What stands there in plain is taken out; where any decoding of the text shows more than that, the
+other case, or half. What is there in plain is taken out; where any decoding of the text shows more than that, the
 whole text is withheld, as nobody knows what else would.
 """
 

@@ -81,7 +81,7 @@ class RFC2136(Provider):
 
     @classmethod
     def translate(cls, entries: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-        """As certbot-dns-rfc2136 reads them: HMAC-MD5 by default, base64 with what else may stand there, only TRUE is
+        """As certbot-dns-rfc2136 reads them: HMAC-MD5 by default, base64 with other characters between, only TRUE is
         true."""
         ours = super().translate(entries)
         ours.setdefault("tsig_algorithm", ("dns_rfc2136_algorithm", "hmac-md5"))
@@ -201,7 +201,7 @@ class RFC2136(Provider):
             try:
                 sightings += self._publish_part(zone, part, ttl)
             except Refused as error:
-                if number:  # what went before stands
+                if number:  # what was written before stays
                     raise OutcomeUnknown(error.problem, error.hint) from None
                 raise
         return sightings

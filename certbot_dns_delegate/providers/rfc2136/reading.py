@@ -73,7 +73,7 @@ class Reader:
     def standing(
         self, connection: Connection, owners: Iterable[Name], present: Mapping[Name, RRset]
     ) -> dict[Name, RRset]:
-        """What stands at the owners now: as the server says, else to the key, else as the plan saw it.
+        """What is at the owners now: as the server says, else to the key, else as the plan saw it.
 
         :param present: what an authoritative server showed in the plan.
         :raises Refused: when a CNAME does, or when nobody says what does, so that its TTL would be changed.
@@ -155,7 +155,7 @@ class Reader:
         return soa_in(message, zone) if message is not None else None
 
     def _decides(self, connection: Connection, zone: Name, before: dns.rrset.RRset | None) -> bool:
-        """Whether the server's own zone tells what became of an update: it is the primary (MNAME), or has got a newer
+        """Whether the server's own zone shows what became of an update: it is the primary (MNAME), or has got a newer
         zone since it took the update. A primary without an address is taken for this one."""
         try:
             now = self._apex(connection, zone)

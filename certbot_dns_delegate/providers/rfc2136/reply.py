@@ -36,7 +36,7 @@ class Signature(Enum):
     UNSIGNED = auto()
     """There is none, or one without a signature, as with BADKEY and BADSIG."""
     ECHOED = auto()
-    """It is the request's own, sent back: what stands in front of a server does that (dnsdist, Windows DNS)."""
+    """It is the request's own, sent back: what is in front of a server does that (dnsdist, Windows DNS)."""
     FALSE = auto()
     """It does not verify."""
 

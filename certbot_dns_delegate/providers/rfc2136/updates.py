@@ -53,7 +53,7 @@ class Updates:
     # One UPDATE, and what has to be known around it
 
     def _publish_once(self, connection: Connection, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        # First it is assumed that nothing stands there, as it nearly always is, and the server checks that; only when
+        # First it is assumed that nothing is there, as it nearly always is, and the server checks that; only when
         # it says no are the owners read, for the TTL to keep.
         standing: dict[Name, RRset] = {}
         reply = self.send(connection, self._addition(connection, zone, values, ttl), zone, may_exist=True)
@@ -114,7 +114,7 @@ class Updates:
         ttl: int,
         standing: Mapping[Name, RRset] | None = None,
     ) -> dns.update.UpdateMessage:
-        """:param standing: what stands at the owners; None: nothing may, or YXDOMAIN (RFC 2136 section 2.4.5)."""
+        """:param standing: what is at the owners; None: nothing may be, or YXDOMAIN (RFC 2136 section 2.4.5)."""
         update = self.begin(connection, zone)
         for owner, texts in values.items():
             update.absent(owner, *(() if standing is None else (dns.rdatatype.CNAME,)))

@@ -10,7 +10,7 @@ from dns.name import Name
 from certbot_dns_delegate.model import Values
 
 ROOM = 60_000
-"""Octets of a message over TCP, 64 KiB, less the signature and what stands before the records."""
+"""Octets of a message over TCP, 64 KiB, less the signature and what comes before the records."""
 
 
 def parts(values: Values) -> Iterator[dict[Name, frozenset[str]]]:

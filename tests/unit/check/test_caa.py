@@ -54,7 +54,7 @@ def test_allowed(records: list[tuple[int, str, str]]) -> None:
         ([(0, "issue", "LetsEncrypt.org")], "issue is for LetsEncrypt.org"),
         ([(0, "issue", "letsencrypt.org; accounturi=https://acme.test/acct/2")], "the account here is https://acme"),
         ([(0, "issue", "letsencrypt.org; validationmethods=http-01")], "without dns-01"),
-        ([(0, "issue", f"letsencrypt.org; accounturi={ACCOUNT}; accounturi={ACCOUNT}")], "stands twice"),
+        ([(0, "issue", f"letsencrypt.org; accounturi={ACCOUNT}; accounturi={ACCOUNT}")], "is there twice"),
         ([(128, "newtag", ""), (0, "issue", "letsencrypt.org")], "newtag is critical"),
         ([(1, "newtag", ""), (0, "issue", "letsencrypt.org")], "newtag is critical"),
         ([(0, "issue", "evil\x1b[31m.test")], r"\x1b[31m"),

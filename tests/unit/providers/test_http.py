@@ -98,7 +98,7 @@ def test_a_success_without_a_usable_body_is_an_error(body: str, sentence: str) -
         ({"id": 7}, "'id' is a number, not text"),
         ({"id": True}, "'id' is true or false, not text"),
         ({}, "'id' is missing"),
-        (["id"], "a list stands where an object with 'id' belongs"),
+        (["id"], "a list is where an object with 'id' belongs"),
         ({"id": "../zones"}, "must not enter a URL"),
         ({"id": ".."}, "must not enter a URL"),
         ({"id": ""}, "must not enter a URL"),
