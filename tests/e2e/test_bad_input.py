@@ -189,7 +189,7 @@ def test_referral_flood(lab: Lab, certbot: Certbot) -> None:
     chains = "\n".join(f"_acme-challenge.{each}. CNAME {each}.flood.test." for each in names)
     parent = "@ NS ns\nns A 127.0.62.2\nflood NS ns.flood\nns.flood A 127.0.62.1"
     with (
-        Server(address="127.0.62.1", port=53, behaviour=ReferralFlood()) as flood,
+        Server(address="127.0.62.1", port=53, behaviour=ReferralFlood(servers=10)) as flood,
         Server({"test.": parent}, address="127.0.62.2", port=53),
         Server({"test.": f"{parent}\n{chains}", ".": ""}, recursive=True) as resolver,
     ):
