@@ -1,20 +1,29 @@
 """The vocabulary in which every setting is declared: once, for the parser, the error texts and the documentation."""
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from dns.name import Name
 
 from certbot_dns_delegate.text import cited, normal, parse_name, plain
 
 HOST = re.compile(r"(?:[\w-]+\.)*[\w-]*[^\W\d][\w-]*", re.ASCII)
 """A host name; one whose last label is a number is a mistyped address (RFC 1123 section 2.1)."""
+
+ZONE = re.compile(r"(?:[\w-]+\.)*[\w-]+\.?")
+CERTIFIED = re.compile(r"(?!-)[a-z0-9_.-]+(?<!-)")
+"""The characters of names in certificates (RFC 1034 section 3.5; the underscore for internal CAs)."""
+LIKELY = re.compile(r"(?:[\w-]+\.)+[^\W\d][\w-]*")
+"""The name in what was written instead of a zone's: a URL, a name with a port, several names."""
 
 
 class Secret:
@@ -124,9 +133,28 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
             return str(getattr(address, "ipv4_mapped", None) or address), number
     name = normal(bare)
     if not HOST.fullmatch(name):
-        hint = "; a port is written as in 192.0.2.53@5353" if ":" in host else ""
-        raise ValueError(f"{cited(text, 60)} is not a host name or address{hint}")
+        raise ValueError(f"{cited(text, 60)} is not a host name or address{_about_host(host)}")
     return name, number
+
+
+def _about_host(text: str) -> str:
+    """What helps where a host was meant."""
+    if "://" in text:
+        return "; write it without the part up to ://, and without a path"
+    if re.search(r"[:#]\d+$", text):
+        return "; a port is written as in 192.0.2.53@5353"
+    return "; several are separated by commas" if re.search(r"[\s;]", text) else ""
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{cited(text, 60)} is not a network such as 192.0.2.0/24 or 2001:db8::/32") from None
+    if ip_interface(text).ip != network.network_address:
+        alone = f"{ip_interface(text).ip}/{network.max_prefixlen}"
+        raise ValueError(f"{cited(text, 60)} is an address in the network {network}: write that, or {alone}")
+    return network
 
 
 def _address(text: str) -> str:
@@ -206,15 +234,33 @@ def without_user_info(text: str) -> str:
     return USER_INFO.sub("USER:PASSWORD@", text)
 
 
+def parse_zone(text: str) -> Name:
+    """The name of a zone: letters of any script, digits, hyphens and underscores.
+
+    Others hardly exist, and hints would show their escapes in records.
+
+    :raises ValueError: when it is none.
+    """
+    name = parse_name(text)
+    if not ZONE.fullmatch(text) or plain(name).rpartition(".")[2].isdigit():
+        likely = LIKELY.search(text)
+        example = f"; did you mean {likely[0]}?" if likely else ", as acme.example.net is"
+        raise ValueError(f"{cited(text, 100)} is not the name of a zone{example}")
+    return name
+
+
 def parse_pattern(text: str) -> str:
     """A certificate name, or ``*.`` and one for every name below it, as Certbot spells names: lower case, A-labels.
 
     :raises ValueError: when it is neither.
     """
     below = "*." if text.startswith("*.") else ""
-    name = parse_name(text.removeprefix(below))
+    name = parse_name(text.removeprefix(below).removeprefix("_acme-challenge."))
     if any(b"*" in label for label in name.labels):
         raise ValueError(f"{cited(text, 100)}: a * can only be the first label, as in *.example.com")
+    if not CERTIFIED.fullmatch(plain(name)):
+        helps = _about_host(text) or "; give a certificate's name, as shop.example.com"
+        raise ValueError(f"{cited(text, 100)} is not a host name{helps}")
     return below + plain(name)
 
 
@@ -250,7 +296,9 @@ def choice(*words: str) -> Kind:
 
     def parse(text: str) -> str:
         if text.lower() not in words:
-            raise ValueError(f"{cited(text, 40)} is none of {', '.join(words)}")
+            close = difflib.get_close_matches(text.lower(), words, n=1, cutoff=0.6)
+            nearest = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{cited(text, 40)} is none of {', '.join(words)}{nearest}")
         return text.lower()
 
     return Kind(" | ".join(words), parse)
@@ -261,10 +309,10 @@ SECRET = Kind("secret", lambda text: Secret(_text(text)))
 PATH = Kind("path", lambda text: Path(os.path.expanduser(_text(text))))  # noqa: PTH111  Path.expanduser raises
 BOOLEAN = Kind("true | false", _boolean)
 DURATION = Kind("duration", _duration)
-NAME = Kind("domain name", parse_name)
+NAME = Kind("domain name", parse_zone)
 HOSTS = Kind("hosts", _list_of(parse_host))
 ADDRESS = Kind("IP address", _address)
-NETWORKS = Kind("networks", _list_of(ip_network))
+NETWORKS = Kind("networks", _list_of(_network))
 URL = Kind("URL", _url)
 PATTERNS = Kind("names", _list_of(parse_pattern))
 TEMPLATE = Kind("name template", _template)

@@ -9,7 +9,7 @@ from typing import Any
 from certbot.compat import misc
 
 from certbot_dns_delegate import __version__
-from certbot_dns_delegate.command.types import argument
+from certbot_dns_delegate.command.types import argument, authenticator, file
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.schema import URL
 
@@ -72,11 +72,18 @@ def add_common(parser: Any, *, is_default: bool) -> None:
     def add(*flags: str, default: Any = None, **options: Any) -> None:
         parser.add_argument(*flags, default=default if is_default else argparse.SUPPRESS, **options)
 
-    add("--authenticator", "-a", default="dns-delegate", metavar="NAME", help="as in certbot (default: dns-delegate)")
+    add(
+        "--authenticator",
+        "-a",
+        default="dns-delegate",
+        metavar="NAME",
+        type=argument(authenticator),
+        help="as in certbot (default: dns-delegate)",
+    )
     add(
         "--credentials",
         metavar="FILE",
-        type=Path,
+        type=file,
         help="the authenticator's INI file (default: the one recorded in Certbot's renewal configuration)",
     )
     add("--resolvers", metavar="LIST", help="recursive resolvers that follow the CNAMEs (default: the system's)")

@@ -1,10 +1,12 @@
 """From the text of one argument to its value."""
 
 import argparse
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from certbot_dns_delegate.schema import DURATION, TEMPLATE
+from certbot_dns_delegate.schema import DURATION, TEMPLATE, choice
 
 LONGEST_TTL_S = 2**31 - 1
 
@@ -30,6 +32,22 @@ def target(text: str) -> str:
     word = "{hash}" if "{hash}" in text else "{name}"
     TEMPLATE.parse(text.replace(word, "{name}"))
     return text
+
+
+def authenticator(text: str) -> str:
+    """One of ours, by its name at Certbot."""
+    ours = "dns-delegate"
+    if text == ours:
+        return text
+    from importlib.metadata import entry_points
+
+    names = {point.name for point in entry_points(group="certbot.plugins") if point.name.startswith(f"{ours}-")}
+    return str(choice(ours, *sorted(names)).parse(text))
+
+
+def file(text: str) -> Path:
+    """A path; where the shell has left a tilde, as behind ``--credentials=``, it is the home directory."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  Path.expanduser raises
 
 
 def positive(text: str) -> int:

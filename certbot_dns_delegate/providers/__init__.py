@@ -32,6 +32,15 @@ BUILT_IN = {
     "standalone": "certbot_dns_delegate.providers.standalone:Standalone",
 }
 
+MEANT = {
+    "active-directory": "rfc2136",
+    "bind": "rfc2136",
+    "knot": "rfc2136",
+    "nsupdate": "rfc2136",
+    "powerdns-api": "powerdns",
+}
+"""Words for a provider that people use, or that ``init --service`` takes."""
+
 
 def names() -> list[str]:
     """All providers that can be named in a section, built-in first."""

@@ -40,10 +40,15 @@ class FlatFile:
             # Where Certbot reads the other plugin's keys, other lines are not ours to judge.
             if not theirs or _key_in(self.text, fault.line).startswith(OURS):
                 self.problems.add(fault.text, fault.line)
-        for section in sections if not theirs else ():
-            told = f"sections belong to dns-delegate; {self.authenticator} has none"
-            self.problems.add(told, section.line, section.title)
         own = {key.removeprefix(prefix): entry for key, entry in top.entries.items() if key.startswith(prefix)}
+        for section in sections if not theirs else ():
+            told = f"sections belong to --authenticator dns-delegate; {self.authenticator} has none"
+            self.problems.add(told, section.line, section.title)
+        others = flat_authenticators(top.entries)
+        if not own and not theirs and others and len(others) == len(top.entries):
+            self.problems.add(f"this file is for another service: --authenticator {others[0]}")
+        if self.problems.found and not own and not theirs:
+            return ()  # that nothing is set is no further problem
         entries, spelling = _translated(provider, theirs, prefix, own)
         self._judge_the_rest(top, theirs, prefix, spelling, [key.name for key in (*COMMON[1:], *provider.KEYS)])
         if "provider" in own:
@@ -63,7 +68,7 @@ class FlatFile:
         others = tuple(prefix_of(name) for name in providers.BUILT_IN if prefix_of(name) != prefix)
         passed_over = []
         for key, entry in top.entries.items():
-            if key in theirs or key.startswith(prefix):
+            if entry.is_broken or key in theirs or key.startswith(prefix):
                 continue
             if key.startswith(OURS) and not key.startswith(others):
                 self.problems.add(f"unknown key {ini.shown(key)}{spelling.nearest(key, known)}", entry.line)
@@ -128,3 +133,13 @@ def _line_of(key: str, text: str) -> int:
 
 def _key_in(text: str, line: int) -> str:
     return ini.LINE_END.split(text)[line - 1].strip()
+
+
+def flat_authenticators(keys: Iterable[str]) -> list[str]:
+    """The authenticators that read each of these keys in a flat file."""
+    return [
+        f"dns-delegate-{service}"
+        for key in keys
+        for service in providers.BUILT_IN
+        if key.startswith(prefix_of(service)) or key in providers.load(service).THEIRS
+    ]

@@ -13,6 +13,8 @@ KEY = re.compile(r"[^\s:\"']+")
 """A key, or in [overrides] a name; ``tsig_secret: c2Vj=`` is neither."""
 COMMENT = re.compile(r"(?<!\S)#")
 """A "#" starts a comment only behind white space: abc#def is one word."""
+QUOTES = re.compile("[\N{LEFT SINGLE QUOTATION MARK}-\N{DOUBLE LOW-9 QUOTATION MARK}]")
+"""What word processors and web pages make of a quote."""
 ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -22,6 +24,8 @@ class Setting:
 
     value: str = field(repr=False)  # it may be a secret
     line: int
+    is_broken: bool = False
+    """Its value cannot be read, which is a fault of the line."""
 
 
 @dataclass
@@ -70,6 +74,8 @@ def read(text: str) -> tuple[list[Section], list[Fault]]:
                 raise ValueError("is neither [title] nor key = value")  # and may be a secret: not shown
             if key in section.entries:
                 faults.append(Fault(number, f"{shown(key)} is set a second time"))
+            last = None
+            section.entries[key] = Setting("", number, is_broken=True)
             last = section.entries[key] = Setting(_value(rest.strip()), number)
         except ValueError as error:
             last = None
@@ -86,7 +92,8 @@ def _title(line: str) -> str:
     title, bracket, rest = line[1:].partition("]")
     title = title.strip()
     if not bracket or not title or not _is_comment(rest):
-        raise ValueError("is no section title of the form [acme.example.net]")
+        missing = "" if bracket else ": the ] is missing"
+        raise ValueError(f"is no section title of the form [acme.example.net]{missing}")
     return title
 
 
@@ -94,10 +101,12 @@ def _value(text: str) -> str:
     if text[:1] in {'"', "'"}:
         value, quote, rest = text[1:].partition(text[0])
         if not quote:
-            raise ValueError("a quoted value is not closed")
+            raise ValueError("a quoted value is not closed: a value is on one line")
         if not _is_comment(rest):
             raise ValueError("something follows the quoted value")
         return value
+    if QUOTES.match(text):
+        raise ValueError('begins with a typographic quote: write " instead')
     comment = COMMENT.search(text) if "#" in text else None
     return text if comment is None else text[: comment.start()].rstrip()
 

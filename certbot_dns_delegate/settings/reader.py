@@ -14,16 +14,20 @@ from dns.name import Name
 from certbot_dns_delegate import providers
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.interface import Provider
-from certbot_dns_delegate.schema import parse_pattern, parse_template
+from certbot_dns_delegate.schema import parse_pattern, parse_template, parse_zone
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, folded
-from certbot_dns_delegate.settings.flat import FlatFile, prefix_of
-from certbot_dns_delegate.settings.section import Problems, SectionReader, Spelling
+from certbot_dns_delegate.settings.flat import FlatFile, flat_authenticators, prefix_of
+from certbot_dns_delegate.settings.section import Problems, SectionReader, Spelling, nearest_of
 from certbot_dns_delegate.state.files import read_trusted
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import printable
 
 OVERRIDES = "overrides"
 CHALLENGE = "_acme-challenge"
+RENEWAL = "[renewalparams]"
+"""A section that Certbot writes, and nobody else."""
+SHOWN = 50
+"""Problems of a file that are shown; one that is no INI file has one in each line."""
 JUST_NOW_S = 2.0
 """Seconds: the coarsest steps in which a file system counts (FAT)."""
 KEY_FILE = re.compile(r"""^[ \t]*key[ \t]+("[^"\n]*"|[^\s{=]+)\s*\{""", re.MULTILINE | re.IGNORECASE)
@@ -44,10 +48,11 @@ def load(path: Path, authenticator: str, warn: Callable[[str], None]) -> Setting
         delegates, overrides = _read(path, authenticator, problems, warn)
     if problems.found:
         shown = printable(str(path))
-        told = [problem.replace("\n", "\n  ") for problem in problems.found]
-        if len(told) == 1:
+        told = [problem.replace("\n", "\n  ") for problem in problems.found[:SHOWN]]
+        if len(problems.found) == 1:
             raise SettingsError(f"{shown}: {told[0]}")
-        raise SettingsError("\n* ".join([f"{shown} has {len(told)} problems:", *told]))
+        more = [f"and {len(problems.found) - SHOWN} more"] if len(problems.found) > SHOWN else []
+        raise SettingsError("\n* ".join([f"{shown} has {len(problems.found)} problems:", *told, *more]))
     settings = Settings(path, authenticator, delegates, overrides)
     versions = _versions([path, *problems.files])
     if all(version is not None and version.is_old for version in versions.values()):
@@ -115,6 +120,10 @@ def _read(
             f"hint: write an INI file with  {prefix}server = ...  and  {prefix}tsig_key_file = {printable(str(path))}"
         )
         return (), ()
+    if RENEWAL in text:
+        option = f"{authenticator.replace('-', '_')}_credentials"
+        problems.add(f"is Certbot's renewal configuration; the path of the INI file is the {option} in it")
+        return (), ()
     if is_flat:
         return FlatFile(path, text, authenticator, problems, warn).delegates(), ()
     return SectionedFile(path, text, problems, warn).read()
@@ -134,6 +143,9 @@ class SectionedFile:
     def read(self) -> tuple[tuple[Delegate, ...], tuple[tuple[str, str], ...]]:
         """The delegates and the overrides, as far as they have no problems; these are added."""
         (top, *rest), faults = ini.read(self.text)
+        if faults and not rest and not top.entries:
+            self.problems.add("is no INI file: no line of it is [title] or key = value")
+            return (), ()
         for fault in faults:
             self.problems.add(fault.text, fault.line)
         self._judge_the_top(top)
@@ -164,7 +176,7 @@ class SectionedFile:
 
     def _judge_the_top(self, top: ini.Section) -> None:
         """Nothing may stand above the first section; a flat file's keys show which authenticator it was made for."""
-        flat = _flat_authenticators(top.entries)
+        flat = flat_authenticators(top.entries)
         if flat and len(flat) == len(top.entries):
             for authenticator in dict.fromkeys(flat):
                 line = min(entry.line for entry in top.entries.values())
@@ -174,30 +186,33 @@ class SectionedFile:
             self.problems.add(f"{ini.shown(key)} is above the first [section]", entry.line)
 
     def _suffix(self, title: str) -> Name:
-        try:
-            suffix = parse_name(title)
-        except ValueError as error:
-            raise ValueError(f"the title must be a domain name: {error}") from None
         first, _, rest = title.partition(".")
         if "*" in title or first.lower() == CHALLENGE:
             example = rest if "*" not in rest and rest else "acme.example.net"
             raise ValueError(f"a title covers everything below it: write [{example}]")
-        return suffix
+        try:
+            return parse_zone(title)
+        except ValueError as error:
+            raise ValueError(f"the title must be a domain name: {error}") from None
 
     def _delegate(self, section: ini.Section, suffix: Name) -> Delegate | None:
         entry = section.entries.get("provider")
+        if entry is not None and entry.is_broken:
+            return None  # which was reported
         if entry is not None and (known := self._providers.get(entry.value)) is not None:
             return self._reader(section).delegate(known, suffix)
         spelling = Spelling()
-        if entry is None:
-            nearest = spelling.nearest(section.title, [OVERRIDES]) or _in_capitals(section)
+        if entry is None or not entry.value:
+            is_there = entry is not None
+            nearest = spelling.nearest(section.title, [OVERRIDES]) or ("" if is_there else _in_capitals(section))
             told = f"provider is missing: {' | '.join(providers.names())}{nearest}"
-            self.problems.add(told, section.line, section.title)
+            self.problems.add(told, (entry or section).line, section.title)
             return None
         try:
             provider = providers.load(entry.value)
         except SettingsError as error:
-            told = f"{error.problem}{spelling.nearest(entry.value, providers.names())}"
+            words = {word: word for word in providers.names()} | providers.MEANT
+            told = error.problem + (nearest_of(entry.value, words) or f"; there are {', '.join(providers.names())}")
             self.problems.add(told, entry.line, section.title)
             return None
         self._providers[entry.value] = provider
@@ -220,13 +235,3 @@ def _in_capitals(section: ini.Section) -> str:
     """Where the key stands that is missing, but for its capitals."""
     lines = [entry.line for key, entry in section.entries.items() if key.lower() == "provider"]
     return f"; line {lines[0]} has it with capitals, and keys are lower case" if lines else ""
-
-
-def _flat_authenticators(keys: Iterable[str]) -> list[str]:
-    """The authenticators that read each of these keys in a flat file."""
-    return [
-        f"dns-delegate-{service}"
-        for key in keys
-        for service in providers.BUILT_IN
-        if key.startswith(prefix_of(service)) or key in providers.load(service).THEIRS
-    ]

@@ -85,6 +85,14 @@ class Problems:
         self.found.append(f"{where} {text}".strip())
 
 
+def nearest_of(word: str, words: Mapping[str, str]) -> str:
+    """``; did you mean ...?`` with what the most similar of ``words`` stands for; empty where none is similar."""
+    if len(word) < 4:  # by chance
+        return ""
+    close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
+    return f"; did you mean {words[close[0]]}?" if close else ""
+
+
 @dataclass(frozen=True)
 class Spelling:
     """How a file spells our keys."""
@@ -100,8 +108,7 @@ class Spelling:
     def nearest(self, word: str, known: Iterable[str]) -> str:
         """``; did you mean ...?`` with the known key that is most like ``word``, which may lack the prefix."""
         words = {spelled: self.of(key) for key in known for spelled in (key, self.prefix + key, self.of(key))}
-        close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
-        return f"; did you mean {words[close[0]]}?" if close else ""
+        return nearest_of(word, words)
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,9 @@ class SectionReader:
         """
         before = len(self.problems.found)
         words = _vocabulary(provider)
-        options = self._options(words, provider.REST)
+        options = self._options(words, provider)
+        if any(entry.is_broken for entry in self.section.entries.values()):
+            return None
         if len(self.problems.found) == before:
             for problem in self._contradictions(provider, options, suffix):
                 self.problems.add(*self._placed(problem, options), title=self.title)
@@ -152,17 +161,18 @@ class SectionReader:
             serving_grace=options["serving_grace"],
         )
 
-    def _options(self, words: "Vocabulary", rest: str | None) -> dict[str, Any]:
-        entries, spelled = self.section.entries, self.spelling.of
+    def _options(self, words: "Vocabulary", provider: type[Provider]) -> dict[str, Any]:
+        entries, spelled, rest = self.section.entries, self.spelling.of, provider.REST
         options: dict[str, Any] = dict(words.defaults)
         unknown = {name: entry for name, entry in entries.items() if name not in words.keys and name not in words.twins}
         if rest is not None:
             options[rest] = {name: entry.value for name, entry in unknown.items()}
         else:
             for name, entry in unknown.items():
-                nearest = self.spelling.nearest(name, (*words.keys, *words.twins))
-                self._problem(entry, f"unknown key {ini.shown(self.spelling.prefix + name)}{nearest}")
+                self._problem(entry, self._about_unknown(name, entry, words, provider))
         for name, entry in entries.items():
+            if entry.is_broken:
+                continue
             if name in words.keys:
                 self._parse(options, words.keys[name], entry)
             elif (secret := words.twins.get(name)) is None:
@@ -177,6 +187,18 @@ class SectionReader:
                 or_twin = f" (or {spelled(f'{name}_file')})" if key.is_secret else ""
                 self._problem(self.section, f"{spelled(name)}{or_twin} is missing: {key.help}")
         return options
+
+    def _about_unknown(self, name: str, entry: ini.Setting, words: "Vocabulary", provider: type[Provider]) -> str:
+        """What is wrong with a key that nobody knows."""
+        bare = provider.THEIRS.get(name, name)  # as another plugin's file, or a flat one, has it
+        for prefix in ("dns_delegate_", "dns_", f"{provider.name.replace('-', '_')}_"):
+            bare = bare.removeprefix(prefix)
+        nearest = self.spelling.nearest(bare, (*words.keys, *words.twins))
+        before = [each for each, other in self.section.entries.items() if other.line == entry.line - 1]
+        is_rest = not ini.ORDINARY.fullmatch(name) and before and before[0] in words.keys
+        if is_rest and not nearest and words.keys[before[0]].is_secret:
+            return f"is no setting: if {self.spelling.of(before[0])} goes on here, write it on one line"
+        return f"unknown key {ini.shown(self.spelling.prefix + name)}{nearest}"
 
     def _parse(self, options: dict[str, Any], key: Key, entry: ini.Setting) -> None:
         try:
@@ -205,7 +227,7 @@ class SectionReader:
             self._problem(entry, f"{self.spelling.of('for_file')} {error}")
             return ()
         for number, line in enumerate(lines, start=1):
-            text = line.partition("#")[0].strip().removeprefix("*.").removeprefix("_acme-challenge.")
+            text = line.partition("#")[0].strip().removeprefix("*.")
             try:
                 names += [parse_pattern(text)] if text else []
             except ValueError as error:
@@ -245,7 +267,8 @@ class SectionReader:
         )
         pattern = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])")
         entries = self.section.entries
-        lines = [entries[found[0]].line for found in pattern.finditer(sentence) if found[0] in entries]
+        named = [key for found in pattern.finditer(sentence) for key in (found[0], f"{found[0]}_file")]
+        lines = [entries[key].line for key in named if key in entries]
         if not lines:  # a sentence may begin with the key, whatever word that is
             first = sentence.partition(" ")[0].rstrip(":")
             lines = [entries[first].line] if first in entries else []

@@ -39,7 +39,12 @@ def test_hosts(text: str, host: str, port: int) -> None:
         ("192.0.2.1:53", "'192.0.2.1:53' is not a host name or address; a port is written as in 192.0.2.53@5353"),
         ("ns1.example:53", "'ns1.example:53' is not a host name or address; a port is written as in 192.0.2.53@5353"),
         ("192.0.2.256", "'192.0.2.256' is not a host name or address"),
-        ("ns1 example", "'ns1 example' is not a host name or address"),
+        ("ns1 example", "'ns1 example' is not a host name or address; several are separated by commas"),
+        ("192.0.2.1#53", "'192.0.2.1#53' is not a host name or address; a port is written as in 192.0.2.53@5353"),
+        (
+            "https://ns1",
+            "'https://ns1' is not a host name or address; write it without the part up to ://, and without a path",
+        ),
         ("https//ns1", "'https//ns1' is not a host name or address"),
         ("ns1@0", "'0' is not a port (1 to 65535)"),
         ("ns1@65536", "'65536' is not a port (1 to 65535)"),
@@ -91,6 +96,37 @@ def test_patterns_that_are_none(text: str) -> None:
     """A * anywhere but in front would never match, so it is an error."""
     with pytest.raises(ValueError):  # noqa: PT011  the sentences are parse_name's and parse_pattern's
         schema.parse_pattern(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a.example;b.example", "'a.example;b.example' is not a host name; several are separated by commas"),
+        (
+            "https://a.example",
+            "'https://a.example' is not a host name; write it without the part up to ://, and without a path",
+        ),
+        ("a.example/24", "'a.example/24' is not a host name; give a certificate's name, as shop.example.com"),
+    ],
+)
+def test_names_that_no_certificate_has(text: str, problem: str) -> None:
+    """They would never match."""
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
+        schema.parse_pattern(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("192.0.2.1/24", "'192.0.2.1/24' is an address in the network 192.0.2.0/24: write that, or 192.0.2.1/32"),
+        ("192.0.2.0/33", "'192.0.2.0/33' is not a network such as 192.0.2.0/24 or 2001:db8::/32"),
+        ("www.example.com", "'www.example.com' is not a network such as 192.0.2.0/24 or 2001:db8::/32"),
+    ],
+)
+def test_networks_that_are_none(text: str, problem: str) -> None:
+    """Said with what to write."""
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
+        schema.NETWORKS.parse(text)
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,9 @@ class Servers:
         hint += ", and look whether the server takes updates on that port"
         if isinstance(error, TimeoutError) and self._options["transport"] == "tcp":
             hint += "; where a firewall lets only UDP through: transport = udp"
+        if self._options["transport"] == "tls" and server.port == 53:
+            # RFC 7858 section 3.1: such a server seldom listens for TLS on the ordinary port.
+            hint += f"; DNS over TLS is on port 853: server = {server.name or server.address}@853"
         return hint
 
     def _failure(self, errors: Sequence[WriteError], unreached: Sequence[tuple[str, str]]) -> WriteError:

@@ -12,7 +12,7 @@ import dns.tsig
 from certbot_dns_delegate.errors import SettingsError
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.providers.rfc2136 import gss
-from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Secret, choice
+from certbot_dns_delegate.schema import PATH, SECRET, TEXT, Key, Kind, Secret, choice
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import cited, normal, parse_name, printable
 
@@ -25,11 +25,13 @@ ALGORITHMS = {
     "hmac-md5": dns.tsig.HMAC_MD5,
 }
 
+_CHOICE = choice(*ALGORITHMS, gss.ALGORITHM)
+ALGORITHM = Kind(_CHOICE.name, lambda text: _CHOICE.parse(_short(text) if _short(text) in ALGORITHMS else text))
 KEYS = (
     Key("tsig_name", TEXT, "The TSIG key's name, as the server knows it."),
     Key(
         "tsig_algorithm",
-        choice(*ALGORITHMS, gss.ALGORITHM),
+        ALGORITHM,
         "The TSIG key's algorithm; gss-tsig: a key by Kerberos.",
         default="hmac-sha256",
     ),
@@ -66,6 +68,21 @@ FORMS = (
     (re.compile(r"^\s*[A-Za-z0-9+/]{16,}={0,2}\s*$"), "holds a secret alone", "set tsig_secret_file to that file"),
 )
 """What people have a key in besides a key statement: how it is recognised, what it is, and what to do."""
+WRONG = (
+    (
+        FORMS[3][0],
+        "has algorithm and name in front: set tsig_algorithm, tsig_name and tsig_secret, each on its own line",
+    ),
+    (re.compile(r"^[/~.]|\.(key|secret|txt)$"), "is a path: set tsig_secret_file or tsig_key_file"),
+    (re.compile(r'["\';]'), "is the text between the quotes alone, without quotes and semicolon"),
+    (re.compile(","), "is on several lines: write it on one"),
+)
+"""What people write instead of the secret, and what to do."""
+
+
+def _short(algorithm: str) -> str:
+    """Without the domain of RFC 8945 section 6, and without a final dot."""
+    return algorithm.lower().rstrip(".").removesuffix(".sig-alg.reg.int")
 
 
 def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
@@ -124,7 +141,7 @@ def read_key_file(path: Path, warn: Callable[[str], None]) -> tuple[str, str, Se
         hint = "tsig-keygen -a hmac-sha256 NAME  prints one"
         raise SettingsError(f"{shown} holds no key statements; it must hold one", hint)
     found = statements[0]
-    algorithm = found["algorithm"].lower().rstrip(".").removesuffix(".sig-alg.reg.int")
+    algorithm = _short(found["algorithm"])
     if algorithm not in ALGORITHMS:
         raise SettingsError(f"{shown}: algorithm {cited(algorithm, 40)} is none of {', '.join(ALGORITHMS)}")
     try:
@@ -140,6 +157,9 @@ def _about_secret(text: str) -> str:
     """Why a secret is none, without showing it."""
     if STATEMENT.search(COMMENT.sub(lambda found: found[1] or " ", text)):
         return "tsig_secret (or tsig_secret_file) holds a whole key statement: set tsig_key_file to that file instead"
+    for pattern, what in WRONG:
+        if pattern.search(text):
+            return f"tsig_secret {what}"
     return "tsig_secret is not base64: copy it whole, with the = at its end"
 
 

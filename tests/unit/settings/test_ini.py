@@ -56,17 +56,18 @@ def test_lines_of_every_system_and_a_byte_order_mark() -> None:
     ("text", "problems"),
     [
         ("[a]\nx = 1\nx = 2", ["line 3: x is set a second time"]),
-        ("[a\nx = 1", ["line 1: is no section title of the form [acme.example.net]"]),
+        ("[a\nx = 1", ["line 1: is no section title of the form [acme.example.net]: the ] is missing"]),
         ("[]", ["line 1: is no section title of the form [acme.example.net]"]),
         ("[a] b", ["line 1: is no section title of the form [acme.example.net]"]),
         ("word", ["line 1: is neither [title] nor key = value"]),
         ("= value", ["line 1: is neither [title] nor key = value"]),
-        ('x = "a', ["line 1: a quoted value is not closed"]),
+        ('x = "a', ["line 1: a quoted value is not closed: a value is on one line"]),
+        ("x = \N{LEFT DOUBLE QUOTATION MARK}a", ['line 1: begins with a typographic quote: write " instead']),
         ('x = "a" b', ["line 1: something follows the quoted value"]),
         (
             "[a\nx = 1\n[b]\nx = 1\ny",
             [
-                "line 1: is no section title of the form [acme.example.net]",
+                "line 1: is no section title of the form [acme.example.net]: the ] is missing",
                 "line 5: is neither [title] nor key = value",
             ],
         ),

@@ -234,7 +234,55 @@ nothing
         (f"{SECRET}=\n", "DIR/delegate.ini: line 1: (not shown) is above the first [section]"),
         (
             f"[a.example]\n{SECTION}{SECRET}=\n",
-            "DIR/delegate.ini: line 6: [a.example] unknown key (not shown)",
+            "DIR/delegate.ini: line 6: [a.example] is no setting: if tsig_secret goes on here, write it on one line",
+        ),
+        (
+            f"[a.example]\n{SECTION}dns_delegate_rfc2136_zone = a.example\n",
+            "DIR/delegate.ini: line 6: [a.example] unknown key dns_delegate_rfc2136_zone; did you mean zone?",
+        ),
+        (
+            f"[a.example]\n{SECTION}dns_rfc2136_algorithm = HMAC-SHA256\n",
+            "DIR/delegate.ini: line 6: [a.example] unknown key dns_rfc2136_algorithm; did you mean tsig_algorithm?",
+        ),
+        (f"[a.example]\n{SECTION}ttl = 60\n", "DIR/delegate.ini: line 6: [a.example] unknown key ttl"),
+        (
+            f"[a.example]\n{SECTION}tsig_algorithm = sha512\n",
+            (
+                "DIR/delegate.ini: line 6: [a.example] tsig_algorithm 'sha512' is none of hmac-sha256, hmac-sha384,"
+                " hmac-sha512, hmac-sha224, hmac-sha1, hmac-md5, gss-tsig; did you mean hmac-sha512?"
+            ),
+        ),
+        (
+            "[a.example]\nprovider = bind\n",
+            "DIR/delegate.ini: line 2: [a.example] there is no provider 'bind'; did you mean rfc2136?",
+        ),
+        (
+            "[a.example]\nprovider = hetzner\n",
+            "DIR/delegate.ini: line 2: [a.example] there is no provider 'hetzner'; there are "
+            + ", ".join(providers.names()),
+        ),
+        (
+            "[a.example]\nprovider =\n",
+            f"DIR/delegate.ini: line 2: [a.example] provider is missing: {' | '.join(providers.names())}",
+        ),
+        (
+            '[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret = "c2Vj\ncmV0"\n',
+            (
+                "DIR/delegate.ini has 2 problems:\n"
+                "* line 5: a quoted value is not closed: a value is on one line\n"
+                "* line 6: is neither [title] nor key = value"
+            ),
+        ),
+        (
+            "version = 5.8.0\n[renewalparams]\nauthenticator = dns-delegate\n",
+            (
+                "DIR/delegate.ini: is Certbot's renewal configuration; the path of the INI file is the"
+                " dns_delegate_credentials in it"
+            ),
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\nMIIB\n",
+            "DIR/delegate.ini: is no INI file: no line of it is [title] or key = value",
         ),
         (
             f"[a.example]\n{SECTION}TSIG_NAME = web2\n",
@@ -286,6 +334,82 @@ nothing
 def test_one_problem_each(tmp_path: Path, text: str, said: str) -> None:
     """The exact text of single mistakes; no text holds what may be a secret."""
     assert problems(tmp_path, text) == said
+
+
+@pytest.mark.parametrize(
+    ("title", "likely"),
+    [
+        ("https://acme.example.net", "; did you mean acme.example.net?"),
+        ('"acme.example.net"', "; did you mean acme.example.net?"),
+        ("acme.example.net:53", "; did you mean acme.example.net?"),
+        ("acme.example.net, acme.example.org", "; did you mean acme.example.net?"),
+        ("my acme.example.net", "; did you mean acme.example.net?"),
+        ("192.0.2.1", ", as acme.example.net is"),
+    ],
+)
+def test_a_title_is_the_name_of_a_zone_alone(tmp_path: Path, title: str, likely: str) -> None:
+    """Else its escapes would be in the records that hints show."""
+    text = f"[{title}]\n{SECTION}"
+    assert f"the title must be a domain name: '{title}' is not the name of a zone{likely}" in problems(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        (f'secret "{SECRET}=";', "tsig_secret is the text between the quotes alone, without quotes and semicolon"),
+        (
+            f"hmac-sha256:web1:{SECRET}=",
+            (
+                "tsig_secret has algorithm and name in front: set tsig_algorithm, tsig_name and tsig_secret, each on"
+                " its own line"
+            ),
+        ),
+        ("/etc/letsencrypt/web1.key", "tsig_secret is a path: set tsig_secret_file or tsig_key_file"),
+        (f"{SECRET[:8]}\n  {SECRET[8:]}", "tsig_secret is on several lines: write it on one"),
+        ("********", "tsig_secret is not base64: copy it whole, with the = at its end"),
+    ],
+)
+def test_what_is_written_instead_of_a_secret(tmp_path: Path, secret: str, problem: str) -> None:
+    """Said without showing any of it."""
+    text = f"[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret = {secret}\n"
+    assert problems(tmp_path, text) == f"DIR/delegate.ini: line 5: [a.example] {problem}"
+
+
+@pytest.mark.parametrize(
+    "word", ["hmac-sha256.", "HMAC-SHA256", "hmac-md5.sig-alg.reg.int.", "HMAC-MD5.SIG-ALG.REG.INT"]
+)
+def test_an_algorithm_may_be_written_as_the_domain_that_it_is(tmp_path: Path, word: str) -> None:
+    """As other programs show it (RFC 8945 section 6)."""
+    file = written(tmp_path, f"[a.example]\n{SECTION}tsig_algorithm = {word}\n")
+    (delegate,) = reader.load(file, "dns-delegate", print).delegates
+    assert delegate.options["tsig_algorithm"] == word.lower().split(".")[0]
+
+
+def test_many_problems_are_counted(tmp_path: Path) -> None:
+    """A file that is no INI file may have one in each line."""
+    text = "x = 1\n" + "".join(f"line {number}\n" for number in range(1000))
+    said = problems(tmp_path, text)
+    assert said.startswith("DIR/delegate.ini has 1001 problems:\n* line 2: is neither")
+    assert said.endswith("\n* and 951 more")
+
+
+def test_the_line_of_a_secret_in_a_file_of_its_own(tmp_path: Path) -> None:
+    """It is that of the key that names the file."""
+    written(tmp_path, "********", "secret")
+    text = "[a.example]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret_file = secret\n"
+    assert problems(tmp_path, text).startswith("DIR/delegate.ini: line 5: [a.example] tsig_secret is not base64")
+
+
+def test_a_file_of_another_authenticator(tmp_path: Path) -> None:
+    """The error names the one that reads it, and does not count what is missing."""
+    flat = "dns_delegate_rfc2136_server = 192.0.2.1\n"
+    assert problems(tmp_path, flat, "dns-delegate-powerdns") == (
+        "DIR/delegate.ini: this file is for another service: --authenticator dns-delegate-rfc2136"
+    )
+    assert problems(tmp_path, f"[a.example]\n{SECTION}", RFC2136) == (
+        "DIR/delegate.ini: line 1: [a.example] sections belong to --authenticator dns-delegate; dns-delegate-rfc2136"
+        " has none"
+    )
 
 
 def test_the_same_rules_for_the_file_itself_and_for_every_file_it_names(tmp_path: Path) -> None:
@@ -347,7 +471,7 @@ dns_delegate_powerdns_url = http://127.0.0.1
 """
     assert problems(tmp_path, text, RFC2136) == (
         "DIR/delegate.ini has 6 problems:\n"
-        "* line 9: [a.example] sections belong to dns-delegate; dns-delegate-rfc2136 has none\n"
+        "* line 9: [a.example] sections belong to --authenticator dns-delegate; dns-delegate-rfc2136 has none\n"
         "* line 7: unknown key dns_delegate_rfc2137_zone; did you mean dns_delegate_rfc2136_zone?\n"
         "* line 3: dns_delegate_rfc2136_provider: not allowed here: this authenticator always uses its own provider\n"
         "* line 2: unknown key dns_delegate_rfc2136_sever; did you mean dns_delegate_rfc2136_server?\n"
@@ -727,7 +851,7 @@ def test_a_byte_order_mark_before_a_secret_is_not_part_of_it(tmp_path: Path) -> 
     ("line", "problem"),
     [
         (
-            "api_key = “k3y-geheim”",
+            "api_key = k3y“geheim”",
             "api_key has a character that no such credential has: U+201C (LEFT DOUBLE QUOTA",
         ),
         ("api_key = k3y\u00a0geheim", "api_key has a character that no such credential has: U+00A0 (NO-BREAK SPACE)"),
