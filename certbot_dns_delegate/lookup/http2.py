@@ -54,6 +54,8 @@ class Http2:
             while self._waiting or self._fetches:
                 while self._waiting and len(self._fetches) < self._most():
                     self._request(self._waiting.popleft())
+                if not self._fetches:  # a server may lower what it takes to nothing (RFC 9113 section 6.5.2)
+                    raise fetch.HungUp("takes no requests")
                 yield from self._expire()
                 self._secured.sendall(self._connection.data_to_send())
                 if self._fetches:

@@ -59,8 +59,9 @@ def _connection(url: SplitResult, waiting: deque[Ask], patience_s: float, at_onc
         raise HungUp(f"a certificate that does not verify ({printable(error.verify_message)})") from None
     except TimeoutError:
         raise HungUp(TIMEOUT) from None
-    except OSError as error:
-        raise HungUp(f"no connection ({printable(error.strerror or type(error).__name__)})") from None
+    except (OSError, UnicodeError) as error:  # the latter of a host name that is none
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise HungUp(f"no connection ({printable(why)})") from None
 
 
 def _connected(host: str, port: int, patience_s: float) -> socket.socket:

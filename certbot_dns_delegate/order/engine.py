@@ -116,7 +116,7 @@ class Engine:
     ) -> Plan:
         """Plan, write and prove; returns when a CA may look.
 
-        :param allow_subset: leave out what cannot be planned, instead of failing.
+        :param allow_subset: leave out what cannot be planned, written or proven, instead of failing.
         :param timeout: instead of the profiles' own; zero: do not look.
         :param known: names that cannot be planned, as was seen before.
         :raises DelegateError: with everything that is wrong. What was written stays on record for :meth:`cleanup`.
@@ -133,14 +133,14 @@ class Engine:
             problems = [error for _, error in plan.problems]
             if problems and not (allow_subset and plan.planned):
                 raise_all(problems)
-            for challenge, error in plan.problems:
-                self.left_out.add(challenge.identifier)
-                self.tell.warn(f"{challenge.identifier} is left out: {error}")
+            self._leave_out(plan.problems)
             self._publishing = Publishing(self.settings, self._writers, self._diary)
-            published = self._publishing.publish(plan, self._pending, standing, pool)
+            rest, published = self._publishing.publish(plan, self._pending, standing, pool, allow_subset=allow_subset)
+            plan = self._told(plan, rest)
             addresses = self._writers.addresses(self.settings)
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
-            self._proof.prove(plan, published, self._publishing.pushed_out(plan), pool)
+            pushed_out = self._publishing.pushed_out(plan)
+            plan = self._told(plan, self._proof.prove(plan, published, pushed_out, pool, allow_subset=allow_subset))
             self._ready = time.monotonic()
             self.tell.say(done_line(plan, self.report, self._ready - begin))
             return plan
@@ -151,6 +151,17 @@ class Engine:
             # Not waited for here: after a signal the main thread must get on; cleanup waits for what was sent.
             pool.shutdown(wait=False, cancel_futures=True)
             self._diary.close()
+
+    def _told(self, before: Plan, rest: Plan) -> Plan:
+        """What is left of a plan, once it is said what is not."""
+        self._leave_out(rest.problems[len(before.problems) :])
+        return rest
+
+    def _leave_out(self, problems: Sequence[tuple[Challenge, DelegateError]]) -> None:
+        for error in dict.fromkeys(error for _, error in problems):
+            names = list(dict.fromkeys(challenge.identifier for challenge, its in problems if its is error))
+            self.left_out.update(names)
+            self.tell.warn(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {error}")
 
     def choose(self, names: Sequence[str], account: str) -> Mapping[str, Chosen]:
         """The challenge type for each name, where the choice is left to us.

@@ -1,7 +1,7 @@
 """Work out, before the first write, where every value of an order must go; report everything that prevents it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -36,6 +36,10 @@ FEW = 4
 """Delegates whose zones are looked for while the chains are still followed; of more, most names need only one."""
 
 
+Place = tuple[str, Name, Name]
+"""The delegate, the zone and the owner of values."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """One challenge's way."""
@@ -43,6 +47,11 @@ class Planned:
     challenge: Challenge
     chain: Chain
     target: Target
+
+    @property
+    def place(self) -> Place:
+        """Where its value goes."""
+        return self.target.delegate, self.target.zone.apex, self.target.owner
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,15 @@ class Plan:
     planned: tuple[Planned, ...]
     problems: tuple[tuple[Challenge, DelegateError], ...]
     publications: tuple[Publication, ...]
+
+    def without(self, lost: Mapping[Place, DelegateError]) -> "Plan":
+        """What is left where some values were not written, or are not served.
+
+        :param lost: why, by the place of each.
+        """
+        kept = tuple(each for each in self.planned if each.place not in lost)
+        gone = tuple((each.challenge, lost[each.place]) for each in self.planned if each.place in lost)
+        return Plan(kept, (*self.problems, *gone), publications_of(kept)) if gone else self
 
 
 class Planner:

@@ -10,6 +10,7 @@ from functools import partial
 
 from dns.name import Name
 
+from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
@@ -19,6 +20,7 @@ from certbot_dns_delegate.order.evidence import Older, not_seen, older, serials,
 from certbot_dns_delegate.order.inside import Addresses
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served
+from certbot_dns_delegate.order.subset import served_of
 from certbot_dns_delegate.order.watch import WatchReport, watch
 from certbot_dns_delegate.order.watcher import Watcher
 from certbot_dns_delegate.order.witness import confirm
@@ -66,32 +68,38 @@ class Proof:
         published: Sequence[Sequence[Sighting]],
         pushed_out: Mapping[Name, int],
         pool: Executor,
-    ) -> None:
+        *,
+        allow_subset: bool = False,
+    ) -> Plan:
         """Return when a CA may look.
 
         :param published: what was read back of each publication.
         :param pushed_out: as :func:`~certbot_dns_delegate.order.evidence.older` has it.
+        :param allow_subset: it is enough that one of the zones is served.
+        :returns: the plan, without what is not served in time.
         :raises NotServed: when time runs out, with what every server showed last.
         """
         begin = time.monotonic()
         watchers, settle_s = self._watchers(plan, published)
-        if watchers:
-            self._watch(watchers, pool, begin)
+        if watchers and (late := self._watch(watchers, pool, begin, allow_subset=allow_subset)):
+            plan, published, watchers = served_of(late, plan, published, watchers)
         if self._settings.is_blind:
-            return
+            return plan
         withdrawn, now = self._history.last_withdrawn(show(o) for p in plan.publications for o in p.values), time.time()
         before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin, published)
         waited_s = self._wait_out(plan, before, settle_s)
         witnessed = time.monotonic()
         confirm(plan.publications, self._settings, pool, self._tell.warn, self._tell.say, self._diary)
         waited_s += time.monotonic() - witnessed
-        if watchers and waited_s >= RECENT.total_seconds():
-            self._watch(watchers, pool, begin)
+        is_old = watchers and waited_s >= RECENT.total_seconds()
+        if is_old and (late := self._watch(watchers, pool, begin, allow_subset=allow_subset)):
+            plan, published, watchers = served_of(late, plan, published, watchers)
         recent = {owner: at for owner, (at, _) in withdrawn.items() if 0 <= now - at < STALE_AT_MOST.total_seconds()}
         self._look_from_outside(plan, recent, pool)
         for planned in plan.planned:
             if (owner := show(planned.target.owner)) in recent:
                 self.withdrawn[planned.challenge.identifier] = (planned.target.owner, time.time() - recent[owner])
+        return plan
 
     def _watchers(self, plan: Plan, published: Sequence[Sequence[Sighting]]) -> tuple[list[Watcher], float]:
         """Whom to look at, and the seconds to wait after that for what cannot be seen."""
@@ -131,14 +139,26 @@ class Proof:
             return 0.0
         raise nobody_to_ask(zone.apex)
 
-    def _watch(self, watchers: Sequence[Watcher], pool: Executor, begin: float) -> None:
+    def _watch(
+        self, watchers: Sequence[Watcher], pool: Executor, begin: float, *, allow_subset: bool
+    ) -> dict[Name, DelegateError]:
+        """The zones that are not served in time, and why; only where others are, and that is enough.
+
+        :raises NotServed: as :meth:`prove`.
+        """
         longest_s = max(self._limits_s[watcher.zone] for watcher in watchers)
         is_first = self.report is None
         self.report = watch(watchers, pool, self._limits_s, partial(self._tell.progress, longest_s))
         if is_first or not self.report.complete:
             self._note(self.report, begin)
-        if not self.report.complete:
+        if self.report.complete:
+            return {}
+        late, zones = self.report.late, {watcher.zone for watcher in watchers}
+        if not allow_subset or late == zones:
             raise not_served(self.report, serials(self.report), self._providers)
+        parts = {zone: self.report.of({zone}) for zone in late}
+        self.report = self.report.of(zones - late)
+        return {zone: not_served(part, serials(part), self._providers) for zone, part in parts.items()}
 
     def _look_from_outside(self, plan: Plan, withdrawn: Collection[str], pool: Executor) -> None:
         """Tell what a resolver does not see; it may know less than the CA's, so this stops nobody."""

@@ -3,24 +3,25 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError, NoEffect, PlanError, Refused, WriteError, raise_all
+from certbot_dns_delegate.errors import DelegateError, NoEffect, PlanError, Refused, raise_all
 from certbot_dns_delegate.model import Publication, Server, Sighting
 from certbot_dns_delegate.order.evidence import there_before
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.providers import Writers
+from certbot_dns_delegate.order.subset import Sent, as_error, by_owner, is_divisible, rest_of
 from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.entry import AGAIN_AFTER_S, DAY_S, Entry, State
 from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.notes import Diary
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import printable, show, show_all
+from certbot_dns_delegate.text import show, show_all
 from certbot_dns_delegate.threads import settle
 from certbot_dns_delegate.timing import OUR_TTL, Watch
 
@@ -48,30 +49,55 @@ class Publishing:
         """Those of servers that said no, which proves nothing, before another one was tried."""
         writers.publishing = self
 
-    def publish(self, plan: Plan, pending: Pending, standing: Written, pool: Executor) -> list[Sequence[Sighting]]:
-        """Send all of a plan's publications at once; what each provider has read back.
+    def publish(
+        self, plan: Plan, pending: Pending, standing: Written, pool: Executor, *, allow_subset: bool = False
+    ) -> tuple[Plan, list[Sequence[Sighting]]]:
+        """Send all of a plan's publications at once.
 
         :param standing: what was :func:`written` before the plan looked at what is there.
+        :param allow_subset: it is enough that something is written. What a service refuses as a whole is sent owner by
+            owner then: one that a customer has chosen may be what it refuses.
+        :returns: the plan without what was not written, and what was read back of each of its publications.
         :raises DelegateError: with all that failed, once every request has ended.
         """
         self.journal = pending.start()
         present = there_before(plan)
-        entries = [
-            [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
-            for publication in plan.publications
-        ]
         for planned in plan.planned:
             if planned.target.zone.servers:  # else only a resolver was asked
                 provider = self._writers.of(self._settings, self._settings.chosen(planned.target.delegate))
                 provider.remember({planned.target.owner: planned.target.present})
+        sent = self._send(plan.publications, present, standing, pool)
+        errors = self.settle()
+        if errors and allow_subset:
+            refused = [publication for publication, future in sent if is_divisible(publication, future)]
+            sent = [each for each in sent if each[0] not in refused]
+            sent += self._send([part for each in refused for part in by_owner(each)], present, standing, pool)
+            self.settle()
+        if errors and (not allow_subset or all(future.exception() for _, future in sent)):
+            raise_all(errors)
+        return rest_of(plan, sent)
+
+    def _send(
+        self,
+        publications: Sequence[Publication],
+        present: Mapping[Name, frozenset[str]],
+        standing: Written,
+        pool: Executor,
+    ) -> Sent:
+        assert self.journal is not None
+        entries = [
+            [self._entry(publication, owner, present[owner], standing) for owner in publication.values]
+            for publication in publications
+        ]
         numbers = iter(self.journal.intend([entry for each in entries for entry in each]))
-        for publication, each in zip(plan.publications, entries, strict=True):
+        sent: Sent = []
+        for publication, each in zip(publications, entries, strict=True):
             # On record before it can begin: a signal may come at any moment, also while a thread is being made.
             future: Future[Sequence[Sighting]] = Future()
             self._requests[future] = [next(numbers) for _ in each]
+            sent.append((publication, future))
             pool.submit(self._fulfil, future, publication)
-        raise_all(self.settle())
-        return [future.result() for future in self._requests]
+        return sent
 
     def pushed_out(self, plan: Plan) -> dict[Name, int]:
         """The targets where values only go when newer ones come, each with the TTL that they have there."""
@@ -110,10 +136,8 @@ class Publishing:
                 state = State.PUBLISHED
             else:
                 state = State.INTENDED
-            if isinstance(error, DelegateError):
-                errors.append(error)
-            elif error is not None:
-                errors.append(WriteError(f"{type(error).__name__}: {printable(str(error))}"))
+            if error is not None:
+                errors.append(as_error(error))
                 log.debug("provider failed", exc_info=error)
             marks[state] += numbers
         if self.journal is not None:

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,17 @@ class WatchReport:
     complete: bool
     waited_s: float
     servers: tuple[Watcher, ...]
+
+    @property
+    def late(self) -> set[Name]:
+        """The zones whose servers do not let the CA look."""
+        ready = {watcher.zone for watcher in self.servers if watcher.state is State.READY}
+        return {watcher.zone for watcher in self.servers if watcher.blocks or watcher.zone not in ready}
+
+    def of(self, zones: Collection[Name]) -> "WatchReport":
+        """What was seen of some of the zones."""
+        servers = tuple(watcher for watcher in self.servers if watcher.zone in zones)
+        return WatchReport(not self.late & set(zones), self.waited_s, servers)
 
     @property
     def missing(self) -> list[Watcher]:

@@ -1,7 +1,8 @@
 """Whole orders against a hostile server: ``python -m tests.e2e.lab run -- python -m tests.fuzz.orders [COUNT [SEED]]``.
 
-Half of the names of each order are healthy. The resolver's answers about the others, and those of their own name
-servers, are spoiled, each by a fault of its own. It ends with 1 at the first order in which a healthy name is not
+Half of the names of each order are healthy. The resolver's answers about most others, and those of their own name
+servers, are spoiled, each by a fault of its own; the rest lead into a zone below the delegate, whose servers are a
+tenant's and are spoiled too. It ends with 1 at the first order in which a healthy name is not
 written, proven and withdrawn, a hostile one is more than its own problem, or a bound does not hold. Each fault follows
 from the seed, the name, the type and how often it was asked.
 """
@@ -69,6 +70,8 @@ COUNT = 10
 SEED = 20_261_128
 NAMES = 100
 """Of each order; every second one is hostile."""
+TENANTS = 10
+"""Of the hostile ones: they lead into a tenant's zone below the delegate."""
 BEYOND_S = 60.0
 """Seconds that hostile names may add to what an order of the healthy ones takes."""
 GROWTH_MIB = 100
@@ -210,30 +213,38 @@ class Outcome:
 
 
 @contextmanager
-def world(healthy: int, hostile: int, seed: str) -> Iterator[Internet]:
-    """The customers' zones and ours; the hostile ones' servers, and what the resolver says of them, are spoiled."""
+def world(healthy: int, hostile: int, tenants: int, seed: str) -> Iterator[Internet]:
+    """The customers' zones and ours; the hostile ones' servers, and what the resolver says of them, are spoiled.
+
+    :param tenants: names that lead into a zone below ours, whose servers are a hostile tenant's.
+    """
     customer = "".join(f"h{n} A 127.0.0.1\n_acme-challenge.h{n} CNAME h{n}.acme.test.\n" for n in range(healthy))
+    customer += "".join(
+        f"t{n} A 127.0.0.1\n_acme-challenge.t{n} CNAME t{n}.tenant.acme.test.\n" for n in range(tenants)
+    )
     evil = "".join(f"e{n} A 127.0.0.1\n_acme-challenge.e{n} CNAME e{n}.acme.test.\n" for n in range(hostile))
     hosts = {
         "ns.customer.test.": {"customer.test.": customer},
         "ns.ours.test.": {"acme.test.": ""},
         "ns.evil.test.": {"evil.test.": evil},
+        "ns.tenant.test.": {"tenant.acme.test.": ""},
     }
     with Internet(hosts, 53) as net:
+        if tenants:
+            net["ns.tenant.test."].behaviour = Hostile(f"{seed} tenant")
         if hostile:
             net.resolver.behaviour = When(is_hostile, Hostile(f"{seed} resolver"))
             net["ns.evil.test."].behaviour = Hostile(f"{seed} server")
         yield net
 
 
-def order(net: Internet, healthy: int, hostile: int, directory: Path) -> Outcome:
+def order(net: Internet, identifiers: list[str], directory: Path) -> Outcome:
     """Plan, write, prove and withdraw."""
     path = directory / "delegate.ini"
     path.touch(mode=0o600)
     section = ["[acme.test]", "provider = rfc2136", f"server = {net.addresses['ns.ours.test.']}", "unsigned = true"]
     path.write_text("\n".join([*section, "serving = 127.0.0.0/8"]))
-    names = [f"h{n}.customer.test" for n in range(healthy)] + [f"e{n}.evil.test" for n in range(hostile)]
-    challenges = [Challenge(each, dns.name.from_text(f"_acme-challenge.{each}"), VALUE) for each in names]
+    challenges = [Challenge(each, dns.name.from_text(f"_acme-challenge.{each}"), VALUE) for each in identifiers]
     zone = net.zone("acme.test.")
     engine = Engine(
         reader.load(path, "dns-delegate", lambda _: None),
@@ -245,7 +256,8 @@ def order(net: Internet, healthy: int, hostile: int, directory: Path) -> Outcome
     plan = engine.perform(challenges, allow_subset=True)
     seconds = time.monotonic() - begin
     planned = frozenset(each.challenge.identifier for each in plan.planned)
-    missing = [n for n in range(healthy) if f"h{n}.customer.test" in planned and VALUE not in zone.texts(f"h{n}")]
+    owners = [each.partition(".")[0] for each in planned if each.startswith("h")]
+    missing = [owner for owner in owners if VALUE not in zone.texts(owner)]
     assert not missing, f"planned and not written: {missing}"
     assert engine.cleanup() == [], "something is left"
     assert not [owner for owner, node in zone.nodes.items() if any(key[0] == TXT for key in node)], "a value is left"
@@ -254,11 +266,11 @@ def order(net: Internet, healthy: int, hostile: int, directory: Path) -> Outcome
     return Outcome(seconds, planned, problems)
 
 
-def check(outcome: Outcome, healthy: int, hostile: int) -> None:
+def check(outcome: Outcome, identifiers: list[str]) -> None:
     """Hold what came of an order against what is promised of it."""
-    lost = {f"h{n}.customer.test" for n in range(healthy)} - outcome.planned
+    lost = {each for each in identifiers if each.startswith("h")} - outcome.planned
     assert not lost, f"healthy names were left out: { {each: outcome.problems.get(each) for each in lost} }"
-    unknown = {f"e{n}.evil.test" for n in range(hostile)} - outcome.planned - outcome.problems.keys()
+    unknown = set(identifiers) - outcome.planned - outcome.problems.keys()
     assert not unknown, f"hostile names are neither planned nor a problem: {unknown}"
     for identifier, text in outcome.problems.items():
         assert text.replace("\n", "").isprintable(), f"{identifier}: {text!r}"
@@ -266,11 +278,13 @@ def check(outcome: Outcome, healthy: int, hostile: int) -> None:
         assert "please report it" not in text, f"{identifier}: {text}"
 
 
-def run(healthy: int, hostile: int, seed: str) -> Outcome:
+def run(healthy: int, hostile: int, seed: str, tenants: int = 0) -> Outcome:
     """One order in a world of its own."""
-    with tempfile.TemporaryDirectory(prefix="orders-") as directory, world(healthy, hostile, seed) as net:
-        outcome = order(net, healthy, hostile, Path(directory))
-    check(outcome, healthy, hostile)
+    identifiers = [f"h{n}.customer.test" for n in range(healthy)] + [f"e{n}.evil.test" for n in range(hostile)]
+    identifiers += [f"t{n}.customer.test" for n in range(tenants)]
+    with tempfile.TemporaryDirectory(prefix="orders-") as directory, world(healthy, hostile, tenants, seed) as net:
+        outcome = order(net, identifiers, Path(directory))
+    check(outcome, identifiers)
     return outcome
 
 
@@ -283,7 +297,7 @@ def main(count: int = COUNT, seed: int = SEED) -> int:
     print(f"{half} healthy names alone: {alone_s:.1f} s, {resident_kib('VmRSS') >> 10} MiB", flush=True)
     for number in range(count):
         try:
-            outcome = run(half, half, f"{seed} {number}")
+            outcome = run(half, half - TENANTS, f"{seed} {number}", TENANTS)
             assert outcome.seconds <= alone_s + BEYOND_S, f"{outcome.seconds:.1f} s"
             assert tables() == before, "dnspython's tables have changed"
             kib = resident_kib("VmRSS")

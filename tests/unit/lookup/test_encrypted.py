@@ -19,6 +19,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.settings
 import pytest
 from dns.rdatatype import CNAME, A
 
@@ -178,11 +179,20 @@ class Http2:
     :param goodbye: it says so before (GOAWAY).
     :param status: of every answer.
     :param streams: requests that it takes at once.
+    :param closes: it then says that it takes none any more.
     """
 
     def __init__(
-        self, plain: Server, *, most: int = 1000, goodbye: bool = True, status: str = "200", streams: int = 100
+        self,
+        plain: Server,
+        *,
+        most: int = 1000,
+        goodbye: bool = True,
+        status: str = "200",
+        streams: int = 100,
+        closes: bool = False,
     ) -> None:
+        self.closes = closes
         self.plain, self.most, self.goodbye, self.status, self.streams = plain, most, goodbye, status, streams
         self.connections = 0
         self.at_once = 0
@@ -217,6 +227,8 @@ class Http2:
                     connection.send_data(number, reply, end_stream=True)
                 if answered == self.most and self.goodbye:
                     connection.close_connection()
+                if answered and self.closes:
+                    connection.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 0})
                 client.sendall(connection.data_to_send())
                 if answered == self.most:
                     return
@@ -268,6 +280,16 @@ def test_https_takes_few_at_once(authority: Authority) -> None:
     assert front.connections == 1
 
 
+def test_https_that_says_it_takes_none(authority: Authority) -> None:
+    """What is left goes over another connection, and is not waited for on one that never takes it."""
+    with server() as plain:
+        front = Http2(plain, streams=8, closes=True)
+        with over_http2(front, context(authority, plain.address)) as url:
+            answers = Recursive(parse_resolvers(url)).ask_all(MANY[:40])
+    assert {type(answer) for answer in answers.values()} == {Reply}
+    assert front.connections > 1
+
+
 @pytest.mark.parametrize("goodbye", [True, False])
 @pytest.mark.parametrize("most", [1, 7])
 def test_https_that_ends_after_some_answers(authority: Authority, most: int, goodbye: bool) -> None:
@@ -289,6 +311,12 @@ def test_https_without_answers(authority: Authority, options: dict[str, Any], to
         pytest.raises(LookupFailed, match=f"{url} said {told}"),
     ):
         Recursive(parse_resolvers(url)).ask(OWNER, CNAME)
+
+
+def test_https_at_a_host_that_is_none() -> None:
+    """Its name is longer than DNS allows: an error about this resolver."""
+    with pytest.raises(LookupFailed, match="said no connection"):
+        Recursive(parse_resolvers(f"https://{'a' * 64}.test/dns-query")).ask(OWNER, CNAME)
 
 
 def test_https_with_another_name(authority: Authority) -> None:
