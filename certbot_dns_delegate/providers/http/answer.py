@@ -158,8 +158,10 @@ class Answer:
             location = self.headers.get("Location", "")
             return f"redirects are not followed; it points to {self.redact.shown(location, 200)}" if location else ""
         wait = self.retry_after()
+        if wait and (self.status in THROTTLED or self.status >= 500):
+            return f"try again in {wait:.0f} s"
         if self.status in THROTTLED:
-            return f"try again in {wait:.0f} s" if wait else "fewer requests at once, or later"
+            return "fewer requests at once, or later"
         return {
             401: f"check {self.credentials}",
             403: f"{self.credentials} may not do this: check its rights, and the addresses that may use it",

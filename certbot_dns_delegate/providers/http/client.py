@@ -30,7 +30,11 @@ BUDGET = 120.0
 """Seconds that one call may spend waiting between its tries."""
 FIRST_PAUSE = 0.5
 """Seconds before the second try, doubled for each further one; up to half of it is left out by chance."""
-TRANSIENT = frozenset({500, 502, 503, 504})
+LEAST = 1.0
+"""Seconds; a service that asks for less (0, or a moment that has passed) has not said when it has room again."""
+TRANSIENT = frozenset({408, 500, 502, 503, 504, *range(520, 525), 530})
+"""Statuses that may be others soon; those from 520 on are said by Cloudflare's proxies of the service behind them
+(https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/)."""
 
 _chance = SystemRandom()
 _wait = threading.Event().wait
@@ -209,7 +213,9 @@ class Client:
             is_harmless = can_repeat or not exchange.is_sent
             failures += not is_throttled
             # At least what the service asked for, never all clients of a minute at once.
-            seconds = pause * _chance.uniform(0.5, 1) if wanted is None else wanted + _chance.uniform(0, 0.5)
+            seconds = pause * _chance.uniform(0.5, 1)
+            if wanted is not None and wanted >= LEAST:
+                seconds = wanted + _chance.uniform(0, 0.5)
             is_last = failures >= TRIES or seconds > budget or not (is_throttled or (is_passing and is_harmless))
             if is_last or not self._can_wait(seconds):
                 # What an earlier try may have done is not undone by a later one that was refused.

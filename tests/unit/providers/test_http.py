@@ -246,13 +246,36 @@ def test_throttling_beyond_the_budget_is_refused_at_once(after: str) -> None:
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("after", ["", "soon", "-5", "Mon, 99 Foo 2026", f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT"])
+@pytest.mark.parametrize("status", [408, 503, 522, 530])
+def test_a_service_that_is_away_for_a_moment_is_asked_again(status: int) -> None:
+    """Also where a proxy in front says it with a status of its own; a write is not repeated for that."""
+    with Server(answers(Reply(status), Reply(status), Reply())) as server:
+        assert client(server).call("GET", "x").status == 200
+    with Server(lambda _: Reply(status)) as server, pytest.raises(OutcomeUnknown):
+        client(server).call("POST", "x")
+    assert len(server.requests) == 1
+
+
+def test_a_service_that_names_its_return_is_quoted() -> None:
+    """In the hint, for a 503 as for a 429."""
+    with Server(lambda _: Reply(503, "", {"Retry-After": "3600"})) as server, pytest.raises(WriteError) as caught:
+        client(server).call("GET", "x")
+    assert caught.value.hint == "try again in 3600 s"
+
+
+PAST = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.mark.parametrize(
+    "after", ["0", PAST, "", "soon", "-5", "Mon, 99 Foo 2026", f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT"]
+)
 def test_throttling_without_a_usable_time_ends_within_the_budget(after: str) -> None:
     """Pauses double until the budget is used up."""
     waits = Waits()
     with Server(lambda _: Reply(429, "", {"Retry-After": after})) as server, pytest.raises(WriteError, match="429"):
         http.Client(options(server.url), wait=waits).call("POST", "x")
     assert 30 < sum(waits.seconds) <= BUDGET
+    assert len(server.requests) < 12
 
 
 def test_the_end_of_the_run_ends_a_wait() -> None:
