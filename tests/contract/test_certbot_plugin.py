@@ -495,6 +495,7 @@ class TestStrange:
             "password": "host.of-mine.org",
             "api_key": "/slash/in/base64==",
             "endpoint": "https://user-name:pass%2Fword@api.example.net/v1",
+            "url": "https://api.example.net/hook?zone=1&pat=q7Zr0aXk",
             "customer": "example-net-42",
             "view": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
         }
@@ -505,7 +506,7 @@ class TestStrange:
             )
         told = str(caught.value)
         assert [value for value in shown.values() if value not in told] == []
-        parts = [*hidden.values(), "user-name", "pass%2Fword", "pass/word", "op3n-s3same"]
+        parts = [*hidden.values(), "user-name", "pass%2Fword", "pass/word", "q7Zr0aXk", "op3n-s3same"]
         assert [value for value in parts if value in told] == []
 
     @pytest.mark.parametrize(

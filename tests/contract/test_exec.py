@@ -227,12 +227,24 @@ def test_a_program_that_can_no_longer_be_run_may_have_written_before(tmp_path: P
     assert (tmp_path / "hook.wrote").read_text().split() == [ONE]
 
 
-def test_each_value_is_tried_though_the_program_is_gone(tmp_path: Path) -> None:
-    """One of two programs may be back for the second."""
-    one = provider(tmp_path, hooks.script(tmp_path / "hook", 'echo "$3" >> "$0.went"; chmod -x "$0"'))
-    with pytest.raises(SettingsError, match="is not executable"):
-        one.withdraw(APEX, {OWNER: frozenset({ONE, TWO})})
-    assert (tmp_path / "hook.went").read_text().split() == [ONE]
+@pytest.mark.parametrize("protocol", ["lego", "acme.sh"])
+def test_a_host_without_room_for_a_directory(tmp_path: Path, protocol: str) -> None:
+    """A container with a read-only root: only acme.sh's hooks need one, and nothing was written for want of it."""
+    hooks.script(tmp_path / "hook", f"touch {tmp_path}/ran; hook_add() {{ :; }}")
+    program = f"""
+import tempfile
+from tests.contract.test_exec import *
+tempfile.tempdir = "{tmp_path}/none"
+one = provider(Path("{tmp_path}"), Path("{tmp_path}/hook"), protocol="{protocol}")
+try:
+    one.publish(APEX, {{OWNER: frozenset({{ONE}})}}, 1)
+except Refused as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("no temporary directory can be made: No such file" in done.stdout) is (protocol == "acme.sh")
+    assert (tmp_path / "ran").exists() is (protocol == "lego")
 
 
 def test_output_that_no_variable_can_hold(tmp_path: Path) -> None:

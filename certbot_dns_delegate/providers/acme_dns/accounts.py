@@ -34,6 +34,10 @@ class ExtraComma(ValueError):
     """The file is whole, but for a comma that a person has left behind the last entry."""
 
 
+class Empty(ValueError):
+    """The file has no text: it was made by hand for a first account, or a full disk has emptied it."""
+
+
 @dataclass(frozen=True)
 class Account:
     """What opens one name at an acme-dns server."""
@@ -87,6 +91,8 @@ def parse(text: str) -> list[Account]:
 
     :raises ValueError: with one sentence that lists every problem and shows no secret.
     """
+    if not text.strip("\ufeff \t\r\n"):
+        raise Empty("is empty")
     if not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         accounts = [account_of(name, fields) for name, fields in acme_sh.read(text)]
         return [replace(each, server_url=each.server_url or acme_sh.DEFAULT_SERVER) for each in accounts]
@@ -147,6 +153,9 @@ def account_of(name: str, record: object) -> Account:
         if not isinstance(value, str) or (not value and key in {"username", "password", "subdomain"}):
             raise ValueError(f"{key} is {'missing' if not value else 'no text'}")
         values[key] = value
+    for key in ("username", "password"):  # they become headers, and an error there would not know whose they are
+        if not (values[key].isascii() and values[key].isprintable()):
+            raise ValueError(f"{key} has a character that no such credential has")
     fulldomain = parse_name(values["fulldomain"]) if values["fulldomain"] else None
     try:
         server_url = URL.parse(values["server_url"]) if values["server_url"] else ""
@@ -198,6 +207,8 @@ class AccountFile:
         hint = "restore the file from a copy: the keys in it exist nowhere else"
         if isinstance(error, ExtraComma):
             hint = "take that comma out"
+        elif isinstance(error, Empty):
+            hint = f"restore it from a copy; if it never held an account: {command_line('rm', self.path)}"
         return SettingsError(f"{printable(str(self.path))}: {error}", hint)
 
     @contextmanager

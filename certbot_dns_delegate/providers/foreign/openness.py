@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.schema import split_url, user_info
@@ -50,14 +50,15 @@ def hiding(settings: Iterable[tuple[str, str]]) -> Redactor:
 
 
 def _inside(value: str) -> tuple[set[str], set[str]]:
-    """The user-info of a value that is an address: secrets, and user names."""
-    if "://" not in value or "@" not in value:
+    """The user-info and the query of a value that is an address: secrets, and user names."""
+    if "://" not in value or not {"@", "?"} & set(value):
         return set(), set()
     try:
         secrets, names = user_info(value)
     except ValueError:  # it cannot be read, so none of it is shown
         return {value}, set()
-    return set(secrets), set(names)
+    query = {part for _, part in parse_qsl(urlsplit(value).query) if len(part) >= SHORTEST}
+    return set(secrets) | query, set(names)
 
 
 def _is_open(key: str, value: str) -> bool:

@@ -10,6 +10,7 @@ import pwd
 import re
 import tempfile
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +160,7 @@ class Program(Provider):
         path = self._programs[verb]
         shown = printable(str(path))
         hint = f"run it by hand with the variables of [{printable(self._context.title, 80)}], as the manual shows"
-        with tempfile.TemporaryDirectory(prefix="dns-delegate-") as folder:
-            if self._user is not None and self._user.uid != os.geteuid():
-                os.chown(folder, self._user.uid, self._user.gid)
+        with _folder(self._user) if self._protocol == ACME_SH else nullcontext("") as folder:
             command, variables = self._form(verb, path, owner, value, folder)
             try:
                 check_program(path, is_sourced=self._protocol == ACME_SH)
@@ -219,6 +218,25 @@ class Program(Provider):
         how = f"exit code {ended.code}" if ended.code > 0 else f"ended by signal {-ended.code}"
         lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
         return f"{how}: {self._redact.shown(lines[-1].strip())}" if lines else how
+
+
+@contextmanager
+def _folder(user: User | None) -> Iterator[str]:
+    """A directory of the program's own, which goes with the call.
+
+    :raises Refused: when there is no place for one.
+    """
+    try:
+        # What a program with more rights has left in it may stay: it has done its work.
+        made = tempfile.TemporaryDirectory(prefix="dns-delegate-", ignore_cleanup_errors=True)
+        if user is not None and user.uid != os.geteuid():
+            os.chown(made.name, user.uid, user.gid)
+    except OSError as error:
+        raise Refused(
+            f"no temporary directory can be made: {error.strerror}", "TMPDIR=/a/directory certbot renew"
+        ) from None
+    with made as folder:
+        yield folder
 
 
 def _cleanup_program(options: Mapping[str, Any]) -> Path:

@@ -96,7 +96,13 @@ def test_every_known_form_is_read(text: str, name: bool, server_url: str, has_fu
     ("text", "sentence"),
     [
         ('{"a.example": {"username": "u", "pass', "line 1, column 33: is not complete JSON"),
-        ("", "neither JSON nor acme.sh"),
+        ("", r"is empty\nhint: restore it from a copy; if it never held an account: rm "),
+        ("\ufeff\n", "is empty"),
+        (json.dumps({"a.example": {**FIELDS, "password": "secret\n"}}), "a.example: password has a character that no"),
+        (
+            json.dumps({"a.example": {**FIELDS, "username": "us\u2019er"}}),
+            "a.example: username has a character that no",
+        ),
         ("[]", "holds a list"),
         ("[" * 100000, "is no JSON"),
         ('{"a.example": 1}', "a.example: is no object"),
