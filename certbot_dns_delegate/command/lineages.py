@@ -52,7 +52,8 @@ def read(config_dir: Path, left_out: Callable[[Path, str], None]) -> list[Lineag
         except PermissionError:
             raise
         except OSError as error:
-            left_out(path, printable(f"{error.filename}: {error.strerror}"))
+            at = "" if error.filename == str(path) else f"{error.filename}: "
+            left_out(path, printable(f"{at}{error.strerror}"))
             continue
         except ValueError as error:
             left_out(path, printable(str(error)))
@@ -90,7 +91,9 @@ def _read(path: Path) -> Lineage | None:
     credentials = parameters.get(f"{prefix}_credentials")
     server = parameters.get("server", DEFAULT_SERVER)
     URL.parse(server)
-    names, life = _certificate(Path(top.get("cert", "")))
+    if not top.get("cert"):
+        raise ValueError("has no cert = with the path of the certificate")
+    names, life = _certificate(Path(top["cert"]))
     return Lineage(
         path.stem,
         authenticator,

@@ -186,12 +186,12 @@ class History:
 
     def _is_there(self) -> bool:
         try:
-            self.path.stat()
+            # One without an octet was begun when the disk was full; the next row makes the rest.
+            return self.path.stat().st_size > 0
         except FileNotFoundError:
             return False
         except OSError as error:
             raise unusable(self.path, error) from None
-        return True
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:

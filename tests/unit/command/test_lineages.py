@@ -115,6 +115,7 @@ def renewal(config: Path, text: str) -> str:
             "[renewalparams]\nauthenticator = dns-delegate\ndns-delegate-credentials = /x.ini\n",
             "dns-delegate-credentials is written dns_delegate_credentials in a renewal file",
         ),
+        ("[renewalparams]\nauthenticator = dns-delegate\n", "has no cert = with the path of the certificate"),
     ],
 )
 def test_a_renewal_file_that_certbot_cannot_use(config: Path, text: str, seen: str) -> None:

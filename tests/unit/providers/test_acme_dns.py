@@ -293,7 +293,7 @@ def test_settings_that_fail_one_account_are_told_as_such(house: House) -> None:
     content = json.loads(house.path.read_text())
     content["n0.example"]["password"] = "line\nbreak"
     house.path.write_text(json.dumps(content))
-    with pytest.raises(SettingsError, match="n0.example: password has a character"):
+    with pytest.raises(SettingsError, match=r"n0\.example: password has a character"):
         house.provider().publish(ZONE, {owner: frozenset({ONE})}, 1)
 
 

@@ -119,6 +119,15 @@ def link(path: Path) -> None:
     path.symlink_to(path.parent / "elsewhere")
 
 
+def test_an_empty_file_is_an_empty_history(history: History) -> None:
+    """The disk was full when it was begun; it is read, and written as soon as there is room."""
+    history.path.touch(mode=0o600)
+    assert history.page(Selection(), 10) == []
+    assert history.last_planned(["shop.example"]) == {}
+    history.record([Event("run", "plan", "ok")])
+    assert len(history.page(Selection(), 10)) == 1
+
+
 @pytest.mark.parametrize("spoil", [damaged, text, newer, other, directory, pipe, link])
 def test_a_database_that_cannot_be_used_is_told_and_nothing_more(
     history: History, spoil: object, caplog: pytest.LogCaptureFixture
