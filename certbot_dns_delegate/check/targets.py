@@ -47,8 +47,10 @@ def look(survey: Survey, plan: Plan, entries: Sequence[Entry]) -> Iterator[Findi
                 else "find out who wrote them; this plugin leaves them alone"
             )
             verdict = Verdict.WARN if len(present) > MANY or left else Verdict.NOTE
-            if not limits.deletes_one_value:
+            if not limits.deletes_one_value and most is not None:
                 seen, do, verdict = f"{seen}; the next order's values push them out", "", Verdict.OK
+            elif not limits.deletes_one_value:
+                seen, do = f"{seen}; the delegate removes none (deletes_one_value)", "remove them by hand"
             if owner in wildcards:
                 seen, do, verdict = f"{seen}, from the wildcard {show(wildcards[owner])}", SHORTER, Verdict.WARN
             if target.present.ttl >= LONG_S and len(left) < len(present):

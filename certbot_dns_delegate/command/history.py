@@ -102,7 +102,7 @@ def _details(event: Event) -> list[str]:
     for server, state in _pairs(detail.get("servers")):
         lines.append(f"{printable(server)} {printable(state)}")
     if "stays" in detail:
-        lines.append("the service cannot delete: served until newer values push them out")
+        lines.append("the service cannot delete: served until newer values push them out, or you remove them")
     if "ca" in detail:
         lines.append(f"the CA said: {printable(str(detail['ca']))}")
     return [*lines, *(printable(line) for line in str(detail.get("error", "")).splitlines())]

@@ -118,7 +118,9 @@ def _show(each: Fate, output: Output) -> None:
         text = f"waits      {described}: to be looked at after {when} UTC"
         output.record(_record("waits", each.entry) | {"until": each.until}, text)
     elif each.stays:
-        text = f"stays      {described}, which cannot delete: served until newer values push them out"
+        text = (
+            f"stays      {described}, which cannot delete: served until newer values push them out, or you remove them"
+        )
         output.record(_record("stays", each.entry), text)
     else:
         output.record(_record("withdrawn", each.entry), f"withdrawn  {described}")

@@ -337,6 +337,14 @@ def test_mistakes_in_a_section_are_errors(tmp_path: Path, keys: dict[str, str], 
         provider(tmp_path, hooks.script(tmp_path / "hook", "true"), **keys)
 
 
+def test_a_program_with_arguments(tmp_path: Path) -> None:
+    """There are none; what stands there may hold a secret, and is not shown."""
+    hooks.script(tmp_path / "hook", "true")
+    with pytest.raises(SettingsError, match=r"hook \.\.\.: it takes no arguments here") as caught:
+        provider(tmp_path, tmp_path / "hook --token s3cret-t0ken")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_the_limits_are_what_the_section_says(tmp_path: Path) -> None:
     """A hook that keeps one value, and one that removes more than one value and so is not asked to."""
     program = hooks.script(tmp_path / "hook", f"echo $1 >> {tmp_path}/ran")

@@ -153,7 +153,7 @@ def test_sweep_says_that_nothing_can_be_deleted(lab: Lab, certbot: Certbot, cred
     swept, again = command(certbot, "sweep"), command(certbot, "sweep")
     assert foretold.startswith(f"would stay      {target}  2 values written ")
     assert swept.startswith(f"stays      {target}  2 values written ")
-    assert swept.endswith(", which cannot delete: served until newer values push them out\n")
+    assert swept.endswith(", which cannot delete: served until newer values push them out, or you remove them\n")
     assert again == "nothing was left behind\n"
     assert "the service cannot delete: served until" in command(certbot, "history", "--limit", "1")
 

@@ -1,10 +1,15 @@
 """Certificates through hooks: the real Certbot, a real CA, and programs that call nsupdate."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from dns.name import from_text
 
 from tests.contract import hooks
+from tests.contract.real import served
 from tests.e2e.lab import Lab
 from tests.e2e.runs import Certbot
 
@@ -36,3 +41,27 @@ def test_a_target_that_the_protocol_cannot_name_fails_before_the_hook_runs(
     said = certbot.run(*certbot.certonly(section(lab, tmp_path, "dehydrated"), "single.customer.test"), code=1)
     assert "does not begin with _acme-challenge." in said
     assert "targets = _acme-challenge.{name}.single.bind.test" in said
+
+
+def test_values_that_nobody_removes(lab: Lab, certbot: Certbot, tmp_path: Path) -> None:
+    """Of a program that cannot remove one value, check says that they stay until a person removes them."""
+    file = section(lab, tmp_path, "lego", deletes_one_value="false")
+    certbot.issue(file, "single.customer.test", "*.single.customer.test")
+    target = f"single.{ZONE}."
+    values = sorted(served(lab.delegates[ZONE].server, from_text(target)).values)
+    directories = ["--work-dir", str(certbot.file("work")), "--config-dir", str(certbot.file("config"))]
+    command = [
+        sys.executable,
+        "-m",
+        "certbot_dns_delegate",
+        "check",
+        "single.customer.test",
+        "--credentials",
+        str(file),
+    ]
+    done = subprocess.run([*command, *directories], capture_output=True, text=True, check=False, timeout=120)
+    assert "the delegate removes none (deletes_one_value)\n      do: remove them by hand" in done.stdout, done
+    environment = hooks.variables(tmp_path, lab.delegates[ZONE].key) | {"SERVER": lab.delegates[ZONE].server}
+    for value in values:
+        subprocess.run([tmp_path / "lego.sh", "cleanup", target, value], env={**os.environ, **environment}, check=True)
+    assert len(values) == 2

@@ -87,7 +87,12 @@ class Program(Provider):
             try:
                 check_program(path, is_sourced=options["protocol"] == ACME_SH)
             except SettingsError as error:
-                yield str(error)
+                alone = str(path).partition(" ")[0]
+                if alone != str(path) and os.path.isfile(alone):  # noqa: PTH113  it never raises
+                    # What follows may hold a secret, and is not shown.
+                    yield f"program = {printable(alone)} ...: it takes no arguments here; put them into a script"
+                else:
+                    yield str(error)
         try:
             user = _user(options["user"])
         except SettingsError as error:

@@ -121,6 +121,7 @@ def link(path: Path) -> None:
 
 def test_an_empty_file_is_an_empty_history(history: History) -> None:
     """The disk was full when it was begun; it is read, and written as soon as there is room."""
+    history.path.parent.mkdir(mode=0o700)
     history.path.touch(mode=0o600)
     assert history.page(Selection(), 10) == []
     assert history.last_planned(["shop.example"]) == {}
