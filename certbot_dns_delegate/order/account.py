@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import josepy as jose
 from certbot.compat import misc
 
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.schema import without_user_info
 from certbot_dns_delegate.text import command_line, listed, printable
 from certbot_dns_delegate.threads import within
+
+if TYPE_CHECKING:
+    import josepy as jose
 
 STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 """The server of ``--dry-run`` and ``--staging``, whose account is another one."""
@@ -112,7 +114,7 @@ class AcmeAccount:
         return at_ca(self.server, self.key, verify=self.verify)
 
     @cached_property
-    def key(self) -> jose.jwk.JWK:
+    def key(self) -> "jose.jwk.JWK":
         """:raises LookupFailed: when Certbot's files do not hold it."""
         name = self.id or _files(self.config_dir, self.server, None).name
         key = key_on_record(self.config_dir, self.server, name)
@@ -124,6 +126,8 @@ class AcmeAccount:
     @cached_property
     def thumbprint(self) -> str:
         """Of the key (RFC 7638): 43 characters of base64url."""
+        import josepy as jose
+
         return str(jose.b64.b64encode(self.key.thumbprint()).decode())
 
     @cached_property
@@ -188,8 +192,10 @@ def _of_the_url(request: Any) -> Any:
     return HTTPBasicAuth(user, password)(request) if user or password else request
 
 
-def key_on_record(config_dir: Path, server: str, account: str) -> jose.jwk.JWK | None:
+def key_on_record(config_dir: Path, server: str, account: str) -> "jose.jwk.JWK | None":
     """The account's key in Certbot's files; None when it cannot be read."""
+    import josepy as jose  # with cryptography, which most calls of the command do without
+
     try:
         key = jose.jwk.JWK.json_loads(_read(_folder(config_dir, server) / account / "private_key.json"))
     except (OSError, ValueError, jose.errors.Error):
@@ -197,7 +203,7 @@ def key_on_record(config_dir: Path, server: str, account: str) -> jose.jwk.JWK |
     return key if isinstance(key, jose.jwk.JWK) else None
 
 
-def at_ca(server: str, key: jose.jwk.JWK, *, verify: Any = True) -> str:
+def at_ca(server: str, key: "jose.jwk.JWK", *, verify: Any = True) -> str:
     """The URL as the CA says it to whoever has the key; three requests, and no account is made.
 
     :param verify: as for ``requests``.
@@ -219,7 +225,7 @@ class _Unsaid(Exception):
     """Why a CA did not say the URL of an account, for people."""
 
 
-def _asked(server: str, key: jose.jwk.JWK, verify: Any) -> str:
+def _asked(server: str, key: "jose.jwk.JWK", verify: Any) -> str:
     """What the CA says.
 
     :raises _Unsaid: when it says nothing.
@@ -245,7 +251,9 @@ def _asked(server: str, key: jose.jwk.JWK, verify: Any) -> str:
     raise _Unsaid("it gave none")
 
 
-def _algorithm(key: jose.jwk.JWK) -> Any:
+def _algorithm(key: "jose.jwk.JWK") -> Any:
+    import josepy as jose
+
     if not isinstance(key, jose.jwk.JWKEC):
         return jose.jwa.RS256
     size = key.key.key_size
