@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-PLAIN = [path for folder in ("unit", "properties") for path in sorted((TESTS / folder).rglob("*.py"))]
+PLAIN = [path for folder in ("unit", "properties", "long") for path in sorted((TESTS / folder).rglob("*.py"))]
 
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: str(path.relative_to(TESTS)))

@@ -37,7 +37,7 @@ AGAIN = 5
 """Failed tests that are run once more; where more have failed, the machine is not the reason."""
 FAILED = "failed"
 SKIPPED = "skipped"
-PLAIN = ("tests/unit/", "tests/properties/")
+PLAIN = ("tests/unit/", "tests/properties/", "tests/long/")
 """Tests that need no lab."""
 
 

@@ -65,7 +65,7 @@ def test_what_a_journal_names_is_read_once(writers: Writers, credentials: Path) 
         ),
         ("dns-delegate-none", "delegate.ini", "x", "there is no provider 'none'"),
         ("another", "delegate.ini", "x", "there is no provider 'another'"),
-        ("dns-delegate-rfc2136", "delegate.ini", "x", "sections belong to dns-delegate"),
+        ("dns-delegate-rfc2136", "delegate.ini", "x", "sections belong to --authenticator dns-delegate"),
     ],
 )
 def test_a_journal_that_names_what_is_not_there(

@@ -19,8 +19,8 @@ from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.names import Wanted
 from certbot_dns_delegate.monitor.shard import MOST, Shard, key, parse_zones
 from tests import servers
+from tests.long.monitor.test_monitor import NAMES, PROGRAM, resolver, run, shown
 from tests.servers import Server
-from tests.unit.monitor.test_monitor import NAMES, PROGRAM, resolver, run, shown
 from tests.waiting import until
 
 OF = 3

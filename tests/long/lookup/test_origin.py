@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import dns.flags
@@ -93,7 +94,8 @@ def test_servers_that_do_not_agree() -> None:
         with pytest.raises(LookupFailed) as caught:
             follow(net)
     told = {host: f"{host} ({at(net[f'{host}.'])})" for host in ("ns1.customer.test", "ns2.customer.test")}
-    assert caught.value.problem == (
+    problem = re.sub(r" for (20|1\d) s more ", " for 20 s more ", caught.value.problem)  # a busy machine is slower
+    assert problem == (
         f"the servers of customer.test. do not agree about {START}: {told['ns1.customer.test']}: CNAME {TARGET};"
         f" {told['ns2.customer.test']}: no CNAME; {at(net.resolver)} remembers for 20 s more that there is none"
     )

@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 
 from tests.faults.endings import WAYS, Process, Resolver, end, interrupted
-from tests.unit.monitor.test_monitor import children
+from tests.long.monitor.test_monitor import children
 
 
 @pytest.mark.parametrize("way", WAYS)

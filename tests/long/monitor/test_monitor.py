@@ -17,8 +17,8 @@ from dns.rdatatype import RdataType
 from certbot_dns_delegate.monitor import TOGETHER
 from certbot_dns_delegate.monitor.worker import WORKERS
 from tests import servers
+from tests.long.lookup.test_recursive import Limiting
 from tests.servers import Server
-from tests.unit.lookup.test_recursive import Limiting
 from tests.waiting import until
 
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))

@@ -29,9 +29,9 @@ from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver, parse_resolvers
 from certbot_dns_delegate.model import Server as ServerAddress
 from tests.e2e.lab.certificates import Authority
+from tests.long.lookup.test_recursive import MANY, OWNER, server
 from tests.servers import Server
 from tests.unit.internet import name, resolver
-from tests.unit.lookup.test_recursive import MANY, OWNER, server
 
 
 @pytest.fixture
