@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -150,4 +151,5 @@ def csv_line(cells: Iterable[object]) -> str:
 
 def _cell(text: str) -> str:
     safe = printable(text, limit=10_000)
-    return f"'{safe}" if safe.lstrip().startswith(("=", "+", "-", "@")) else safe
+    # A spreadsheet takes the wide forms of these signs for the signs.
+    return f"'{safe}" if unicodedata.normalize("NFKC", safe).lstrip().startswith(("=", "+", "-", "@")) else safe

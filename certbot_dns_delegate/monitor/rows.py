@@ -148,9 +148,13 @@ def file_of_rows(path: Path, shard: str) -> Iterator[RowFile]:
 
 def _open(path: Path, shown: str) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise UsageError(f"{shown}: is no regular file; hint: without --output rows go to standard output")
+    if status.st_nlink > 1:  # another user may have given one of root's files this name too
+        os.close(descriptor)
+        raise UsageError(f"{shown}: has another name too (a hard link); hint: name another file")
     return descriptor
 
 

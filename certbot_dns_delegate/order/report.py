@@ -1,6 +1,6 @@
 """What people read about a watch: the line while it lasts, the table when it fails."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,12 @@ SHOWN = 3
 """Owners and values named in a sentence; the rest are counted."""
 
 
+MOST_ROWS = 26
+"""Servers in a table: as many addresses as the root has; a tenant's zone may have 128."""
+MOST_WIDTH = 80
+"""Characters of a server or a zone in it."""
+
+
 def progress_line(limit_s: float, waited_s: float, blocking: Sequence[Watcher]) -> str:
     """One line: who is still missing, how long it has taken and how long it may take."""
     names = list(dict.fromkeys(str(watcher.server) for watcher in blocking))
@@ -28,10 +34,11 @@ def progress_line(limit_s: float, waited_s: float, blocking: Sequence[Watcher]) 
     return f"Waiting ({waited_s:.0f} of at most {limit_s:.0f} s) for {who} to serve the challenge"
 
 
-def table(watchers: Iterable[Watcher], serials: Mapping[object, int]) -> str:
-    """Server, what it said, values seen, SOA serial: one line each."""
+def table(watchers: Sequence[Watcher], serials: Mapping[object, int]) -> str:
+    """Server, what it said, values seen, SOA serial: one line each, of many those that hold up the CA before others."""
     rows = [("server", "zone", "state", "answer", "values seen", "serial")]
-    for watcher in watchers:
+    ordered = sorted(watchers, key=lambda watcher: not watcher.blocks) if len(watchers) > MOST_ROWS else watchers
+    for watcher in ordered[:MOST_ROWS]:
         sightings = list(watcher.sightings.values())
         missing = set(watcher.missing())
         shown = next((s for s in sightings if s.owner in missing), sightings[-1] if sightings else None)
@@ -41,8 +48,8 @@ def table(watchers: Iterable[Watcher], serials: Mapping[object, int]) -> str:
         serial = serials.get(watcher.server, shown.serial if shown else None)
         rows.append(
             (
-                str(watcher.server),
-                show(watcher.zone),
+                printable(str(watcher.server), MOST_WIDTH),
+                printable(show(watcher.zone), MOST_WIDTH),
                 _state(watcher),
                 shown.rcode if shown else "-",
                 texts + more,
@@ -54,6 +61,8 @@ def table(watchers: Iterable[Watcher], serials: Mapping[object, int]) -> str:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         lines.append("  " + "  ".join([*cells, row[-1].rjust(10), row[-2]]).rstrip())
+    if len(watchers) > MOST_ROWS:
+        lines.append(f"  and {len(watchers) - MOST_ROWS} more")
     return "\n".join(lines)
 
 

@@ -8,8 +8,9 @@ whole text is withheld, as nobody knows what else would.
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import unescape
+from unicodedata import normalize
 from urllib.parse import quote, unquote, unquote_plus
 
 from certbot_dns_delegate.text import printable
@@ -45,11 +46,9 @@ class Redactor:
         self._names = frozenset(name for name in names if len(name) >= SHORTEST)
         plain = {form for text in self._secrets | self._names for form in _plain_forms(text)}
         self._pattern = re.compile("|".join(map(re.escape, sorted(plain, key=len, reverse=True))) or r"\Z.")
-        self._parts: dict[int, set[str]] = {}
-        for part in {part for secret in self._secrets for part in _parts(_folded(secret))}:
-            self._parts.setdefault(len(part), set()).add(part)
-        for name in map(_folded, self._names):
-            self._parts.setdefault(len(name), set()).add(name)
+        parts = {part for secret in self._secrets for part in _parts(_folded(secret))}
+        self._parts = _by_length(parts | set(map(_folded, self._names)))
+        self._bare = _by_length(part for secret in self._secrets for part in _long_parts(_bare(secret)))
 
     def __call__(self, text: str) -> str:
         """``text`` without secrets, cut at :data:`MOST`."""
@@ -69,15 +68,10 @@ class Redactor:
         return USER_INFO.sub(f"{HIDDEN}@", self._pattern.sub(HIDDEN, text))
 
     def _checked(self, text: str) -> str:
-        return HIDDEN if self._parts and any(map(self._betrays, _decodings(text))) else text
+        return HIDDEN if (self._parts or self._bare) and any(map(self._betrays, _decodings(text))) else text
 
     def _betrays(self, text: str) -> bool:
-        folded = _folded(text)
-        return any(
-            folded[start : start + length] in parts
-            for length, parts in self._parts.items()
-            for start in range(len(folded) - length + 1)
-        )
+        return _has_any(_folded(text), self._parts) or (bool(self._bare) and _has_any(_bare(text), self._bare))
 
 
 def _plain_forms(secret: str) -> set[str]:
@@ -86,8 +80,33 @@ def _plain_forms(secret: str) -> set[str]:
 
 
 def _folded(text: str) -> str:
-    """Without regard to case and white space; without backslashes, of which escapes upon escapes add many."""
-    return "".join(text.casefold().replace("\\", "").split())
+    """Without regard to case and white space; without backslashes, of which escapes upon escapes add many, and without
+    the NULs of UTF-16."""
+    return "".join(text.casefold().replace("\\", "").replace("\0", "").split())
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone, whatever stands between them and whatever width they have."""
+    return "".join(filter(str.isalnum, normalize("NFKC", text).casefold()))
+
+
+def _by_length(parts: Iterable[str]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for part in parts:
+        found.setdefault(len(part), set()).add(part)
+    return found
+
+
+def _has_any(text: str, parts: Mapping[int, set[str]]) -> bool:
+    return any(
+        text[start : start + length] in its for length, its in parts.items() for start in range(len(text) - length + 1)
+    )
+
+
+def _long_parts(secret: str) -> Iterator[str]:
+    """Those without a character between them that are too long to be there by chance."""
+    length = max(WORD, min(PART, (len(secret) - 1) // 2))
+    return (secret[at : at + length] for at in range(len(secret) - length + 1))
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -123,6 +142,8 @@ def _unescaped(texts: Sequence[str]) -> list[str]:
 def _unpacked(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         yield from _from_hex(text)
+        yield from _from_numbers(text)
+        yield from _from_base32(text)
         yield from _from_base64(text)
 
 
@@ -138,15 +159,17 @@ def _from_html(text: str) -> Iterator[str]:
         yield unescape(text)
 
 
-ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-7]{1,3})|(.))", re.DOTALL)
+ESCAPE = re.compile(
+    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-7]{1,3})|u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL
+)
 
 
 def _from_escapes(text: str) -> Iterator[str]:
-    r"""JSON's, Python's and C's: ``\u0026``, ``\x26``, ``\046``, ``\/``."""
+    r"""JSON's, Python's, C's and Rust's: ``\u0026``, ``\x26``, ``\046``, ``\/``, ``\u{26}``."""
 
     def character(match: re.Match[str]) -> str:
-        code = match[1] or match[2] or match[3]
-        number = int(code, 16) if code else int(match[4], 8) if match[4] else ord(match[5])
+        code = match[1] or match[2] or match[3] or match[5]
+        number = int(code, 16) if code else int(match[4], 8) if match[4] else ord(match[6])
         return chr(number) if number < 0x110000 else ""
 
     if "\\" in text:
@@ -163,9 +186,26 @@ def _from_hex(text: str) -> Iterator[str]:
     def decoded(match: re.Match[str]) -> str:
         return _text(bytes.fromhex(re.sub(r"[^0-9a-fA-F]", "", match[0])))
 
+    text = re.sub(r"\b0[xX]([0-9a-fA-F]{2}),?(?= |\b)", r"\1", text)
     for run in (r"(?:[0-9a-fA-F]{2}[:. -]?){4,}", r"(?<=[0-9a-fA-F])(?:[0-9a-fA-F]{2}){4,}"):
         if (form := re.sub(run, decoded, text)) != text:
             yield form
+
+
+def _from_numbers(text: str) -> Iterator[str]:
+    """Octets as Go and Node.js print them: ``[83 51]``, ``[83,51]``."""
+
+    def decoded(match: re.Match[str]) -> str:
+        return _text(bytes(int(number) & 0xFF for number in re.findall(r"\d+", match[0])))
+
+    if (form := re.sub(r"(?:\b\d{1,3}\b[, ]*){8,}", decoded, text)) != text:
+        yield form
+
+
+def _from_base32(text: str) -> Iterator[str]:
+    for run in re.findall(r"[A-Z2-7]{13,}", text):
+        usable = run[: len(run) // 8 * 8]
+        yield _text(base64.b32decode(usable))
 
 
 def _from_base64(text: str) -> Iterator[str]:

@@ -259,6 +259,17 @@ def test_a_pipe_is_no_file_of_rows(command: Command, tmp_path: Path) -> None:
     assert "no regular file" in done.stderr
 
 
+def test_a_file_with_two_names_is_not_written(command: Command, tmp_path: Path) -> None:
+    """Whoever may write in the directory could give an empty file of root's this name."""
+    (tmp_path / "empty").touch()
+    os.link(tmp_path / "empty", tmp_path / "rows")
+    with resolver() as server:
+        done = run([*command(server, 0), "--output", str(tmp_path / "rows")])
+    assert done.returncode == 2
+    assert "has another name too" in done.stderr
+    assert (tmp_path / "empty").read_text() == ""
+
+
 def test_a_link_is_not_followed(command: Command, tmp_path: Path) -> None:
     """In a directory where others may write they could choose what is overwritten."""
     (tmp_path / "rows").symlink_to(tmp_path / "elsewhere")

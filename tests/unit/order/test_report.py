@@ -45,6 +45,16 @@ def test_many_values() -> None:
     assert len(text.splitlines()) == 3
 
 
+def test_many_servers_with_long_names() -> None:
+    """Those that hold up the CA come first, the rest are counted, and no cell widens all lines."""
+    ready = [watcher(number, State.READY, VALUE, name="n" * 900) for number in range(100)]
+    behind = watcher(200, State.LAGGING)
+    text = not_served(WatchReport(False, 1, (*ready, behind)), {}).problem
+    assert "192.0.2.200 " in text
+    assert text.endswith("and 75 more")
+    assert len(text) < 6000
+
+
 def test_unsigned() -> None:
     """A signed zone without signature has a hint of its own."""
     error = not_served(WatchReport(False, 1, (watcher(1, State.UNSIGNED, VALUE),)), {})

@@ -43,6 +43,13 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "octal": lambda s: "".join(f"\\{byte:03o}" for byte in s.encode()),
     "escapes": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
     "quoted-printable": lambda s: "".join(f"={byte:02X}" for byte in s.encode()),
+    "Rust": lambda s: "".join(f"\\u{{{ord(c):x}}}" for c in s),
+    "octets of C": lambda s: ", ".join(f"0x{byte:02x}" for byte in s.encode()),
+    "octets of Go": lambda s: " ".join(str(byte) for byte in s.encode()),
+    "octets of Node.js": lambda s: json.dumps(list(s.encode())),
+    "base32": lambda s: base64.b32encode(s.encode()).decode(),
+    "base64 of UTF-16": lambda s: base64.b64encode(s.encode("utf-16-le")).decode(),
+    "hex of UTF-16": lambda s: s.encode("utf-16-le").hex(),
     "first half": lambda s: s[: len(s) // 2],
     "second half": lambda s: s[-(len(s) // 2) :],
     "in lines": lambda s: f"{s[:5]}\n   {s[5:]}",
@@ -119,7 +126,21 @@ def test_of_a_large_text_only_the_beginning_is_looked_through(part: str) -> None
     assert len(redact.shown(text)) == 300
 
 
-NOT_TWICE = {"in lines", "capitals", "small", "latin-1 read as it is", "base64 of base64", "JSON in JSON in JSON"}
+@pytest.mark.parametrize("between", ["-", ".", " ", "\u200b", '", "', "\0"])
+def test_a_secret_in_pieces_is_not_shown(between: str) -> None:
+    """As a UUID with or without its hyphens, or a list of characters."""
+    key = "0f8fad5bd9cb469fa16570867728950e"
+    pieces = between.join(key[at : at + 4] for at in range(0, len(key), 4))
+    assert Redactor([key]).shown(f"no key {pieces}") == HIDDEN
+    assert Redactor([pieces]).shown(f"no key {key}") == HIDDEN
+    wide = "".join(chr(ord(c) + 0xFEE0) for c in key)
+    assert Redactor([key]).shown(f"no key {wide}") == HIDDEN
+
+
+NOT_TWICE = {"in lines", "capitals", "small", "latin-1 read as it is", "base64 of base64", "JSON in JSON in JSON"} | {
+    "base64 of UTF-16",
+    "hex of UTF-16",
+}
 WHOLE = [how for how in SPELLINGS if "half" not in how and how not in NOT_TWICE]
 PRINTABLE = st.characters(exclude_categories=("C", "Z"))
 
