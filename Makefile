@@ -8,7 +8,7 @@ LAB := $(BIN)/python -m tests.e2e.lab
 # What is set for Python in one shell must not decide what holds elsewhere.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: test lint types unit demo rules dropin bench fuzz faults peers growth containers plugins cluster docs pages site dashboard dist sbom pins snap deb debian packages matrix changelog clean
+.PHONY: test lint types unit demo rules dropin bench fuzz faults peers growth containers plugins samba cluster docs pages site dashboard dist sbom pins snap deb debian packages matrix changelog clean
 
 test: lint types unit
 
@@ -119,6 +119,12 @@ matrix: $(VENV)/packaging
 # The manifests of the page on containers, with the users that they name; only root can become these.
 containers: $(VENV)/ready
 	$(BIN)/python -m pytest -o python_files='check_*.py' tests/containers $(PYTEST)
+
+# A real Samba AD in a Debian 13 of its own in .lab, in the lab's namespaces: GSS-TSIG by its KDC, updates of its DNS.
+samba: $(VENV)/ready
+	$(LAB) setup
+	$(BIN)/python -m tests.samba.machine
+	$(LAB) run -- $(BIN)/python -m pytest -o python_files='check_*.py' tests/samba $(PYTEST)
 
 # Slurm's real daemons on loopback: an array job of four shards, of which one is killed and started again by the engine.
 cluster: $(VENV)/ready

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,8 +45,8 @@ def wheel(directory: Path) -> Path:
 
 def _reason(said: str) -> str:
     """What pip says last that is an error, without its prefix."""
-    errors = [line.strip() for line in said.splitlines() if "ERROR: " in line or line.startswith("error: ")]
-    return errors[-1].partition("ror: ")[2].removeprefix("ERROR: ") if errors else "pip failed"
+    found = re.findall(r"^\s*(?:ERROR|error): (.*)", said, re.MULTILINE)
+    return found[-1] if found else "pip failed"
 
 
 def watch(directory: Path, package: str) -> dict[str, Any]:

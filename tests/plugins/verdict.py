@@ -20,13 +20,23 @@ def verdict(refusal: str, said: str, asked: Sequence[str]) -> tuple[str, str]:
     """
     if refusal:
         return CANNOT, refusal
+    with_value = [each for each in asked if VALUE in each]
     named = any(TARGET in each for each in asked)  # then it is the service that knows the zone
     if not named and any(f"{LABEL}.acme" in each for each in asked):
         return BY_SUFFIX, f"asked to write {LABEL}.acme in {PARENT}"
     if named or any(LABEL in each and (APEX in each or IDS[APEX] in each) for each in asked):
-        return WORKS, "value sent" if any(VALUE in each for each in asked) else "target named"
-    if any(VALUE in each for each in asked):
+        return WORKS, "value sent" if with_value else "target named"
+    if any(LABEL in each and not _is_parent(each) for each in with_value):
+        return WORKS, "value sent"
+    if with_value:
         return CANNOT, "sent the value without the target"
-    if any(PARENT in each and APEX not in each for each in asked):
+    if any(APEX in each for each in asked):
+        return WORKS, f"asked for the zone {APEX}"
+    if any(map(_is_parent, asked)):
         return UNCLEAR, f"asked about {PARENT} alone, and then: {said}"
     return UNCLEAR, f"stopped at login or list of zones: {said}" if asked else f"asked nothing: {said}"
+
+
+def _is_parent(asked: str) -> bool:
+    """Whether a request is about the zone above."""
+    return PARENT in asked.replace(APEX, "") or IDS[PARENT] in asked

@@ -48,6 +48,7 @@ BY_SUFFIX: Mapping[str, Callable[[Name], Name]] = {
     "dns-exonet": suffixes.by_list,
     "dns-godaddy": suffixes.by_list,
     "dns-hetzner": suffixes.by_list,
+    "dns-hostinger": suffixes.by_two_labels,
     "dns-loopia": suffixes.by_list,
     "dns-regru": suffixes.by_two_labels,
     "dns-spaceship": suffixes.by_list,

@@ -27,8 +27,9 @@ HINTS = {
     "NOERROR unsigned": "is it the right server, or does something on the way answer for it?",
     "REFUSED unsigned": "no permission: check key name, secret, algorithm and clock (PowerDNS says only this for each"
     " of them), then whether the zone allows updates at all",
-    "echoed": "something in front of the server answers for it (dnsdist and Windows DNS send our own signature back):"
-    " let UPDATEs pass there, or name the primary itself in server =",
+    "echoed": "on Samba and Windows DNS, which send our own signature back: the account may not write there, or another"
+    " account made the name first; elsewhere something in front of the server answers for it (dnsdist): let UPDATEs"
+    " pass there, or name the primary itself in server =",
     "REFUSED without key": "the server takes no updates from this address without a TSIG key: allow the address there"
     " (BIND: allow-update { ADDRESS; }), or set tsig_name and tsig_secret instead of unsigned = true",
     "no query": "let it answer queries from here (BIND: allow-query { key NAME; }), or set sign_query = true",
