@@ -91,6 +91,7 @@ PLACES = {
     "no such user": "program",
     "and was killed": "program",
     "cannot be run": "program",
+    "no temporary directory": "program",
     "43 characters of base64url": "program",
     # Writing, and waiting.
     "a witness may keep": "witness",
