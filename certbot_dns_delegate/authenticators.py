@@ -122,7 +122,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def _perform(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:
         from datetime import timedelta
 
-        from certbot_dns_delegate.order.asked import in_order
+        from certbot_dns_delegate.order import asked
 
         seconds = self.conf("propagation-seconds")
         if seconds is not None and seconds < 0:
@@ -130,14 +130,16 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         if self._choice == PERSIST:
             self._verify(achalls)
             return
-        wanted = in_order((self._challenge(achall) for achall in achalls), self.config.domains)
+        allow_subset = self.config.allow_subset_of_names
+        wanted, known = asked.challenges(achalls, self._challenge, allow_subset=allow_subset)
+        known |= {name: chosen.problem for name, chosen in self._chosen.items() if chosen.problem is not None}
         self._engine = self._start()
         try:
             self._engine.perform(
-                wanted,
-                allow_subset=self.config.allow_subset_of_names,
+                asked.in_order(wanted, self.config.domains),
+                allow_subset=allow_subset,
                 timeout=None if seconds is None else timedelta(seconds=seconds),
-                known={name: chosen.problem for name, chosen in self._chosen.items() if chosen.problem is not None},
+                known=known,
             )
         except errors.PluginError:
             if self._choice == ACCOUNT:
@@ -195,7 +197,9 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         try:
             return asked.challenge(achall, self._account().url)
         except ValueError as error:
-            raise errors.PluginError(f"{error}\nhint: --{self.option_name('challenge')} {DNS01}") from None
+            from certbot_dns_delegate.errors import PlanError
+
+            raise PlanError(str(error), f"--{self.option_name('challenge')} {DNS01}") from None
 
     def _account(self) -> "AcmeAccount":
         from certbot_dns_delegate.order.account import AcmeAccount

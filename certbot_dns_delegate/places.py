@@ -22,6 +22,7 @@ PLACES = {
     "; it belongs to ": "capacity",
     "and an acme-dns account holds": "capacity",
     "is not a domain name": "not-a-name",
+    "is no name that DNS can hold": "not-a-name",
     "is not a host name; give": "not-a-name",
     "is an IP address": "not-a-name",
     # Many machines; a key's text has no shard in it.

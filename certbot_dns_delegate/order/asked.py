@@ -1,15 +1,16 @@
 """What Certbot asks of an authenticator, as values of ours."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import dns.exception
 import dns.name
-from certbot import errors
 from dns.name import Name
 
+from certbot_dns_delegate.errors import DelegateError, PlanError
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.owner import ACCOUNT, owner_of
+from certbot_dns_delegate.text import parse_name, printable
 
 
 def identifier(achall: Any) -> str:
@@ -23,7 +24,7 @@ def challenge(achall: Any, account: str | None = None) -> Challenge:
 
     :param achall: Certbot's ``AnnotatedChallenge``.
     :param account: the URL of the ACME account, where the name is one of its own (dns-account-01).
-    :raises PluginError: when DNS cannot hold such a name.
+    :raises PlanError: when DNS cannot hold such a name.
     :raises ValueError: when it cannot, with the label of the account.
     """
     name = identifier(achall)
@@ -36,9 +37,29 @@ def _owner(achall: Any, name: str) -> Name:
     try:
         return dns.name.from_text(where)
     except dns.exception.DNSException as error:
-        raise errors.PluginError(
-            f"{where} is no name that DNS can hold: {error}\nhint: use an http-01 authenticator for {name}"
-        ) from None
+        problem = f"{printable(where)} is no name that DNS can hold: {error}"
+        raise PlanError(problem, f"use an http-01 authenticator for {printable(name)}") from None
+
+
+def challenges(
+    achalls: Iterable[Any], make: Callable[[Any], Challenge], *, allow_subset: bool
+) -> tuple[list[Challenge], dict[str, DelegateError]]:
+    """What is to be published, and why nothing can be for some names, where the others are enough.
+
+    :param make: as :func:`challenge`.
+    :raises PlanError: when DNS cannot hold a name, and all are needed.
+    """
+    wanted: list[Challenge] = []
+    nowhere: dict[str, DelegateError] = {}
+    for achall in achalls:
+        try:
+            wanted.append(make(achall))
+        except PlanError as error:
+            if not allow_subset:
+                raise
+            nowhere[name := identifier(achall)] = error
+            wanted.append(Challenge(name, parse_name(name), ""))
+    return wanted, nowhere
 
 
 def in_order(wanted: Iterable[Challenge], domains: Iterable[object]) -> list[Challenge]:

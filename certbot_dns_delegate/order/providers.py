@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +20,13 @@ from certbot_dns_delegate.providers.interface import Context, Provider, Trail
 from certbot_dns_delegate.settings import reader as settings_file
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.text import command_line, parse_name, printable
+from certbot_dns_delegate.threads import within
 
 HOST_PACKETS = MOST_PACKETS
 """What finding the addresses of update servers may cost; one costs two to six."""
+
+HOST_S = 30
+"""Seconds for the system to find the addresses of a host: three servers in resolv.conf that are silent take as long."""
 
 
 class Recorder(Protocol):
@@ -136,7 +141,10 @@ class Writers:
             else:
                 try:
                     # The system's own way, not the resolvers for chains: an update server may have an internal name.
-                    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+                    entries = within(HOST_S, ask, "update server's host")
+                except TimeoutError:
+                    raise LookupFailed(f"the system has found no address for it in {HOST_S} s") from None
                 except OSError as error:
                     raise LookupFailed(f"the system knows no address for it ({error.strerror})") from None
                 found = [str(entry[4][0]) for entry in entries]

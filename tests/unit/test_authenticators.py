@@ -18,8 +18,9 @@ from certbot.tests import acme_util
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from certbot_dns_delegate.authenticators import RFC2136, Delegate
-from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.errors import PlanError, SettingsError
 from certbot_dns_delegate.model import Challenge
+from certbot_dns_delegate.order import asked
 from certbot_dns_delegate.order.asked import in_order
 
 
@@ -124,6 +125,18 @@ def test_negative_seconds(tmp_path: Path) -> None:
     auth = authenticator(tmp_path, credentials="any", propagation_seconds=-1)
     with pytest.raises(errors.PluginError, match="--dns-delegate-propagation-seconds must not be negative: -1"):
         auth.perform([challenge("shop.example.com")])
+
+
+def test_a_name_without_room_is_left_out() -> None:
+    """Where the others are enough; their order is not held up by a customer with a long name."""
+    long = ".".join(["a" * 60] * 4)
+    achalls = [challenge("shop.example.com"), challenge(long)]
+    wanted, nowhere = asked.challenges(achalls, asked.challenge, allow_subset=True)
+    assert [each.identifier for each in wanted] == ["shop.example.com", long]
+    assert list(nowhere) == [long]
+    assert "is no name that DNS can hold" in str(nowhere[long])
+    with pytest.raises(PlanError, match="use an http-01 authenticator"):
+        asked.challenges(achalls, asked.challenge, allow_subset=False)
 
 
 def test_name_without_room(tmp_path: Path) -> None:
