@@ -21,7 +21,7 @@ MOST_OCTETS = 1 << 20
 LOCAL = "127.0.0.1"
 """What glibc asks where no line names a resolver."""
 
-_LINE = re.compile(r"nameserver[ \t]+([^ \t\n]*)")
+_LINE = re.compile(r"nameserver[ \t]+([^ \t\n\0]*)")
 
 
 def nameservers(file: Path = FILE) -> list[str]:

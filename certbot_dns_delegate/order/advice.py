@@ -172,7 +172,7 @@ def _elsewhere(case: Case) -> str:
         prefixed = Name([b"_acme-challenge", *case.owner.labels])
     except NameTooLong:
         prefixed = case.owner
-    who = "plugin" if case.provider == "certbot-plugin" else "service"
+    who = {"certbot-plugin": "plugin", "exec": "program"}.get(case.provider, "service")
     return (
         f"the {who} said yes, and no server shows the value: it may have written elsewhere, at"
         f" {show(prefixed)} or in the parent zone: {case.dig('+norec', name=prefixed)}"

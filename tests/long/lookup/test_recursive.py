@@ -272,6 +272,7 @@ RESOLV_CONF = [
     (" nameserver 192.0.2.9\nNAMESERVER 192.0.2.8\nnameserver=192.0.2.7\nnameserver 192.0.2.1", ["192.0.2.1"]),
     ("", ["127.0.0.1"]),
     ("nameserver\nnameserver \n", ["127.0.0.1"]),
+    ("nameserver 192.0.2.1\0\nnameserver \0\nnameserver ::1%l\0o\n", ["192.0.2.1", "::1%l"]),
 ]
 
 

@@ -114,10 +114,13 @@ def test_a_foreign_value_is_no_replacement() -> None:
     assert "replaced" not in hint("httpreq", Server({"acme.test.": "web TXT theirs"}))
 
 
-def test_a_plugin_that_wrote_elsewhere() -> None:
+@pytest.mark.parametrize(
+    ("provider", "who"), [("certbot-plugin", "plugin"), ("exec", "program"), ("lexicon", "service")]
+)
+def test_foreign_code_that_wrote_elsewhere(provider: str, who: str) -> None:
     """It said yes, and no server shows anything."""
-    told = hint("certbot-plugin", Server({"acme.test.": ""}), Server({"acme.test.": ""}))
-    assert told.startswith("the plugin said yes, and no server shows the value: it may have written elsewhere, at")
+    told = hint(provider, Server({"acme.test.": ""}), Server({"acme.test.": ""}))
+    assert told.startswith(f"the {who} said yes, and no server shows the value: it may have written elsewhere, at")
     assert "_acme-challenge.web.acme.test. or in the parent zone: dig +norec @" in told
 
 
