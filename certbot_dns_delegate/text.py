@@ -29,6 +29,8 @@ SHOWN = 3
 
 ORDINARY = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?", re.ASCII)
 """A domain name of letters, digits, ``-`` and ``_`` alone."""
+QUOTES = re.compile("[\N{LEFT SINGLE QUOTATION MARK}-\N{DOUBLE LOW-9 QUOTATION MARK}]")
+"""What word processors and web pages make of a quote."""
 LONGEST_LABEL = 63
 """Octets (RFC 1035 section 2.3.4)."""
 
@@ -42,6 +44,8 @@ def parse_name(text: str) -> dns.name.Name:
         if ORDINARY.fullmatch(text):  # without escapes and U-labels; thousands of sections have such names
             return dns.name.Name((*text.removesuffix(".").encode("ascii").split(b"."), b""))
         name = dns.name.from_text(text.strip(), idna_codec=dns.name.IDNA_2008_Practical)
+    except dns.name.IDNAException:
+        raise ValueError(f"{cited(text)} is not a domain name: {_about_letters(text)}") from None
     except dns.exception.DNSException as error:
         raise ValueError(f"{cited(text)} is not a domain name: {printable(str(error), 100)}") from None
     except UnicodeError:
@@ -49,6 +53,13 @@ def parse_name(text: str) -> dns.name.Name:
     if name == dns.name.root:
         raise ValueError(f"{cited(text)} names no domain")
     return name
+
+
+def _about_letters(text: str) -> str:
+    """Why letters of other scripts make no name."""
+    if QUOTES.search(text):
+        return "it has typographic quotes"
+    return "it has letters or marks that no such name can have (RFC 5891)"
 
 
 def normal(text: str) -> str:

@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
         raise UsageError(f"--challenge {PERSIST} writes nothing and needs no CNAME; leave out --write and --wait")
     tally = Tally()
     anchors = anchor.load(arguments.trust_anchor)
+    if arguments.trust_anchor is not None and not anchors.digests:
+        raise UsageError(f"--trust-anchor {anchors.problem}")
     shown = {None: set(Verdict), "warn": {Verdict.WARN, Verdict.FAIL}, "fail": {Verdict.FAIL}}[arguments.only]
     with Pool(WORKERS, "check") as pool:
         for order in orders(arguments, host, output, tally):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dns.name import Name
 from dns.rdatatype import RdataType
 
+from certbot_dns_delegate.check import misplaced
 from certbot_dns_delegate.check.finding import Finding, Verdict
 from certbot_dns_delegate.check.survey import Survey
 from certbot_dns_delegate.command.names import Wanted
@@ -31,7 +32,7 @@ def look(survey: Survey, wanted: Wanted, planned: Planned | None) -> Iterator[Fi
     is_by_hand = bool(planned and planned.chain.aliases and planned.chain.aliases[0].answered_by == OVERRIDES)
     for owner in owners[1:] if is_by_hand else owners:
         if not survey.is_inside(owner):
-            yield _at(survey, wanted, owner, Verdict.OK if planned else Verdict.NOTE)
+            yield from _at(survey, wanted, owner, Verdict.OK if planned else Verdict.NOTE)
 
 
 def _is_by_resolvers(survey: Survey, planned: Planned) -> bool:
@@ -40,13 +41,17 @@ def _is_by_resolvers(survey: Survey, planned: Planned) -> bool:
     return delegate is not None and delegate.watch is Watch.RESOLVERS
 
 
-def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Finding:
+def _at(survey: Survey, wanted: Wanted, owner: Name, healthy: Verdict) -> Iterator[Finding]:
     try:
         zone = survey.zone_around(owner)
     except LookupFailed as error:
-        return next(Finding.each_of(error, str(wanted), TOPIC, Verdict.WARN))
+        yield from Finding.each_of(error, str(wanted), TOPIC, Verdict.WARN)
+        return
     seen = ask_each(sorted(zone.servers), owner)
-    return judge(wanted, owner, zone.apex, seen, healthy, survey.command("check", str(wanted), "--wait"))
+    yield judge(wanted, owner, zone.apex, seen, healthy, survey.command("check", str(wanted), "--wait"))
+    heard = [server for server, answer in seen.items() if not answer.failure]
+    if heard and owner == wanted.owner and not any(answer.alias for answer in seen.values()):
+        yield from misplaced.look(survey, wanted, zone.apex, heard[0])
 
 
 def judge(wanted: Wanted, owner: Name, apex: Name, seen: Mapping[Server, Seen], healthy: Verdict, wait: str) -> Finding:

@@ -4,7 +4,7 @@ import argparse
 import shutil
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from certbot.compat import misc
 
@@ -24,10 +24,22 @@ WIDEST = 100
 """Characters: longer lines of a paragraph are hard to read."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says of Certbot's own options what they are here."""
+
+    def error(self, message: str) -> NoReturn:
+        given = message.removeprefix("unrecognized arguments:").split() if "unrecognized" in message else []
+        if any(word.startswith("--dns-delegate") for word in given):
+            message += "; the command's options have no authenticator's name in front, as --credentials FILE"
+        elif given and given[0] in {"-d", "--domain", "--domains"}:
+            message += f"; give names without {given[0]}"
+        super().error(message)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of everything; ``arguments.verb`` is the chosen :class:`~.verb.Verb`."""
     width = min(shutil.get_terminal_size().columns - 2, WIDEST)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         PROGRAM,
         description=textwrap.fill(DESCRIPTION, width, break_on_hyphens=False),
         epilog=f"example:\n  {VERBS[0].example.splitlines()[0]}\n\n{PROGRAM} VERB --help shows the options of a verb.",

@@ -21,10 +21,11 @@ from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.text import cited, command_line, parse_name, plain, printable
 
 PREFIX = "_acme-challenge"
-HOST = re.compile(r"(?!-)[a-z0-9_.-]*(?<!-)")
+HOST = re.compile(r"(?!-)[a-z0-9_-]+(?<!-)(\.(?!-)[a-z0-9_-]+(?<!-))*")
 """The characters of names in certificates (RFC 1034 section 3.5; the underscore for internal CAs)."""
 HASHED = 20
 """Octets of the digest in a label: 32 letters, and no two of 2**80 names alike."""
+SETTING = re.compile(r"\s*[A-Za-z0-9_-]+\s*=")
 LONGEST_LINE = 1024
 """Bytes: a domain name as text with every octet escaped, as \\\\DDD, needs no more (RFC 1035 section 2.3.4)."""
 
@@ -80,7 +81,7 @@ def parse(text: str) -> Wanted:
     is_wildcard = stripped.startswith("*.")
     bare = stripped.removeprefix("*.")
     try:
-        ip_address(bare)
+        ip_address(bare.strip("[]"))
     except ValueError:
         pass
     else:
@@ -89,7 +90,9 @@ def parse(text: str) -> Wanted:
     if any(b"*" in label for label in name.labels):
         raise ValueError(f"{cited(text, 100)} has a * that is not the first label")
     if not HOST.fullmatch(plain(name)):
-        raise ValueError(f"{cited(text, 100)} is not a host name; give shop.example.com, not a URL")
+        is_list = any(mark in stripped for mark in ",; ")
+        what = "names one by one, with spaces between them" if is_list else "shop.example.com, not a URL"
+        raise ValueError(f"{cited(text, 100)} is not a host name; give {what}")
     if name.labels[0] == PREFIX.encode():
         name = name.parent()
     if len(name) < 3:  # with the root's
@@ -126,7 +129,8 @@ def lines(words: Iterable[str], file: str | None, output: Output) -> Iterator[tu
             is_empty = False
             yield f"line {number}", line
     if is_empty:
-        raise UsageError(f"no names in {printable(file)}" if file else "no names; hint: NAME, or --from FILE")
+        where = "on standard input" if file == "-" else f"in {printable(file or '')}"
+        raise UsageError(f"no names {where}" if file else "no names; hint: NAME, or --from FILE")
 
 
 def usable(text: str, where: str) -> Wanted | Unusable:
@@ -134,10 +138,12 @@ def usable(text: str, where: str) -> Wanted | Unusable:
 
     :param where: where it was read.
     """
+    if SETTING.match(text):  # of an INI file that was given by mistake: it may be a secret
+        return Unusable("(not shown)", where, "is a line of an INI file, and no name")
     try:
         return parse(text)
     except ValueError as error:
-        return Unusable(printable(text, 60) or "''", where, str(error))
+        return Unusable(printable(text.strip(), 60) or "''", where, str(error))
 
 
 def _lines(file: str, output: Output) -> Iterator[tuple[int, str]]:

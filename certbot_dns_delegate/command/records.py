@@ -174,7 +174,8 @@ def _standing(arguments: argparse.Namespace, host: Host, wanted: Wanted, account
 
 def _delegate(arguments: argparse.Namespace, host: Host, wanted: Wanted) -> Delegate:
     if arguments.delegate is not None:
-        delegate = host.settings.delegate(arguments.delegate)
+        meant = arguments.delegate.strip("[]").rstrip(".").lower()
+        delegate = next((d for d in host.settings.delegates if d.title.rstrip(".").lower() == meant), None)
         if delegate is None:
             titles = ", ".join(printable(each.title) for each in host.settings.delegates)
             raise UsageError(f"there is no delegate [{printable(arguments.delegate)}]; there are {titles}")

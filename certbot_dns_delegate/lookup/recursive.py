@@ -102,15 +102,19 @@ def _parse(item: str) -> Resolver:
         return Resolver(Server(parts.hostname, port), "https", url=item)
     if item.startswith("tls://"):
         where, _, name = item.removeprefix("tls://").partition("#")
-        address, port = parse_host(where, 853)
-        ip_address(address)
+        address, port = _address(where, 853)
         return Resolver(Server(address, port), "tls", verify_as=name or address)
-    address, port = parse_host(item)
+    return Resolver(Server(*_address(item, 53)))
+
+
+def _address(text: str, port: int) -> tuple[str, int]:
+    """An address with its port; a name would have to be resolved first."""
+    address, port = parse_host(text, port)
     try:
         ip_address(address)
     except ValueError:
-        raise ValueError("must be an address: a name would have to be resolved first") from None
-    return Resolver(Server(address, port))
+        raise ValueError("is a name; give its IP address") from None
+    return address, port
 
 
 def system_resolvers() -> tuple[Resolver, ...]:

@@ -115,8 +115,11 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> None:
         raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
     if arguments.zones and arguments.credentials:
         raise UsageError("--zones and --credentials say the same: give one of them")
-    if arguments.prometheus is not None and not arguments.prometheus.absolute().parent.is_dir():
-        raise UsageError(f"--prometheus {printable(str(arguments.prometheus))}: there is no such directory")
+    for option, path in (("--prometheus", arguments.prometheus), ("--html", arguments.html)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"{option} {printable(str(path))}: there is no such directory")
+        if path is not None and path.is_dir():
+            raise UsageError(f"{option} {printable(str(path))}: is a directory; name a file in it")
 
 
 class Pass:

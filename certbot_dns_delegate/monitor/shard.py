@@ -8,8 +8,9 @@ from pathlib import Path
 
 from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.names import Wanted
+from certbot_dns_delegate.schema import parse_zone
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.text import cited, parse_name, plain
+from certbot_dns_delegate.text import cited, plain
 
 MOST = 10_000
 """Shards: as many as Kubernetes runs of a large Indexed Job at once; joining them remembers some octets of each."""
@@ -112,7 +113,7 @@ def parse_zones(text: str) -> tuple[Delegate, ...]:
     words = [word for word in re.split(r"[,\s]+", text) if word]
     if not words:
         raise ValueError("names no zone")
-    zones = dict.fromkeys(map(parse_name, words))
+    zones = dict.fromkeys(map(parse_zone, words))
     return tuple(Delegate(plain(zone), "", zone, {}) for zone in zones)
 
 

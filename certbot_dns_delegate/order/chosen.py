@@ -4,14 +4,14 @@ import re
 
 from dns.name import Name
 
-from certbot_dns_delegate.errors import TargetNotAllowed
+from certbot_dns_delegate.errors import PlanError, TargetNotAllowed
 from certbot_dns_delegate.lookup.descent import Found
 from certbot_dns_delegate.lookup.step import Step
 from certbot_dns_delegate.lookup.wildcard import HELD
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Chain, Challenge
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.text import listed, plain, show
+from certbot_dns_delegate.text import listed, plain, record, show
 
 ORDINARY = re.compile(rb"[A-Za-z0-9_-]+")
 """A label that no zone file, no shell and no wildcard gives a meaning of its own."""
@@ -57,7 +57,10 @@ def hidden_types(
 
 def _hint(challenge: Challenge, delegate: Delegate) -> str:
     title = plain(delegate.suffix) if delegate.suffix is not None else "acme.example.net"
-    return (
-        f"in [{delegate.title}]: targets = {{name}}.{title} lets {challenge.identifier} use a target of its own alone;"
-        " then change the CNAME to that"
-    )
+    try:
+        target = delegate.suggested_target(challenge.identifier)
+    except PlanError:  # too long
+        target = None
+    meant = f"to  {record(challenge.owner, 'CNAME', target)}" if target is not None else "to that"
+    setting = f"targets = {{name}}.{title}  in [{delegate.title}]"
+    return f"set  {setting}, so that {challenge.identifier} has a target of its own; then change the CNAME {meant}"

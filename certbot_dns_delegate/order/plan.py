@@ -10,6 +10,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import (
+    ChainLoop,
     DelegateError,
     LookupFailed,
     PlanError,
@@ -137,6 +138,8 @@ class Planner:
             followed = yield from self._follower.look(override or challenge.owner)
         except LookupFailed as error:
             raise self._explained(error) from error
+        except ChainLoop as error:
+            raise self._advisor.loop(challenge, error) if override is None else error from None
         if override is not None:
             by_hand = Alias(challenge.owner, override, OVERRIDES)
             followed = replace(followed, chain=Chain(challenge.owner, (by_hand, *followed.chain.aliases)))

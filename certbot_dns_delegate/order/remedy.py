@@ -5,7 +5,14 @@ from contextlib import suppress
 import dns.name
 from dns.name import Name
 
-from certbot_dns_delegate.errors import ChainEndsOutside, DelegateError, NoSuchDomain, NotDelegated, PlanError
+from certbot_dns_delegate.errors import (
+    ChainEndsOutside,
+    ChainLoop,
+    DelegateError,
+    NoSuchDomain,
+    NotDelegated,
+    PlanError,
+)
 from certbot_dns_delegate.lookup.chain import Followed, is_made_for
 from certbot_dns_delegate.model import OVERRIDES, Chain, Challenge
 from certbot_dns_delegate.order.router import ProviderOf
@@ -75,6 +82,11 @@ class Advisor:
             f"the chain ends at {show(chain.target)}, {ends} not inside one of your delegates{ours}: {chain}",
             self._correction(challenge, chain, missing),
         )
+
+    def loop(self, challenge: Challenge, error: ChainLoop) -> ChainLoop:
+        """The error for CNAMEs in a circle, with the record that is meant in place of the first."""
+        target = self._target(challenge)
+        return error if target is None else ChainLoop(error.problem, self._record_for(challenge, CHANGE, target))
 
     def _correction(self, challenge: Challenge, chain: Chain, missing: Name | None) -> str:
         """What to do about a CNAME, or an override, that leads to the wrong place.

@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from certbot_dns_delegate.text import QUOTES
+
 LINE_END = re.compile(r"\r\n|\n|\r")
 KEY = re.compile(r"[^\s:\"']+")
 """A key, or in [overrides] a name; ``tsig_secret: c2Vj=`` is neither."""
 COMMENT = re.compile(r"(?<!\S)#")
 """A "#" starts a comment only behind white space: abc#def is one word."""
-QUOTES = re.compile("[\N{LEFT SINGLE QUOTATION MARK}-\N{DOUBLE LOW-9 QUOTATION MARK}]")
-"""What word processors and web pages make of a quote."""
 ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 

@@ -50,6 +50,9 @@ def unusable(path: Path, error: Exception) -> StateError:
         return NotPermitted(
             f"{printable(str(path))}: this user may not use it", command_line("ls", "-ld", path.parent, path)
         )
+    if isinstance(error, OSError):  # before SQLite has seen it
+        hint = command_line("ls", "-ld", path.parent.parent)
+        return StateError(f"{printable(str(path))}: {printable(str(error.strerror or error))}", hint)
     if isinstance(error, NewerVersion):
         hint = "use that version, or another --work-dir"
     else:

@@ -246,6 +246,21 @@ def accounts(lab: Lab, here: Path) -> dict[str, str]:
     return {"INI": str(ini), "URL": server.url}
 
 
+def misplaced(lab: Lab, here: Path) -> dict[str, str]:
+    """CNAMEs into the delegate that were added at names where no CA looks."""
+    owners = {
+        "_acme-challenge.a.customer.test.customer.test.": "a",
+        "acme-challenge.b.customer.test.": "b",
+        "_acme_challenge.c.customer.test.": "c",
+        "_acme-challenge._acme-challenge.d.customer.test.": "d",
+        "_acme-challenge.*.e.customer.test.": "e",
+        "f.customer.test.": "f",
+    }
+    itself = {"_acme-challenge.g.customer.test.": "CNAME _acme-challenge.g.customer.test."}
+    lab.set_customer({**{owner: f"CNAME {name}.single.bind.test." for owner, name in owners.items()}, **itself})
+    return nothing(lab, here)
+
+
 STATES: dict[str, Given] = {
     "nothing": nothing,
     "two runs": two_runs,
@@ -256,6 +271,7 @@ STATES: dict[str, Given] = {
     "CAA records": caa,
     "CAA records, and an account": lost_account,
     "a CNAME that comes in a moment": soon,
+    "CNAMEs at the wrong names": misplaced,
     "an acme-dns server": accounts,
     "a narrow key": narrow_key,
     "a policy that drops in silence": silent_policy,

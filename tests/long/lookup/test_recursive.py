@@ -222,9 +222,9 @@ def test_resolvers_of_the_option() -> None:
 
 NO_RESOLVERS = [
     ("", "it is empty"),
-    ("dns.example", "dns.example: must be an address: a name would have to be resolved first"),
+    ("dns.example", "dns.example: is a name; give its IP address"),
     ("192.0.2.1@0", "192.0.2.1@0: '0' is not a port (1 to 65535)"),
-    ("tls://dns.example", "tls://dns.example: 'dns.example' does not appear to be an IPv4 or IPv6 address"),
+    ("tls://dns.example", "tls://dns.example: is a name; give its IP address"),
     ("https:///x", "https:///x: has no host name"),
 ]
 

@@ -168,7 +168,7 @@ def test_the_plan_counts_with_the_wait_of_the_command_line(tmp_path: Path) -> No
     ("lines", "problem"),
     [
         ("witnesses_required = yes", "witnesses_required = yes needs witnesses = "),
-        ("witnesses = dns.example", "witnesses is no list of resolvers: dns.example: must be an address"),
+        ("witnesses = dns.example", "witnesses is no list of resolvers: dns.example: is a name; give its IP address"),
         ("witnesses = https://me:secret@dns.example:x/", "no list of resolvers: item 1 (not shown"),
     ],
 )
