@@ -19,7 +19,7 @@ from certbot_dns_delegate.lookup.zone import Found, Zones
 from certbot_dns_delegate.model import Alias, Askable, Content, RRset, Server, Zone
 from certbot_dns_delegate.order.router import ProviderOf, Router
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from certbot_dns_delegate.text import plain, show
+from certbot_dns_delegate.text import command_line, plain, show
 from certbot_dns_delegate.timing import Watch
 
 Addresses = Callable[[str, int], Sequence[Server]]
@@ -64,6 +64,9 @@ class Inside:
         if isinstance(found, Content):
             zone, present = (yield from self._zone_of(delegate, owner, found)), found.present
         else:
+            if delegate.watch_servers and delegate.watch is Watch.AUTHORITATIVE:
+                # Before anything is written; they are asked only after that.
+                yield from share(("watched", delegate.title), lambda: call(lambda: self._watched(delegate)))
             zone = yield from self._zones.determine(found)
             present = txt_in(found.reply.message, owner)
         if delegate.zone is not None and zone.apex != delegate.zone:
@@ -105,7 +108,14 @@ class Inside:
         return Content(None, apex) if apex is not None else None
 
     def _watched(self, delegate: Delegate) -> tuple[Server, ...]:
-        return tuple(server for host, port in delegate.watch_servers for server in self._addresses(host, port))
+        servers: list[Server] = []
+        for host, port in delegate.watch_servers:
+            try:
+                servers += self._addresses(host, port)
+            except LookupFailed as error:
+                problem = f"[{delegate.title}] watch_servers: {host}: {error.problem}"
+                raise LookupFailed(problem, command_line("getent", "hosts", host)) from None
+        return tuple(servers)
 
     def _at_servers(self, servers: Sequence[Server], above: Name, owner: Name) -> Step[Content]:
         """What the first of these servers that answers with authority has at a name."""

@@ -54,6 +54,7 @@ class HTTPReq(Provider):
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         """Problems that show in several settings together."""
         yield from http.validate(options, warn)
+        yield from http.ends_before(options, "present", "cleanup")
         if (options["username"] is None) != (options["password"] is None):
             yield "username and password belong together"
 

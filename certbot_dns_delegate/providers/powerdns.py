@@ -54,6 +54,7 @@ class PowerDns(Provider):
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         yield from http.validate(options, warn)
+        yield from http.ends_before(options, "api/v1")
         yield from http.unsendable("api_key", options["api_key"])
 
     def capacity_key(self, owner: Name) -> Hashable:

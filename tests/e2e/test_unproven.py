@@ -40,3 +40,13 @@ def test_servers_without_address(lab: Lab, certbot: Certbot) -> None:
         assert not [question for question in server.questions if question.opcode == dns.opcode.UPDATE]
         assert engine.cleanup() == []
         assert certbot.journals() == []
+
+
+def test_servers_to_watch_that_have_no_address(lab: Lab, certbot: Certbot) -> None:
+    """They are asked after the write alone, but are looked up before it."""
+    before = lab.serial("single.bind.test")
+    settings = {"single.bind.test": {"watch_servers": "ns1.nowhere.test"}}
+    said = certbot.issue(lab.credentials("single.bind.test", extra=settings), "single", code=1)
+    assert "[single.bind.test] watch_servers: ns1.nowhere.test: the system knows no address for it" in said
+    assert "hint: getent hosts ns1.nowhere.test" in said
+    assert lab.serial("single.bind.test") == before

@@ -32,7 +32,7 @@ def zone_name(text: str) -> Name:
     :raises ValueError: when it cannot be one.
     """
     name = parse_name(text)
-    if not LABELS.fullmatch(plain(name)):
+    if not LABELS.fullmatch(plain(name)) or plain(name).rpartition(".")[2].isdigit():
         raise ValueError(f"{cited(text, 60)} is not a zone such as acme.example.net")
     if plain(name).startswith(CHALLENGE):
         raise ValueError(f"a zone covers everything below it; write {plain(name.parent())}")

@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from dns.name import Name
@@ -15,7 +16,8 @@ from certbot_dns_delegate.command.setup.hosts import full_name, key_name, local_
 from certbot_dns_delegate.command.setup.interview import Interview
 from certbot_dns_delegate.command.setup.kinds import SETUPS, Setup, setup_of
 from certbot_dns_delegate.command.types import UsageError
-from certbot_dns_delegate.schema import Key, parse_host
+from certbot_dns_delegate.schema import PATH, Key, parse_host
+from certbot_dns_delegate.settings.section import COMMON, Spelling
 from certbot_dns_delegate.text import plain
 
 MOST = 100
@@ -69,6 +71,7 @@ class Asking:
     def wish(self) -> Wish:
         """:raises UsageError: when something is missing and nobody can be asked, or does not go together."""
         setup = self.interview.answer("--service KIND", _menu(), self.service, setup_of)
+        given = _checked_keys(setup, self.given) if setup else {}
         wanted = self.wanted or self._names()
         asked = self._settings(setup) if setup else {}
         server = self._server(setup, asked) if setup else None
@@ -78,7 +81,7 @@ class Asking:
         assert zone
         _check(zone, server, wanted)
         fixed = {key: value for key, value in setup.defaults.items() if key not in setup.keys}
-        settings = {key: value for key, value in {**asked, **fixed, **self.given}.items() if value}
+        settings = {key: value for key, value in {**asked, **fixed, **given}.items() if value}
         made = _key(settings, zone) if setup.makes_key else {}
         return Wish(setup, wanted, zone, server, {"provider": setup.provider, **settings, **made})
 
@@ -129,6 +132,23 @@ class Asking:
 
 def _keys_of(setup: Setup) -> dict[str, Key]:
     return {key.name: key for key in providers.load(setup.provider).KEYS}
+
+
+def _checked_keys(setup: Setup, given: Mapping[str, str]) -> dict[str, str]:
+    """The settings of options; a path is one from here, where there is such a file, and not from beside the INI file.
+
+    :raises UsageError: for a key that no section of this kind has.
+    """
+    provider = providers.load(setup.provider)
+    keys = {key.name: key for key in (*COMMON, *provider.KEYS)}
+    twins = {f"{name}_file" for name, key in keys.items() if key.is_secret}
+    if "provider" in given:
+        raise UsageError(f"--set provider: --service {setup.word} has chosen {setup.provider}")
+    for name in given if provider.REST is None else ():
+        if name not in keys and name not in twins:
+            raise UsageError(f"--set {name}: unknown key{Spelling().nearest(name, (*keys, *twins))}")
+    paths = twins | {name for name, key in keys.items() if key.kind is PATH} | {"credentials"}
+    return {k: str(Path(v).absolute()) if k in paths and Path(v).is_file() else v for k, v in given.items()}
 
 
 def _menu() -> str:

@@ -63,6 +63,7 @@ class AcmeDNS(Provider):
         """Problems that show in several settings together."""
         if options["url"] is not None:
             yield from http.validate(options, warn)
+            yield from http.ends_before(options, "register", "update")
 
     def capacity_key(self, owner: Name) -> Hashable:
         """The account; without one the owner itself."""

@@ -76,6 +76,14 @@ def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:  #
             yield f"{name} must be longer than 0 s"
 
 
+def ends_before(options: Options, *calls: str) -> Iterator[str]:
+    """What is wrong with a ``url`` that has, at its end, a path of the API that is added to it."""
+    path = f"{urlsplit(options['url'] or '').path}/"
+    for call in calls:
+        if f"/{call}/" in path:
+            yield f"url is the part before /{call}"
+
+
 class Client:
     """Calls one HTTP API with one set of credentials, from any number of threads.
 

@@ -90,9 +90,9 @@ def test_a_wrong_setting_is_found_before_it_is_written(
     init: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     """The section is read back as Certbot would read it."""
-    code, _, err = init(*NAMES, *BIND, "--set", "transprt=tcp", "--wait", "0s")
+    code, _, err = init(*NAMES, *BIND, "--set", "transport=sctp", "--wait", "0s")
     assert code == 1
-    assert "did you mean transport?" in err
+    assert "transport 'sctp' is none of tcp, tls, udp" in err
     assert not file(tmp_path).exists()
 
 

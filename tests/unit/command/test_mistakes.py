@@ -83,6 +83,51 @@ def test_options(tmp_path: Path, words: str, problem: str) -> None:
     assert problem in said(tmp_path, *words.split(), code=2)
 
 
+BIND = "init x.example --service=bind --zone=acme.test --dry-run"
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (f"{BIND} --set=sever=ns1.a.test", "--set sever: unknown key; did you mean server?"),
+        (f"{BIND} --set=provider=powerdns", "--set provider: --service bind has chosen rfc2136"),
+        ("init x.example --service=bind --zone=192.0.2.1 --set=server=ns1.a.test", "'192.0.2.1' is not a zone such as"),
+    ],
+)
+def test_setting_up(tmp_path: Path, words: str, problem: str) -> None:
+    """What no section can have is refused before anything is shown or asked."""
+    assert problem in said(tmp_path, *words.split(), code=2)
+
+
+def test_a_file_is_looked_for_where_the_person_is(tmp_path: Path) -> None:
+    """And not only beside the INI file, which may be elsewhere."""
+    (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text("geheim")
+    words = "init x.example --service=desec --zone=acme.test --set=token_file=token --wait=0s --credentials=sub/new.ini"
+    said(tmp_path, *words.split(), code=0)
+    assert f"token_file = {tmp_path}/token\n" in (tmp_path / "sub" / "new.ini").read_text()
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("provider = acme-dns\naccounts = a.json\nurl = https://auth.test/register", "the part before /register"),
+        (
+            "provider = powerdns\napi_key = k\nurl = https://dns.test/api/v1/servers/localhost",
+            "the part before /api/v1",
+        ),
+        ("provider = httpreq\nurl = https://proxy.test/present", "the part before /present"),
+    ],
+)
+def test_an_address_with_a_path_of_the_api(tmp_path: Path, section: str, problem: str) -> None:
+    """It would be added a second time."""
+    (tmp_path / "api.ini").touch(mode=0o600)
+    (tmp_path / "api.ini").write_text(f"[acme.test]\n{section}\n")
+    assert f"line {section.count(chr(10)) + 2}: [acme.test] url is {problem}" in said(
+        tmp_path, "records", "x.example", "--credentials=api.ini", code=1
+    )
+
+
 def test_resolvers(tmp_path: Path) -> None:
     """By name they would have to be resolved first."""
     for text in ("dns.google", "tls://dns.google"):
