@@ -1,4 +1,4 @@
-"""A CNAME into a delegate that was added at another name than the one where the CA looks."""
+"""A record that leads into a delegate, and was added at another name than the challenge's."""
 
 from collections.abc import Iterator
 
