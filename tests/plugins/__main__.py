@@ -19,6 +19,8 @@ TABLE = CHECKOUT / "docs" / "providers" / "plugins.json"
 MOST_S = 90
 """For one attempt; several plugins try each request three times."""
 INSTALLING_S = 600
+FOLDERS = re.compile(r"(?<![\w:/])/(?:[^\s/'\"]+/)+")
+"""What stands before the name of a file: where this machine has it."""
 
 
 def install(directory: Path, package: str, ours: Path) -> None:
@@ -68,7 +70,8 @@ def watch(directory: Path, package: str) -> dict[str, Any]:
 
 def _row(package: str, told: dict[str, Any], works: str, seen: str) -> dict[str, Any]:
     row = {"package": package, "plugin": told.get("plugin", ""), "version": told.get("version", ""), "works": works}
-    return row | {"seen": " ".join(seen.split())[:200], "tried": f"by make plugins, {datetime.now(UTC):%Y-%m-%d}"}
+    named = FOLDERS.sub("", " ".join(seen.split()))
+    return row | {"seen": named[:200], "tried": f"by make plugins, {datetime.now(UTC):%Y-%m-%d}"}
 
 
 def _write(python: Path, package: str, state: Path, ca: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from certbot_dns_delegate.providers.foreign import fitness
-from tests.plugins.__main__ import TABLE
+from tests.plugins.__main__ import FOLDERS, TABLE
 from tests.plugins.verdict import BY_SUFFIX, CANNOT, UNCLEAR, WORKS
 
 ROWS = {row["package"].removeprefix("certbot-"): row for row in json.loads(TABLE.read_text())}
@@ -17,6 +17,14 @@ def test_rows() -> None:
     fields = {"package", "plugin", "version", "works", "seen", "tried"}
     assert [row for row in ROWS.values() if row.keys() != fields or not row["seen"] or not row["tried"]] == []
     assert {row["works"] for row in ROWS.values()} == {WORKS, BY_SUFFIX, UNCLEAR, CANNOT}
+
+
+def test_no_row_says_where_a_machine_has_its_files() -> None:
+    """Their names are enough."""
+    assert [row["package"] for row in ROWS.values() if FOLDERS.search(row["seen"])] == []
+    assert FOLDERS.sub("", "in (/a/b/c.py): '/d/e.ini' (see https://f.example/g/h)") == (
+        "in (c.py): 'e.ini' (see https://f.example/g/h)"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(fitness.KNOWN))
