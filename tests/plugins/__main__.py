@@ -27,7 +27,16 @@ def install(directory: Path, package: str, ours: Path) -> None:
     """An environment with the plugin, and this checkout's wheel beside it; a plugin that cannot be had is noted."""
     home = directory / package
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "-q", "--no-compile"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        home / "bin" / "python",
+        "install",
+        "-q",
+        "--no-compile",
+    ]
     done = subprocess.run([*pip, ours, package], capture_output=True, text=True, timeout=INSTALLING_S, check=False)
     if done.returncode:
         print(done.stderr, file=sys.stderr)
@@ -38,7 +47,7 @@ def install(directory: Path, package: str, ours: Path) -> None:
 def wheel(directory: Path) -> Path:
     """This checkout's wheel, made anew."""
     with tempfile.TemporaryDirectory() as fresh:
-        making = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", fresh, CHECKOUT]
+        making: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", fresh, CHECKOUT]
         subprocess.run(making, check=True, timeout=INSTALLING_S)
         (made,) = Path(fresh).iterdir()
         directory.mkdir(parents=True, exist_ok=True)
