@@ -22,6 +22,7 @@ from certbot_dns_delegate.settings import reader
 from tests.contract import hooks
 from tests.contract.real import BIND, ZONE, bind, in_the_lab, plant, served
 from tests.e2e.lab.keys import Key
+from tests.waiting import until
 
 APEX = from_text(ZONE)
 OWNER = from_text("web." + ZONE)
@@ -203,6 +204,27 @@ def test_the_end_of_the_run_ends_the_program(tmp_path: Path) -> None:
     one = provider(tmp_path, hooks.script(tmp_path / "hook", f"touch {tmp_path}/started; sleep 1000"), wait)
     with pytest.raises(DelegateError, match="the run was ended"):
         one.publish(APEX, {OWNER: frozenset({ONE})}, 1)
+
+
+def test_the_end_of_the_process_ends_the_program(tmp_path: Path) -> None:
+    """A command that is interrupted waits for no thread of its own."""
+    hooks.script(tmp_path / "hook", f"echo $$ > {tmp_path}/group; sleep 1000")
+    program = f"""
+import threading
+from tests.contract.test_exec import *
+one = provider(Path("{tmp_path}"), Path("{tmp_path}/hook"))
+threading.Thread(target=one.publish, args=(APEX, {{OWNER: frozenset({{ONE}})}}, 1), daemon=True).start()
+assert until(lambda: "\\n" in text(Path("{tmp_path}/group")))
+sys.exit(3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    assert done.returncode == 3
+    assert until(lambda: not _lives(int(text(tmp_path / "group"))))
+
+
+def text(file: Path) -> str:
+    """What a file holds; nothing while it is not there."""
+    return file.read_text() if file.exists() else ""
 
 
 def test_endless_output_fills_no_memory(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Run another program once: bounded in time and output, without our environment, ended with all that it started."""
 
+import atexit
 import os
 import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -88,6 +89,7 @@ def run(
     until = time.monotonic() + most_s
     with process:
         try:
+            _running.add(process.pid)
             streams = _read(process, until, wait)
         except (DelegateError, OSError) as error:
             # Its children too. Nobody else can have its number, as it was not waited for yet.
@@ -97,7 +99,21 @@ def run(
                 seen = f"{printable(command[0])} was started, and could not be followed: {error.strerror}"
                 raise OutcomeUnknown(seen) from None
             raise
+        finally:
+            _running.discard(process.pid)
     return Finished(process.returncode, *streams)
+
+
+_running: set[int] = set()
+"""The process groups of programs that run now."""
+
+
+@atexit.register
+def _end_all() -> None:
+    """A command that is interrupted waits for no thread, so what these run is ended here."""
+    for group in list(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _read(process: subprocess.Popen[bytes], until: float, wait: Callable[[float], object]) -> tuple[str, str]:
