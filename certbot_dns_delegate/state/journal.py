@@ -100,7 +100,8 @@ class Journal:
     def close(self) -> None:
         """End the run: the file goes when nothing is left to withdraw, else it stays for a later one."""
         try:
-            if self.is_understood and not self.open_records and not self.is_closed:
+            is_ours = NAME.fullmatch(self.path.name) is not None  # nobody else's empty file goes
+            if is_ours and self.is_understood and not self.open_records and not self.is_closed:
                 with Directory.open(self.path.parent, own=2, create=False) as directory:
                     directory.remove(self.path.name, self._file.fileno())
         except OSError as error:
@@ -163,6 +164,8 @@ class Journal:
         self.records = {number: record for number, record in self.records.items() if number not in strange}
 
 
+NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-z]+\.json")
+"""How a journal is called: when it was begun, and something that no other has."""
 BEGIN = b'{"number": '
 TORN = re.compile(r"(\.|[eE][+-]?|-|n|nu|nul|t|tr|tru|f|fa|fal|fals)?")
 """What of a number or a literal is no JSON yet."""

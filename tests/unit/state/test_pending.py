@@ -348,6 +348,17 @@ def test_a_line_that_was_never_finished(pending: Pending, length: int) -> None:
     assert not list(pending.directory.glob("*.json"))
 
 
+@pytest.mark.parametrize(
+    "name", ["daemon.json", "20260101T000000Z.json", "20260101T000000Z-0123abcd.old.json", ".json"]
+)
+def test_an_empty_file_of_others_stays(pending: Pending, name: str) -> None:
+    """It is no journal by its name."""
+    path = planted(pending, b"")
+    other = path.rename(path.with_name(name))
+    assert pending.adopt_dead() == []
+    assert other.exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n"])
 def test_a_journal_in_which_nothing_was_written_goes(pending: Pending, content: bytes) -> None:
     """A run that died before it intended anything."""
