@@ -1,5 +1,7 @@
 """Trust anchors (RFC 4033 section 2): the keys from which DNSSEC is validated, as files of this host hold them."""
 
+import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +67,10 @@ def load(path: Path | None) -> Anchors:
 def _load(path: Path) -> Anchors:
     shown = printable(str(path))
     try:
-        with path.open("rb") as file:
+        # Not every directory of these files is root's alone, and a named pipe would never be read to its end.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123  pathlib knows no descriptors
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return Anchors(shown, problem=f"{shown}: is no regular file")
             digests = parse(file.read(MOST_OCTETS).decode("utf-8", "replace"))
     except OSError as error:
         return Anchors(shown, problem=f"{shown}: {error.strerror}")

@@ -1,11 +1,13 @@
 """RFC 2136: the contract, and every row of the diagnosis matrix, by BIND, Knot and PowerDNS and by doubles."""
 
 import itertools
+import os
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import dns.message
@@ -805,7 +807,7 @@ def accept(listener: socket.socket, context: ssl.SSLContext) -> None:
             continue  # a handshake that the client gave up
 
 
-def test_tls(lab: Lab) -> None:
+def test_tls(lab: Lab, tmp_path: Path) -> None:
     """Over TLS the server's certificate must be of a trusted CA and show the configured name, or its address."""
     with tls_proxy(lab) as port:
         way = {"server": f"{BIND}@{port}", "transport": "tls"}
@@ -823,6 +825,21 @@ def test_tls(lab: Lab) -> None:
             assert words in caught.value.problem
     with pytest.raises(SettingsError, match="No such file"):
         publish(make(lab, "single.bind.test", **way, tls_ca="none.pem"), "single.bind.test.", "t.single.bind.test.")
+    for text in ("", "nothing\n"):
+        (tmp_path / "ca.pem").write_text(text)
+        with pytest.raises(SettingsError, match="holds no certificate"):
+            publish(
+                make(lab, "single.bind.test", **way, tls_ca=str(tmp_path / "ca.pem")),
+                "single.bind.test.",
+                "t.single.bind.test.",
+            )
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="is no regular file"):
+        publish(
+            make(lab, "single.bind.test", **way, tls_ca=str(tmp_path / "pipe")),
+            "single.bind.test.",
+            "t.single.bind.test.",
+        )
 
 
 def test_more_than_a_message(lab: Lab) -> None:

@@ -3,7 +3,6 @@
 Needs ``gssapi``, which is imported only where ``tsig_algorithm = gss-tsig`` is set.
 """
 
-import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from certbot_dns_delegate.lookup.octets import Echo, Unreadable, echo, question_
 from certbot_dns_delegate.providers.interface import Options
 from certbot_dns_delegate.providers.rfc2136.connection import Connection
 from certbot_dns_delegate.schema import PATH, TEXT, Key
-from certbot_dns_delegate.state.files import check_trusted
+from certbot_dns_delegate.state.files import open_trusted
 from certbot_dns_delegate.text import command_line, printable
 
 ALGORITHM = "gss-tsig"
@@ -218,13 +217,8 @@ def _library() -> Any:
 
 def _check_keytab(path: Path, warn: Callable[[str], None]) -> None:
     """:raises SettingsError: when the keytab cannot be read, or others could write it."""
-    shown = printable(str(path))
     try:
-        status = path.stat()
-        with path.open("rb"):
+        with open_trusted(path, warn):
             pass
-    except OSError as error:
-        raise SettingsError(f"gss_keytab {shown}: {error.strerror}", command_line("ls", "-l", path)) from None
-    check_trusted(path, status)
-    if status.st_mode & stat.S_IROTH:
-        warn(f"{shown} holds secrets and anyone can read it; hint: {command_line('chmod', '600', path)}")
+    except SettingsError as error:
+        raise SettingsError(f"gss_keytab {error.problem}", error.hint) from None

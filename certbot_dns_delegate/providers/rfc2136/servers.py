@@ -18,6 +18,7 @@ from certbot_dns_delegate.errors import (
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.interface import Context, Options
 from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, FLAT_S, Connection
+from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import command_line, printable
 
 T = TypeVar("T")
@@ -126,12 +127,7 @@ class Servers:
         :raises Refused: when it does not agree on a key.
         """
         options = self._options
-        tls = None
-        if options["transport"] == "tls":
-            try:
-                tls = ssl.create_default_context(cafile=options["tls_ca"])
-            except OSError as error:
-                raise SettingsError(f"tls_ca {options['tls_ca']}: {_why(error)}") from None
+        tls = self._tls() if options["transport"] == "tls" else None
         connection = Connection(
             server,
             transport=options["transport"],
@@ -146,6 +142,19 @@ class Servers:
             connection.close()
             raise
         return connection
+
+    def _tls(self) -> ssl.SSLContext:
+        """:raises SettingsError: when the certificates of the section cannot be used."""
+        path = self._options["tls_ca"]
+        if path is None:
+            return ssl.create_default_context()
+        try:
+            # An empty text would stand for the system's.
+            return ssl.create_default_context(cadata=read_trusted(path, self._context.warn, is_secret=False) or " ")
+        except SettingsError as error:
+            raise SettingsError(f"tls_ca {error.problem}", error.hint) from None
+        except (OSError, ValueError):
+            raise SettingsError(f"tls_ca {printable(str(path))}: holds no certificate") from None
 
     def _known(self) -> Iterator[Server]:
         """The servers of the settings, whose certificates show their names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import dns.rdataset
@@ -195,6 +196,8 @@ def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
     assert load(tmp_path / "none").problem == f"{tmp_path}/none: No such file or directory"
     (tmp_path / "empty").touch()
     assert load(tmp_path / "empty").problem == f"{tmp_path}/empty has no DS and no DNSKEY record"
+    os.mkfifo(tmp_path / "pipe")
+    assert load(tmp_path / "pipe").problem == f"{tmp_path}/pipe: is no regular file"
     (tmp_path / "other").write_bytes(b"\xff\x00")
     assert "line 1 is no DS or DNSKEY record" in load(tmp_path / "other").problem
     assert all(path.is_absolute() for path in anchor.SYSTEM)

@@ -1,5 +1,6 @@
 """TSIG keys from settings and from key files, in every notation that servers print."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import dns.tsig
 import pytest
 
 from certbot_dns_delegate.errors import SettingsError
+from certbot_dns_delegate.providers.rfc2136 import gss
 from certbot_dns_delegate.providers.rfc2136.tsig import ALGORITHMS, make_key, read_key_file, validate
 from certbot_dns_delegate.schema import Secret
 
@@ -126,3 +128,10 @@ def test_case_of_names() -> None:
     key = make_key(options(tsig_name="WEB1."), str)
     assert key is not None
     assert key.name == dns.name.from_text("web1")
+
+
+def test_a_keytab_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    """It would never be read to its end."""
+    os.mkfifo(tmp_path / "keytab", 0o600)
+    with pytest.raises(SettingsError, match=f"gss_keytab {tmp_path}/keytab: is no regular file"):
+        gss._check_keytab(tmp_path / "keytab", lambda _: None)
