@@ -18,6 +18,7 @@ PLACES = {
     "records from a wildcard alone": "target-kind",
     " gives no name for ": "template",
     "which is delegated away from": "other-zone",
+    "not in the one that zone = names": "other-zone",
     "need two)": "capacity",
     "; it belongs to ": "capacity",
     "and an acme-dns account holds": "capacity",

@@ -15,10 +15,11 @@ from certbot_dns_delegate.lookup.answer import is_signed, rdatas_in, soa_in, txt
 from certbot_dns_delegate.lookup.cut import Cut
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question, Reply, dig
-from certbot_dns_delegate.model import About, Server, Target
-from certbot_dns_delegate.settings.delegates import Delegate
+from certbot_dns_delegate.model import About, Askable, Server, Target, Zone
+from certbot_dns_delegate.order.report import unasked
+from certbot_dns_delegate.settings.delegates import Delegate, Dnssec
 from certbot_dns_delegate.text import listed, plain, show, show_all
-from certbot_dns_delegate.timing import PATIENCE, Watch
+from certbot_dns_delegate.timing import AS_CERTBOT, PATIENCE, Watch
 
 MOST_WELL = 26
 """Servers that are named where all are well: as many addresses as the root has."""
@@ -43,19 +44,34 @@ def look(survey: Survey, delegate: Delegate, target: Target) -> Iterator[Finding
         yield Finding(Verdict.NOTE, apex, "servers", seen)
         return
     looks = ask(sorted(zone.servers), zone.apex, target.owner)
-    yield reachable(apex, looks)
+    yield reachable(apex, looks) if looks else _unwatched(delegate, zone)
     yield from _in_step(apex, target, looks)
-    try:
-        cut = survey.zones.find(target.owner, delegate.suffix or zone.apex).cut
-        yield from _delegation(survey, target, cut)
-    except DelegateError as error:
-        yield from Finding.each_of(error, apex, "delegation", Verdict.WARN)
-        return
+    if not delegate.is_self_contained:
+        try:
+            cut = survey.zones.find(target.owner, delegate.suffix or zone.apex).cut
+            yield from _delegation(survey, target, cut)
+        except DelegateError as error:
+            yield from Finding.each_of(error, apex, "delegation", Verdict.WARN)
     yield from _lives_where_configured(delegate, target, looks)
     yield _negative(apex, zone.negative_ttl, delegate.provider)
     yield from _doubts(target)
     if zone.is_signed and not any(doubt.about is About.DNSSEC for doubt in zone.doubts):
-        yield _signed(target, looks)
+        yield _signed(delegate, target, looks)
+
+
+def _unwatched(delegate: Delegate, zone: Zone) -> Finding:
+    """What an order goes by, where it looks at no server."""
+    apex = show(zone.apex)
+    if zone.askable is Askable.NOBODY:
+        wait = f"an order waits {AS_CERTBOT.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does"
+        return Finding(Verdict.WARN, apex, "servers", f"{unasked(zone)}: {wait}", "watch = server ends that")
+    if zone.askable is Askable.WRITER:
+        seen = "the server that takes the updates shows the zone to the key; an order asks it, and nobody else"
+    elif delegate.watch is Watch.NONE:
+        seen = "not checked: with watch = none nobody is asked"
+    else:
+        seen = "not checked: with watch = server only the server that takes the updates is asked"
+    return Finding(Verdict.NOTE, apex, "servers", seen)
 
 
 def ask(servers: Sequence[Server], apex: Name, owner: Name) -> dict[Server, Look]:
@@ -96,12 +112,17 @@ def reachable(apex: str, looks: dict[Server, Look]) -> Finding:
             f"{listed(well, most=MOST_WELL)}: answer by UDP and TCP, with authority, and keep the case of the query",
         )
     told = "; ".join(f"{listed(servers)}: {problem}" for problem, servers in problems.items())
-    if not any(isinstance(each.udp, Reply) for each in looks.values()):
+    if not any(isinstance(outcome, Reply) for each in looks.values() for outcome in (each.udp, each.target)):
         hint = "if outbound port 53 is blocked here, set watch = resolvers in the delegate's section"
         return Finding(Verdict.FAIL, apex, "servers", f"no server answers: {told}", hint)
-    verdict = Verdict.WARN if well else Verdict.FAIL
+    verdict = Verdict.WARN if any(map(_is_usable, looks.values())) else Verdict.FAIL
     hint = "a CA may ask any of them, by UDP and by TCP: open port 53 for both, and load the zone on each"
     return Finding(verdict, apex, "servers", told, hint)
+
+
+def _is_usable(look: Look) -> bool:
+    """Whether an order could see there what the zone serves."""
+    return isinstance(look.target, Reply) and look.target.is_authoritative and not look.target.complaint
 
 
 def _problems(look: Look) -> Iterator[str]:
@@ -202,7 +223,7 @@ def _doubts(target: Target) -> Iterator[Finding]:
         yield Finding(Verdict.NOTE, apex, "zone", note)
 
 
-def _signed(target: Target, looks: dict[Server, Look]) -> Finding:
+def _signed(delegate: Delegate, target: Target, looks: dict[Server, Look]) -> Finding:
     zone, apex = target.zone, show(target.zone.apex)
     # A server that refuses, fails or is lame is routed around, and reported as such.
     unsigned = [
@@ -217,5 +238,6 @@ def _signed(target: Target, looks: dict[Server, Look]) -> Finding:
         seen = f"the parent has a DS, but no signature came from {listed([str(server) for server in unsigned])}"
         soa = Question(zone.apex, RdataType.SOA)
         hint = "sign the zone on every server, or remove the DS: " + dig(soa, "+dnssec", server=min(unsigned))
-        return Finding(Verdict.FAIL, apex, "DNSSEC", seen, hint)
+        is_minded = delegate.dnssec is Dnssec.CHECK and delegate.watch is Watch.AUTHORITATIVE
+        return Finding(Verdict.FAIL if is_minded else Verdict.WARN, apex, "DNSSEC", seen, hint)
     return Finding(Verdict.OK, apex, "DNSSEC", "every server sends signatures, and they match the DS at the parent")

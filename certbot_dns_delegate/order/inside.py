@@ -60,13 +60,11 @@ class Inside:
         """The zone to write in, and what is at the owner.
 
         :raises PlanError: where the zone that the settings name does not hold the owner.
+        :raises LookupFailed: where none of the servers that the settings have watched answers with authority.
         """
         if isinstance(found, Content):
             zone, present = (yield from self._zone_of(delegate, owner, found)), found.present
         else:
-            if delegate.watch_servers and delegate.watch is Watch.AUTHORITATIVE:
-                # Before anything is written; they are asked only after that.
-                yield from share(("watched", delegate.title), lambda: call(lambda: self._watched(delegate)))
             zone = yield from self._zones.determine(found)
             present = txt_in(found.reply.message, owner)
         if delegate.zone is not None and zone.apex != delegate.zone:
@@ -76,7 +74,15 @@ class Inside:
                     f" {show(delegate.zone)}: a record written in that would never be seen",
                     f"[{delegate.title}] zone = {plain(zone.apex)}",
                 )
+            if not owner.is_subdomain(delegate.zone):
+                raise PlanError(
+                    f"{show(owner)} lies in the zone {show(zone.apex)}, not in the one that zone = names,"
+                    f" {show(delegate.zone)}",
+                    f"[{delegate.title}] zone = {plain(zone.apex)}, or leave it out",
+                )
             zone = replace(zone, apex=delegate.zone)
+        if delegate.watch_servers and delegate.watch is Watch.AUTHORITATIVE:
+            zone = yield from self._with_watched(delegate, owner, zone, found)
         return zone, present
 
     def found(self, owner: Name, found: Found | Content | None) -> Step[Found | None]:
@@ -89,6 +95,14 @@ class Inside:
             return (yield from self._zones.look_at([found.server], found.zone, owner))
         except LookupFailed:
             return None
+
+    def _with_watched(self, delegate: Delegate, owner: Name, zone: Zone, found: Found | Content) -> Step[Zone]:
+        """The zone with the servers that the section has watched instead of its own."""
+        servers = yield from share(("watched", delegate.title), lambda: call(lambda: self._watched(delegate)))
+        if isinstance(found, Content) and found.server in servers:
+            return replace(zone, servers=servers, answering=frozenset([found.server]))
+        seen = yield from self._zones.look_at(servers, zone.apex, owner)
+        return replace(zone, servers=servers, answering=frozenset(reply.ask.server for reply in seen.replies))
 
     # Without the world
 
@@ -140,10 +154,7 @@ class Inside:
 
     def _zone_of(self, delegate: Delegate, owner: Name, content: Content) -> Step[Zone]:
         zone = Zone(content.zone, (), negative_ttl=content.negative_ttl, serial=content.serial)
-        if delegate.watch_servers:
-            servers = yield from share(("watched", delegate.title), lambda: call(lambda: self._watched(delegate)))
-            return replace(zone, servers=servers)
-        if delegate.watch in {Watch.SERVER, Watch.NONE} or content.server is None:
+        if delegate.watch_servers or delegate.watch in {Watch.SERVER, Watch.NONE} or content.server is None:
             return zone
         server = content.server
         return (yield from self._published(zone, owner, content, server))

@@ -19,7 +19,7 @@ from certbot_dns_delegate.order.console import Tell
 from certbot_dns_delegate.order.evidence import Older, not_seen, older, serials, wildcards_behind
 from certbot_dns_delegate.order.inside import Addresses
 from certbot_dns_delegate.order.plan import Plan
-from certbot_dns_delegate.order.report import nobody_to_ask, not_served
+from certbot_dns_delegate.order.report import nobody_to_ask, not_served, unasked
 from certbot_dns_delegate.order.subset import served_of
 from certbot_dns_delegate.order.watch import WatchReport, watch
 from certbot_dns_delegate.order.watcher import Watcher
@@ -129,8 +129,8 @@ class Proof:
         if zone.askable is Askable.NOBODY:
             wait = self._settings.timeout or AS_CERTBOT
             self._tell.warn(
-                f"no published server of {show(zone.apex)} can be asked from here ({zone.why}): waiting"
-                f" {wait.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does; watch = server ends that"
+                f"{unasked(zone)}: waiting {wait.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does;"
+                " watch = server ends that"
             )
             return wait.total_seconds()
         read_back = {sighting.owner: sighting.rrset.values for sighting in seen}

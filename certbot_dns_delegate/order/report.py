@@ -9,6 +9,7 @@ from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import NotServed
 from certbot_dns_delegate.lookup.message import Question, dig
+from certbot_dns_delegate.model import Zone
 from certbot_dns_delegate.order.advice import advice, cases
 from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.plan import Plan
@@ -118,6 +119,11 @@ def done_line(plan: Plan, report: WatchReport | None, took_s: float) -> str:
         which = f"its only {kind} serves" if len(report.servers) == 1 else which
         proof = f"{which} {'them' if count != 1 else 'it'}"
     return f"wrote {what} at {where}; {proof}; {took_s:.1f} s in all"
+
+
+def unasked(zone: Zone) -> str:
+    """Where a drop-in waits instead of looking, and why."""
+    return f"no published server of {show(zone.apex)} can be asked from here ({zone.why})"
 
 
 def nobody_to_ask(zone: Name) -> NotServed:
