@@ -36,6 +36,9 @@ USES = 32
 """Questions that leave from one port, one after the other; then another is opened. A port of its own for each question
 (RFC 5452 section 9.2) would take a quarter of the time. Which port a question leaves from is as hard to guess."""
 
+CHANCE = 16 * 1024
+"""Octets by chance that are taken from the system at once; a question needs some 50."""
+
 _REFUSED = 5
 _FLAGS = b"\x01\0\0\1\0\0\0\0"
 """RD, one question, no answer, no authority."""
@@ -77,6 +80,7 @@ class Lane(Generic[T]):
         self.is_refusing = False
         """It has refused a question, as some resolvers do where too many come at once. It is no longer asked so."""
         self._habits = habits_of(server)
+        self._chance, self._used = b"", 0
 
     @property
     def room(self) -> int:
@@ -103,9 +107,10 @@ class Lane(Generic[T]):
         form = forms.first(habits, dnssec_ok=False)
         is_mixed = habits.keeps_case is True or (form is Form.FULL and habits.keeps_case is None)
         kind = PAIR.pack(rdtype, IN)
-        question = (mixed_case(name) if is_mixed else name) + kind
+        chance = self._octets(2 + len(name))
+        question = (mixed_case(name, chance[2:]) if is_mixed else name) + kind
         end = b"" if form is Form.BARE else opt(PAYLOAD, habits.cookie if form is Form.FULL else b"")
-        wire = os.urandom(2) + _FLAGS + (b"\0\1" if end else b"\0\0") + question + end
+        wire = chance[:2] + _FLAGS + (b"\0\1" if end else b"\0\0") + question + end
         port, uses = self._idle.pop() if self._idle else (self._open(), 0)
         try:
             port.send(wire)
@@ -114,6 +119,13 @@ class Lane(Generic[T]):
             raise
         sent = _Sent(port, uses + 1, wire, name + kind, is_mixed, form, rdtype, time.monotonic() + SILENCE_S)
         self._under_way[port.fileno()] = sent, tag
+
+    def _octets(self, count: int) -> bytes:
+        """By chance; taken from the system many at a time, since each call of it takes as long as reading a reply."""
+        if self._used + count > len(self._chance):
+            self._chance, self._used = os.urandom(CHANCE), 0
+        self._used += count
+        return self._chance[self._used - count : self._used]
 
     def _open(self) -> socket.socket:
         port = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

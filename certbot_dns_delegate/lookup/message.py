@@ -92,9 +92,12 @@ def _rendered(question: Question) -> _Rendered:
     return _Rendered(struct.pack("!HHHH", flags, 1, 0, 0), name, kind)
 
 
-def mixed_case(name: bytes) -> bytes:
-    """The octets of a name, with each letter in upper or lower case by chance."""
-    flips = int.from_bytes(os.urandom(len(name)), "big") & int.from_bytes(name.translate(_CASE), "big")
+def mixed_case(name: bytes, chance: bytes = b"") -> bytes:
+    """The octets of a name, with each letter in upper or lower case by chance.
+
+    :param chance: as many octets from the system's generator as the name has; made here where there are none.
+    """
+    flips = int.from_bytes(chance or os.urandom(len(name)), "big") & int.from_bytes(name.translate(_CASE), "big")
     return (int.from_bytes(name, "big") ^ flips).to_bytes(len(name), "big")
 
 

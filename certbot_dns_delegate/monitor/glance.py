@@ -74,8 +74,10 @@ class Glances:
 
     def _above(self, labels: Labels) -> Delegate | None:
         """The delegate with the longest suffix that a name is or lies below; of a name in lower case."""
-        cuts = (self._suffixes.get(labels[-length:]) for length in self._lengths)
-        return next((found for found in cuts if found is not None), None)
+        for length in self._lengths:
+            if found := self._suffixes.get(labels[-length:]):
+                return found
+        return None
 
     def _addresses(
         self, name: Labels, title: str
