@@ -54,7 +54,8 @@ def fault(status: os.stat_result, path: Path, *, is_above: bool = False) -> tupl
         return "anyone may write", command_line("chmod", mode, path)
     if status.st_mode & stat.S_IWGRP and not _is_trusted_group(status.st_gid, is_above=is_above):
         hint = command_line("chmod", mode, path)
-        if status.st_mode & stat.S_ISGID or status.st_gid in os.getgroups():
+        is_beside = status.st_gid in os.getgroups() and status.st_gid != os.getegid()
+        if status.st_gid and (status.st_mode & stat.S_ISGID or is_beside):
             # What kubelet does to a writable volume of a pod with fsGroup (kubernetes, pkg/volume/volume_linux.go).
             hint += (
                 "; on a Kubernetes volume, where that lasts until the next mount: securityContext.fsGroupChangePolicy:"

@@ -80,7 +80,7 @@ class Resolver(Server):
   use-syslog: no
   logfile: "{self.log}"
   num-threads: 1
-  cache-max-ttl: 0
+  cache-max-ttl: 1
   cache-max-negative-ttl: 0
   msg-cache-size: 1m
   rrset-cache-size: 1m

@@ -124,7 +124,7 @@ def latin(file: Path) -> Path:
         (opened, ["anyone may write it, and so redirect your key\nhint: chmod go-w "]),
         (latin, ["line 1 is not UTF-8 text\nhint: iconv -f latin1 "]),
         (spoil(lambda text: text + text), ["a second section for this name"]),
-        (spoil(lambda text: text.replace("tsig_secret =", "tsig_secret = !")), ["tsig_secret is not base64"]),
+        (spoil(lambda text: text.replace('tsig_secret = "', 'tsig_secret = "!')), ["tsig_secret is not base64"]),
         (
             spoil(lambda text: f"{text}servers = 192.0.2.1\n[overides]\na.test = b.test\n"),
             ["2 problems:", "unknown key servers; did you mean server?", "did you mean overrides?"],

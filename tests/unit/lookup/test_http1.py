@@ -19,7 +19,7 @@ from tests.e2e.lab.certificates import Authority
 from tests.long.lookup.test_encrypted import context
 from tests.long.lookup.test_recursive import MANY, server
 from tests.servers import Server
-from tests.unit.lookup import test_encrypted
+from tests.long.lookup import test_encrypted
 
 authority = test_encrypted.authority
 QUESTIONS = MANY[:40]

@@ -57,6 +57,8 @@ def test_each_question_has_its_answer() -> None:
     with Server(ZONE, recursive=True) as server:
         lane: Lane[Name] = Lane(at(server))
         found = asked(lane, OWNERS)
+        for _ in range(5):  # a busy machine may be silent for too long
+            found.update(asked(lane, [owner for owner, answer in found.items() if answer is None]))
         lane.close()
     assert found == {owner: short(number) for number, owner in enumerate(OWNERS)}
 

@@ -213,6 +213,12 @@ def with_mode(status: os.stat_result, mode: int) -> os.stat_result:
     return os.stat_result([stat.S_IFMT(status.st_mode) | mode, *list(status)[1:]])
 
 
+def with_group(status: os.stat_result, gid: int) -> os.stat_result:
+    """The same of another group."""
+    fields = list(status)
+    return os.stat_result([*fields[:5], gid, *fields[6:]])
+
+
 GROUPS = """
 import os, stat, sys
 from pathlib import Path
@@ -258,13 +264,15 @@ def test_a_group_that_others_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_hints_for_a_volume(tmp_path: Path) -> None:
     """What kubelet has made writable for a group is told with what ends it there."""
-    made = with_mode(tmp_path.stat(), 0o2770)
+    made = with_group(with_mode(tmp_path.stat(), 0o2770), 2000)
     found = trust.fault(made, tmp_path)
     assert found is not None
     assert found[0] == "its group may write"
     assert found[1].startswith(f"chmod 700 {tmp_path}; on a Kubernetes volume")
     assert "fsGroupChangePolicy: OnRootMismatch" in found[1]
     assert f"{trust.GROUP}={made.st_gid}" in found[1]
+    found = trust.fault(with_group(made, 0), tmp_path)
+    assert found == ("its group may write", f"chmod 700 {tmp_path}"), "the variable does not take 0"
 
 
 # A file in a directory where others may write
@@ -325,6 +333,6 @@ def test_text_of_windows(tmp_path: Path, encoding: str, written: str, named: str
 
 def test_a_file_that_does_not_know_its_size_is_read_whole() -> None:
     """As the kernel's are: their size is 0."""
-    kernels = Path("/proc/version")
+    kernels = Path("/proc/self/cmdline")  # ours in every user namespace
     assert kernels.stat().st_size == 0
     assert read_trusted(kernels, pytest.fail, is_secret=False) == kernels.read_text()
