@@ -16,10 +16,10 @@ from certbot_dns_delegate.lookup.conversation import WINDOW
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, parse_resolvers
 from tests.e2e.lab.certificates import Authority
+from tests.long.lookup import test_encrypted
 from tests.long.lookup.test_encrypted import context
 from tests.long.lookup.test_recursive import MANY, server
 from tests.servers import Server
-from tests.long.lookup import test_encrypted
 
 authority = test_encrypted.authority
 QUESTIONS = MANY[:40]
