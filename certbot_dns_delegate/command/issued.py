@@ -1,6 +1,7 @@
 """``issued``: certificates for our names that were not ordered here, as Certificate Transparency logs show them."""
 
 import argparse
+import itertools
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,8 @@ from certbot_dns_delegate.text import listed, printable
 
 HASH = re.compile(r"\b[0-9a-fA-F]{64}\b")
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+MOST_LOOKED = 500
+"""Names of one domain's unknown certificates whose delegation is looked up: whoever gets these chooses them."""
 MOST_OCTETS = 64 * 1024 * 1024
 """Of one file of known certificates or hashes."""
 
@@ -149,7 +152,7 @@ def _stranger(issuance: Issuance, domain: str) -> Stranger:
 def _standings(host: Host, strangers: Sequence[Stranger]) -> list[dict[str, str]]:
     """For each certificate, the state of the delegation of each of its names; nothing where no settings are known."""
     usable: dict[str, Wanted] = {}
-    for name in {name for stranger in strangers for name in stranger.names}:
+    for name in itertools.islice(dict.fromkeys(n for stranger in strangers for n in stranger.names), MOST_LOOKED):
         found = names.usable(name, "certificate")
         if isinstance(found, Wanted):
             usable[name] = found

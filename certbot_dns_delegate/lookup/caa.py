@@ -11,7 +11,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
-from certbot_dns_delegate.lookup.answer import alias_in
+from certbot_dns_delegate.lookup.answer import end_of_alias
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.text import printable
@@ -67,12 +67,7 @@ def climb(recursive: Recursive, name: Name) -> CAASet | None:
 def found_in(reply: Reply, name: Name) -> CAASet:
     """The set at ``name``, or at the end of its alias; empty where there is none."""
     # The resolver follows an alias, and what is at its end counts.
-    end = name
-    for _ in reply.message.answer:
-        link = alias_in(reply.message, end)
-        if link is None:
-            break
-        end = link[0]
+    end = end_of_alias(reply.message, name)
     records = tuple(
         Property(rdata.flags, rdata.tag.decode("ascii", "replace"), rdata.value.decode("latin-1"))
         for rrset in reply.message.answer

@@ -1,16 +1,22 @@
 """CAA: what a set forbids, as RFC 8659, RFC 8657 and Boulder read it."""
 
 import socket
+import struct
 import threading
 from pathlib import Path
 
 import pytest
+from dns.rdatatype import RdataType
 
 from certbot_dns_delegate.check.caa import judge
 from certbot_dns_delegate.check.finding import Verdict
 from certbot_dns_delegate.command.issuers import identities
 from certbot_dns_delegate.command.names import parse
-from certbot_dns_delegate.lookup.caa import CAASet, Property, prohibitions
+from certbot_dns_delegate.lookup.answer import MOST_LINKS
+from certbot_dns_delegate.lookup.caa import CAASet, Property, found_in, prohibitions
+from certbot_dns_delegate.lookup.message import Ask, Question, Reply
+from certbot_dns_delegate.lookup.reader import read
+from certbot_dns_delegate.model import Server
 from tests.servers import http
 from tests.unit.internet import name
 
@@ -183,3 +189,22 @@ def test_no_credentials_go_to_the_directory(tmp_path: Path, monkeypatch: pytest.
     with http.Server(lambda _: http.Reply(200, {})) as server:
         identities(f"{server.url}/directory")
         assert "Authorization" not in server.requests[0].headers
+
+
+def test_aliases_that_go_round_are_followed_so_far() -> None:
+    """1,200 of them in one answer would else cost seconds, each of them once more for the names above."""
+    question = Question(name("c0.test."), RdataType.CAA)
+    wire = bytearray(question.wire(b"\0\0", edns=False))
+    wire[2] |= 0x80
+    names = [name(f"c{number}.test.").to_wire() or b"" for number in range(1200)]
+    records = [owner + struct.pack("!HHIH", RdataType.CNAME, 1, 60, len(to)) + to for owner, to in pairs(names)]
+    wire[6:8] = struct.pack("!H", len(records))
+    message = read(bytes(wire) + b"".join(records))
+    assert message is not None
+    found = found_in(Reply(Ask(Server("192.0.2.1"), question), message, "tcp"), name("c0.test."))
+    assert found == CAASet(name(f"c{MOST_LINKS}.test."), ())
+
+
+def pairs(names: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """Each with the next one, the last with the first."""
+    return list(zip(names, [*names[1:], names[0]], strict=True))
