@@ -38,7 +38,7 @@ def converse(
             try:
                 response.begin()
                 body = response.read(fetch.MOST_OCTETS + 1)
-            except http.client.HTTPException as error:
+            except (http.client.HTTPException, ValueError) as error:  # the latter of a chunk of less than nothing
                 raise fetch.HungUp(f"{MALFORMED} ({type(error).__name__})") from None
             outcome = fetch.outcome(asked[0], str(response.status), body)
             if len(asked) > 1 and isinstance(outcome, Silence) and outcome.reason == MALFORMED:

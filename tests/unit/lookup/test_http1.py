@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.conversation import WINDOW
 from certbot_dns_delegate.lookup.message import Reply
 from certbot_dns_delegate.lookup.recursive import Recursive, parse_resolvers
@@ -111,3 +112,32 @@ def test_servers_that_do_not_take_several(authority: Authority, options: dict[st
         front = Http1(plain, **options)  # type: ignore[arg-type]  # of the right types
         assert answered(front, authority) == len(QUESTIONS)
     assert front.connections > 1
+
+
+class Saying(Http1):
+    """Answers any request with the same octets."""
+
+    def __init__(self, plain: Server, octets: bytes) -> None:
+        super().__init__(plain)
+        self.octets = octets
+
+    def answer(self, request: bytes, behind: socket.socket) -> bytes:
+        return self.octets
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-5\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\nabc\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+    ],
+    ids=["negative", "no number", "no status"],
+)
+def test_octets_that_are_no_response(authority: Authority, octets: bytes) -> None:
+    """They are an error about this resolver, whatever the library makes of them, and the next one is asked."""
+    with server() as plain, over_http1(Saying(plain, octets), context(authority, plain.address)) as url:
+        both = parse_resolvers(f"{url}, {plain.address}@{plain.port}")
+        assert Recursive(both).ask(*MANY[0]).transport == "udp"
+        with pytest.raises(LookupFailed, match="malformed"):
+            Recursive(both[:1]).ask(*MANY[0])
