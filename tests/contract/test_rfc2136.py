@@ -48,6 +48,8 @@ from tests.servers import (
     DropsUpdate,
     DropsUpdateReply,
     Echoing,
+    EdnsDropping,
+    EdnsErring,
     First,
     FormErring,
     HangingUp,
@@ -485,6 +487,18 @@ def test_no_answer_to_queries(lab: Lab) -> None:
         with pytest.raises(Refused, match="takes connections and does not answer a query"):
             publish(provider, ZONE, OWNER)
         assert server.zone(ZONE).texts(OWNER) == ["foreign"]
+
+
+@pytest.mark.parametrize("behaviour", [EdnsDropping(), EdnsErring(), EdnsErring(dns.rcode.NOTIMP, echo=False)])
+def test_a_server_that_does_not_know_edns(lab: Lab, behaviour: Behaviour) -> None:
+    """The update server is asked over TCP, and so as certbot-dns-rfc2136 asks it: without EDNS."""
+    with double(lab, behaviour) as (server, provider, warnings):
+        plant_foreign(server)
+        content = provider.content_of(name(OWNER))
+        (sighting,) = publish(provider, ZONE, OWNER)
+        assert (content.zone, content.present.values) == (name(ZONE), {"foreign"})
+        assert (sighting.rrset.values, ttl_of(server), warnings) == ({"foreign", TEXT}, FOREIGN_TTL_S, [])
+        withdraw(provider, ZONE, OWNER)
 
 
 def test_view_by_key(lab: Lab) -> None:

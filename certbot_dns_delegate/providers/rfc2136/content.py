@@ -70,7 +70,7 @@ def _ask(
     connection: Connection, key: dns.tsig.Key | None, questions: Sequence[tuple[Name, RdataType]]
 ) -> list[dns.message.Message | None]:
     """The answer to each question, all asked at once; None for one that is no usable answer."""
-    queries = [query_for(*question, key) for question in questions]
+    queries = [query_for(connection, *question, key) for question in questions]
     for number, query in enumerate(queries):
         query.id = (queries[0].id + number) % (1 << 16)  # the id says which question an answer belongs to
     with answered(connection):

@@ -52,7 +52,7 @@ class Reader:
     def _soa(self, connection: Connection, owner: Name, key: dns.tsig.Key | None) -> tuple[Name | None, int | None]:
         """The apex of the zone that the server shows to a key, and the rcode."""
         while True:
-            query = query_for(owner, dns.rdatatype.SOA, key)
+            query = query_for(connection, owner, dns.rdatatype.SOA, key)
             with answered(connection):
                 wire = connection.exchange(query)
             message = read_answer(wire, query)
@@ -150,7 +150,7 @@ class Reader:
         raise NoEffect(f"{connection.server} said NOERROR to an UPDATE but does not serve {show_all(missing)}", hint)
 
     def _apex(self, connection: Connection, zone: Name) -> dns.rrset.RRset | None:
-        query = query_for(zone, dns.rdatatype.SOA, self._key(connection))
+        query = query_for(connection, zone, dns.rdatatype.SOA, self._key(connection))
         message = read_answer(connection.exchange(query), query)
         return soa_in(message, zone) if message is not None else None
 
@@ -205,9 +205,10 @@ class Reader:
         :raises Refused: when it does not answer with authority.
         """
         with answered(connection):
-            answers = self._put(connection, [query_for(owner, dns.rdatatype.TXT, connection.key) for owner in owners])
+            txt, key = dns.rdatatype.TXT, connection.key
+            answers = self._put(connection, [query_for(connection, owner, txt, key) for owner in owners])
             unknown = [query.question[0].name for query, wire in answers if _knows_no_key(wire, query)]
-            answers += self._put(connection, [query_for(owner, dns.rdatatype.TXT, None) for owner in unknown])
+            answers += self._put(connection, [query_for(connection, owner, txt, None) for owner in unknown])
         found = {}
         for owner, (query, wire) in {query.question[0].name: (query, wire) for query, wire in answers}.items():
             message = read_answer(wire, query)
@@ -221,8 +222,8 @@ class Reader:
         self, connection: Connection, owners: Iterable[Name], key: dns.tsig.Key | None, zone: Name | None = None
     ) -> tuple[dict[Name, dns.message.Message], int | None]:
         """The answers with authority about TXT, and the serial of ``zone`` in the same round trip."""
-        beside = [query_for(zone, dns.rdatatype.SOA, key)] if zone is not None else []
-        queries = [query_for(owner, dns.rdatatype.TXT, key) for owner in owners]
+        beside = [query_for(connection, zone, dns.rdatatype.SOA, key)] if zone is not None else []
+        queries = [query_for(connection, owner, dns.rdatatype.TXT, key) for owner in owners]
         serial = None
         messages: dict[Name, dns.message.Message] = {}
         for query, wire in self._put(connection, [*queries, *beside]):
@@ -245,9 +246,15 @@ class Reader:
         return [(query, wires[query.id]) for query in queries]
 
 
-def query_for(owner: Name, rdtype: dns.rdatatype.RdataType, key: dns.tsig.Key | None) -> dns.message.Message:
-    """A question for a server's own data, signed where there is a key."""
-    query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=0)
+def query_for(
+    connection: Connection, owner: Name, rdtype: dns.rdatatype.RdataType, key: dns.tsig.Key | None
+) -> dns.message.Message:
+    """A question for a server's own data, signed where there is a key.
+
+    Without EDNS over TCP, where it is not needed: a server that does not know it would not answer.
+    """
+    use_edns = False if connection.is_stream else 0
+    query = dns.message.make_query(owner, rdtype, flags=dns.flags.Flag(0), use_edns=use_edns)
     if key is not None:
         query.use_tsig(key)
     return query
