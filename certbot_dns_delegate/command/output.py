@@ -86,7 +86,7 @@ class Output:
             self.say(f"warning: {text}")
 
     def error(self, error: DelegateError) -> None:
-        """The error that ended the verb."""
+        """The error that ended the verb, or that makes its result incomplete."""
         if self.is_json:
             self.write(json.dumps({"errors": [error_record(e) for e in flat(error)]}) + "\n")
             self.flush()

@@ -13,13 +13,13 @@ from dns.name import from_text
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output, count, error_record
 from certbot_dns_delegate.command.types import UsageError
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, StateError
 from certbot_dns_delegate.order.withdrawal import Fate, Withdrawal, batches
 from certbot_dns_delegate.state.entry import Entry, Noted, State
 from certbot_dns_delegate.state.history import Event, new_run
 from certbot_dns_delegate.state.journal import Journal
 from certbot_dns_delegate.state.pending import Pending
-from certbot_dns_delegate.text import character_string, command_line, printable, record
+from certbot_dns_delegate.text import character_string, command_line, listed, printable, record
 from certbot_dns_delegate.threads import Pool
 from certbot_dns_delegate.timing import OUR_TTL
 
@@ -36,8 +36,9 @@ def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     found = sorted((r.entry for r in pending.dead() if _is_older(r, before)), key=lambda entry: entry.written)
     unread = list(pending.left_alone)
     if unread:
-        shown = ", ".join(printable(str(path)) for path in unread)
-        output.warn(f"{shown} cannot be read as a journal; hint: {command_line('ls', '-l', pending.directory)}")
+        shown = listed([printable(str(path)) for path in unread])
+        command = command_line("ls", "-l", pending.directory)
+        output.error(StateError(f"{shown} cannot be read as a journal", command))
     if not found:
         if not arguments.dry_run:
             pending.adopt_dead(lambda _: False, unread)  # files of runs that had nothing left go
