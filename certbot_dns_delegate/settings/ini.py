@@ -15,6 +15,7 @@ KEY = re.compile(r"[^\s:\"']+")
 """A key, or in [overrides] a name; ``tsig_secret: c2Vj=`` is neither."""
 COMMENT = re.compile(r"(?<!\S)#")
 """A "#" starts a comment only behind white space: abc#def is one word."""
+NEITHER = "is neither [title] nor key = value"
 ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -71,7 +72,7 @@ def read(text: str) -> tuple[list[Section], list[Fault]]:
                 last.value = ", ".join(filter(None, [last.value.rstrip(" ,"), _value(line)]))
                 continue
             if not equals or not KEY.fullmatch(key):
-                raise ValueError("is neither [title] nor key = value")  # and may be a secret: not shown
+                raise ValueError(NEITHER)  # and may be a secret: not shown
             if key in section.entries:
                 faults.append(Fault(number, f"{shown(key)} is set a second time"))
             last = None

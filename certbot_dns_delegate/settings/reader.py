@@ -143,7 +143,7 @@ class SectionedFile:
     def read(self) -> tuple[tuple[Delegate, ...], tuple[tuple[str, str], ...]]:
         """The delegates and the overrides, as far as they have no problems; these are added."""
         (top, *rest), faults = ini.read(self.text)
-        if faults and not rest and not top.entries:
+        if faults and not rest and not top.entries and {fault.text for fault in faults} == {ini.NEITHER}:
             self.problems.add("is no INI file: no line of it is [title] or key = value")
             return (), ()
         for fault in faults:

@@ -281,6 +281,10 @@ nothing
             ),
         ),
         (
+            f"[a.example\n{SECTION}",
+            "DIR/delegate.ini: line 1: is no section title of the form [acme.example.net]: the ] is missing",
+        ),
+        (
             "-----BEGIN CERTIFICATE-----\nMIIB\n",
             "DIR/delegate.ini: is no INI file: no line of it is [title] or key = value",
         ),
