@@ -245,7 +245,7 @@ def parse_zone(text: str) -> Name:
     if not ZONE.fullmatch(text) or plain(name).rpartition(".")[2].isdigit():
         likely = LIKELY.search(text)
         example = f"; did you mean {likely[0]}?" if likely else ", as acme.example.net is"
-        raise ValueError(f"{cited(text, 100)} is not the name of a zone{example}")
+        raise ValueError(f"{cited(text, 100)} is not a domain name alone{example}")
     return name
 
 

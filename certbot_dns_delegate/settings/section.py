@@ -271,7 +271,9 @@ class SectionReader:
         lines = [entries[key].line for key in named if key in entries]
         if not lines:  # a sentence may begin with the key, whatever word that is
             first = sentence.partition(" ")[0].rstrip(":")
-            lines = [entries[first].line] if first in entries else []
+            # Or it is about a key that only the provider's own code knows.
+            others = [word for word in re.findall(r"[\w-]+", sentence) if word not in {*keys, *twins}]
+            lines = [entries[word].line for word in (first, *others) if word in entries]
         return pattern.sub(lambda found: self.spelling.of(found[0]), sentence), next(iter(lines), self.section.line)
 
     def _problem(self, where: ini.Setting | ini.Section, text: str) -> None:

@@ -92,7 +92,7 @@ class Program(Provider):
                     # What follows may hold a secret, and is not shown.
                     yield f"program = {printable(alone)} ...: it takes no arguments here; put them into a script"
                 else:
-                    yield str(error)
+                    yield f"program = {error}"
         try:
             user = _user(options["user"])
         except SettingsError as error:

@@ -65,7 +65,7 @@ def test_the_settings_in_place_of_the_names(tmp_path: Path) -> None:
         ("records -d x.example --credentials=delegate.ini", "unrecognized arguments: -d; give names without -d"),
         (
             "monitor --from=names.txt --zones=[acme.test]",
-            "'[acme.test]' is not the name of a zone; did you mean acme.test?",
+            "'[acme.test]' is not a domain name alone; did you mean acme.test?",
         ),
         ("monitor --from=names.txt --zones=acme.test --html=.", "--html .: is a directory; name a file in it"),
         ("monitor --from=names.txt --zones=acme.test --html=no/x", "--html no/x: there is no such directory"),

@@ -354,7 +354,7 @@ def test_one_problem_each(tmp_path: Path, text: str, said: str) -> None:
 def test_a_title_is_the_name_of_a_zone_alone(tmp_path: Path, title: str, likely: str) -> None:
     """Else its escapes would be in the records that hints show."""
     text = f"[{title}]\n{SECTION}"
-    assert f"the title must be a domain name: '{title}' is not the name of a zone{likely}" in problems(tmp_path, text)
+    assert f"the title must be a domain name: '{title}' is not a domain name alone{likely}" in problems(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -395,6 +395,19 @@ def test_many_problems_are_counted(tmp_path: Path) -> None:
     said = problems(tmp_path, text)
     assert said.startswith("DIR/delegate.ini has 1001 problems:\n* line 2: is neither")
     assert said.endswith("\n* and 951 more")
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("provider = exec\nprotocol = lego\nprogram = /nope", 4),
+        ("provider = exec\nprotocol = lego\nprogram = /bin/true\napi_token = x", 5),
+        ("provider = certbot-plugin\nplugin = dns-rfc2136\ncredentials = /dev/null\npropagation-second = 5", 5),
+    ],
+)
+def test_the_line_of_a_problem_that_others_find(tmp_path: Path, section: str, line: int) -> None:
+    """It is that of the key, also where the code of others alone knows which keys there are."""
+    assert problems(tmp_path, f"[a.example]\n{section}\n").startswith(f"DIR/delegate.ini: line {line}: [a.example] ")
 
 
 def test_the_line_of_a_secret_in_a_file_of_its_own(tmp_path: Path) -> None:
