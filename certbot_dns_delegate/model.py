@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from dns.name import Name
 
-from certbot_dns_delegate.text import show
+from certbot_dns_delegate.text import printable, show
 
 Values = Mapping[Name, frozenset[str]]
 """TXT values by owner name."""
@@ -109,6 +109,8 @@ class Zone:
         return any(doubt.about is About.DNSSEC for doubt in self.doubts)
 
 
+LONGEST = 260
+"""Characters of a name in a chain: any that has no escapes fits (RFC 1035 section 2.3.4)."""
 OVERRIDES = "[overrides]"
 """Who has answered with an alias that the settings give by hand."""
 
@@ -140,10 +142,10 @@ class Chain:
         return self.aliases[-1].target if self.aliases else self.start
 
     def __str__(self) -> str:
-        links = [show(self.start)]
+        links = [printable(show(self.start), LONGEST)]
         for alias in self.aliases:
             how = " (DNAME)" if alias.is_dname else " (wildcard)" if alias.is_wildcard else ""
-            links.append(f"-> {show(alias.target)}{how}")
+            links.append(f"-> {printable(show(alias.target), LONGEST)}{how}")
         return " ".join(links)
 
 

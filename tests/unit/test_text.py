@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
 import dns.name
 import pytest
 
+from certbot_dns_delegate.model import Alias, Chain
 from certbot_dns_delegate.text import (
     VALUE,
     command_line,
@@ -117,3 +119,13 @@ def test_value() -> None:
     """43 characters of base64url."""
     assert VALUE.fullmatch("x" * 43)
     assert not VALUE.fullmatch("x" * 42 + "=")
+
+
+def test_a_chain_of_strange_names_has_a_length() -> None:
+    """Every octet of them is four characters; an ordinary name is whole, however long."""
+    labels = (b"\7" * 63, b"\6" * 63, b"\0" * 50, b"t", b"")
+    strange = [dns.name.Name((bytes([number]) * 63, *labels)) for number in range(9)]
+    links = tuple(Alias(one, other, "192.0.2.1") for one, other in itertools.pairwise(strange))
+    assert len(str(Chain(strange[0], links))) < 2500
+    longest = dns.name.Name([b"a" * 63, b"b" * 63, b"c" * 63, b"d" * 61, b""])
+    assert str(Chain(longest)) == show(longest)
