@@ -67,6 +67,8 @@ COMMON = (
 )
 
 
+SECRET_ITSELF = re.compile(r"[^/~.][^.]{15,}")
+"""What is rather a secret than the name of a file."""
 REMEMBERED = 4096
 """Texts of settings whose meaning is kept."""
 
@@ -211,6 +213,11 @@ class SectionReader:
     def _read_secret(self, options: dict[str, Any], key: Key, twin: ini.Setting) -> None:
         try:
             path = self.folder / PATH.parse(twin.value)
+            if SECRET_ITSELF.fullmatch(twin.value) and not path.exists():
+                # Not shown: it may be the secret itself, and a hint with it would be in the shell's history.
+                told = f"names no file in {printable(str(self.folder))}; the secret itself belongs to"
+                self._problem(twin, f"{self.spelling.of(f'{key.name}_file')} {told} {self.spelling.of(key.name)}")
+                return
             self.problems.files.append(path)
             text = read_trusted(path, self.warn).removeprefix("\ufeff")  # which editors of Windows put in front
             options[key.name] = key.kind.parse(text.strip())

@@ -941,3 +941,14 @@ def test_a_file_of_names_that_others_can_change(tmp_path: Path) -> None:
     """It decides who gets certificates."""
     written(tmp_path, "a.test\n", "names.txt").chmod(0o666)
     assert "anyone may write it" in problems(tmp_path, f"[acme.example.net]\n{SECTION}for_file = names.txt\n")
+
+
+@pytest.mark.parametrize("secret", ["S3cretS3cretS3cret", "S3cret/S3cret+S3cret=="])
+def test_a_secret_in_the_place_of_its_file_is_not_shown(tmp_path: Path, secret: str) -> None:
+    """A person who confuses the two settings is told so, and not with the secret in the text and in a hint."""
+    path = tmp_path / "delegate.ini"
+    path.touch(mode=0o600)
+    path.write_text(f"[a.example]\nprovider = powerdns\nurl = http://localhost\napi_key_file = {secret}\n")
+    with pytest.raises(SettingsError, match="the secret itself belongs to api_key") as caught:
+        reader.load(path, "dns-delegate", lambda _: None)
+    assert "S3cret" not in str(caught.value)
