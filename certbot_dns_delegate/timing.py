@@ -14,6 +14,10 @@ SLOW_CAP = timedelta(seconds=2)
 """Longest step later: one question in two seconds stays below any response rate limit in use."""
 BETWEEN_LOOKS = timedelta(seconds=0.2)
 """Between two complete looks at a server that shall agree."""
+AT_ONCE = 3
+"""Questions about one name at once in the last look at a server never seen without the values, each from a port of its
+own. Of two machines behind one address that differ, chance shows the same one to all of them once in 8; with the look
+before these are 4 questions in 0.2 s, and limits of 5 equal answers a second are met (BIND, rate-limit)."""
 DOUBTFUL_PASSES = 6
 """Complete looks in a row at a server that was seen without the values. Of two machines behind one address that differ,
 chance shows the same one six times in a row once in 64 tries; each time it shows the other one again, the row that is
