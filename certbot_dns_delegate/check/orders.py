@@ -107,6 +107,8 @@ def _lineages(host: Host, output: Output, tally: Tally) -> Iterator[Order]:
         Finding(Verdict.FAIL, printable(path.stem), "lineage", f"{printable(str(path))}: {why}").show(output)
 
     found = lineages.read(host.config_dir, left_out)
+    if not found and "--config-dir" in host.given and not host.config_dir.is_dir():
+        raise UsageError(f"--config-dir {printable(str(host.config_dir))}: there is no such directory")
     if not found and tally.is_well:
         where = printable(str(host.config_dir / "renewal"))
         output.warn(f"{where} has no lineage that uses these authenticators")

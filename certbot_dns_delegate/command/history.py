@@ -11,7 +11,7 @@ from certbot_dns_delegate import errors
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.command.statistics import as_page, as_text, summary_of
-from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.command.types import UsageError, check_output
 from certbot_dns_delegate.errors import StateError
 from certbot_dns_delegate.state.files import replace_file
 from certbot_dns_delegate.state.history import FAILED, Event, Selection
@@ -25,6 +25,7 @@ MOST_ROWS = 2_000_000
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Print the rows; whether the history could be read, whatever is in it."""
+    check_output("--html", arguments.html)
     wanted = Selection(tuple(arguments.names), arguments.since, arguments.until, arguments.outcome, arguments.before)
     if arguments.stats or arguments.html is not None:
         return _summarise(arguments, wanted, host, output)

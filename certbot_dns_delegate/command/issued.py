@@ -17,7 +17,7 @@ from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.names import Unusable, Wanted
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.command.transparency import LISTERS, URLS, Issuance, tbs_hash
-from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.command.types import UsageError, check_output
 from certbot_dns_delegate.errors import DelegateError, as_problem
 from certbot_dns_delegate.monitor.standing import OK, Standing, look
 from certbot_dns_delegate.providers.http import KEYS, Client
@@ -36,6 +36,7 @@ MOST_OCTETS = 64 * 1024 * 1024
 
 def run(arguments: argparse.Namespace, host: Host, output: Output) -> bool:
     """Whether every certificate that the logs show was ordered here, and every domain could be looked at."""
+    check_output("--prometheus", arguments.prometheus)
     wanted, is_well = _wanted(arguments, host, output)
     domains = _domains(wanted)
     if not domains:

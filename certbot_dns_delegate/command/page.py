@@ -17,8 +17,8 @@ h1 { font-size: 1.4rem; }
 h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }
-td { overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; }
+td { overflow-wrap: anywhere; min-width: 5.5em; }
+.number { text-align: right; white-space: nowrap; min-width: 0; }
 pre { border-left: 3px solid var(--line); margin: .3rem 0; padding-left: .6rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; }

@@ -102,7 +102,7 @@ def _parts(summary: Summary) -> Iterator[str]:
             Curve("median", "median", [s.at(0.5) for s in samples]),
             Curve("high", "95th percentile", [s.at(0.95) for s in samples]),
         ]
-        yield f"<h2>{phase}: median and 95 % of each day</h2>"
+        yield f"<h2>{phase}: median and 95th percentile of each day</h2>"
         yield plot(f"{phase}: median and 95th percentile in milliseconds, by day", days, lines, "ms")
     yield "<h2>By delegate</h2>"
     yield table(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from certbot_dns_delegate.schema import DURATION, TEMPLATE, choice
+from certbot_dns_delegate.text import printable
 
 LONGEST_TTL_S = 2**31 - 1
 
@@ -46,8 +47,27 @@ def authenticator(text: str) -> str:
 
 
 def file(text: str) -> Path:
-    """A path; where the shell has left a tilde, as behind ``--credentials=``, it is the home directory."""
+    """A path; where the shell has left a tilde, as behind ``--credentials=``, it is the home directory.
+
+    :raises ArgumentTypeError: when it is empty, as of a variable that is not set.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("is empty")
     return Path(os.path.expanduser(text))  # noqa: PTH111  Path.expanduser raises
+
+
+def check_output(option: str, path: Path | None) -> None:
+    """See before the work whether its result can be written.
+
+    :raises UsageError: when there is no place for it.
+    """
+    if path is None:
+        return
+    shown = f"{option} {printable(str(path))}"
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{shown}: there is no such directory")
+    if path.is_dir():
+        raise UsageError(f"{shown}: is a directory; name a file in it")
 
 
 def positive(text: str) -> int:

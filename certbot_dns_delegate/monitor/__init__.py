@@ -14,7 +14,7 @@ from sqlite3 import Connection
 from certbot_dns_delegate.command import names
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output, count
-from certbot_dns_delegate.command.types import UsageError
+from certbot_dns_delegate.command.types import UsageError, check_output
 from certbot_dns_delegate.errors import LookupFailed, StateError
 from certbot_dns_delegate.monitor import permission
 from certbot_dns_delegate.monitor import standing as delegation
@@ -115,11 +115,8 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> None:
         raise UsageError(f"[{unknown[0]}] does not say which zone it is for; hint: zone = acme.example.net")
     if arguments.zones and arguments.credentials:
         raise UsageError("--zones and --credentials say the same: give one of them")
-    for option, path in (("--prometheus", arguments.prometheus), ("--html", arguments.html)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"{option} {printable(str(path))}: there is no such directory")
-        if path is not None and path.is_dir():
-            raise UsageError(f"{option} {printable(str(path))}: is a directory; name a file in it")
+    check_output("--prometheus", arguments.prometheus)
+    check_output("--html", arguments.html)
 
 
 class Pass:

@@ -76,6 +76,9 @@ def test_the_settings_in_place_of_the_names(tmp_path: Path) -> None:
         ),
         ("check x.example --credentials=delegate.ini --trust-anchor=delegate.ini", "is no DS or DNSKEY record"),
         ("records --from=- --credentials=delegate.ini", "no names on standard input"),
+        ("records x.example --credentials=", "argument --credentials: is empty"),
+        ("check --all-lineages", "--config-dir HERE/config: there is no such directory"),
+        ("issued x.example --source=crtsh --prometheus=no/x", "--prometheus no/x: there is no such directory"),
     ],
 )
 def test_options(tmp_path: Path, words: str, problem: str) -> None:
