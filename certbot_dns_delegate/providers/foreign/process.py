@@ -146,10 +146,10 @@ def _read(process: subprocess.Popen[bytes], until: float, wait: Callable[[float]
 
 @contextmanager
 def _end(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
-    """What becomes readable when the program has ended; None where the kernel or a container's filter lacks that."""
+    """What becomes readable when the program has ended; None where Python, the kernel or a filter lacks it."""
     try:
         descriptor = os.pidfd_open(process.pid)
-    except OSError:
+    except (OSError, AttributeError):
         yield None
         return
     try:
