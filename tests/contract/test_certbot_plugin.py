@@ -358,7 +358,7 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "site"
     (folder / "strange-1.dist-info").mkdir(parents=True)
     names = ["stub", "empty", "asking", "leaving", "broken", "talking", "flagged", "clumsy", "babbling"]
-    names += ["elsewhere", "logging", "inner", "listing", "namespaced", "telling", "unpacking", "extracting"]
+    names += ["elsewhere", "logging", "inner", "listing", "namespaced", "telling", "unpacking", "extracting", "hanging"]
     points = "\n".join(f"dns-{name} = strange_{name}:Plugin" for name in names)
     points += "\ndns-hetzner = strange_inner:Plugin\ndns-regru = strange_inner:Plugin"
     (folder / "strange-1.dist-info" / "entry_points.txt").write_text(f"[certbot.plugins]\n{points}\n")
@@ -412,6 +412,8 @@ class Plugin(DNSAuthenticator):
         "inner": "    def _perform(self, domain, name, value):\n"
         "        for one in (lambda: errors.PluginError(f'at {name}'),): raise one()\n",
         "unpacking": "    def _perform(self, *given): raise errors.PluginError(repr(given))\n",
+        # As most of them where their service accepts a connection and says nothing.
+        "hanging": "    def _perform(self, domain, name, value): __import__('time').sleep(1000 + len(name))\n",
         "extracting": "    def _perform(self, domain, name, value): raise errors.PluginError(str(extract(name)))\n"
         "from tldextract import extract\n",
         # As certbot-dns-poweradmin and others: a sentence for each property.
@@ -543,6 +545,18 @@ class TestStrange:
             provider(tmp_path, warnings, plugin="dns-extracting").recognise(Zone(from_text(apex), ()))
             assert len(warnings) == said
         assert "dns-extracting uses a list of public suffixes" in warnings[0]
+
+    def test_a_plugin_that_does_not_come_back_is_given_up(self, tmp_path: Path) -> None:
+        """It may have written; nothing more is asked of it, so that other certificates are renewed."""
+        one = provider(tmp_path, plugin="dns-hanging", call_timeout="1s")
+        with pytest.raises(OutcomeUnknown, match=r"could not write in .*: it did not come back within 1 s"):
+            one.publish(APEX, {WEB: frozenset({ONE})}, 1)
+        with pytest.raises(
+            OutcomeUnknown, match=r"could not clean up at .*: it has not come back from an earlier call"
+        ):
+            one.withdraw(APEX, {WEB: frozenset({ONE})})
+        with pytest.raises(SettingsError, match="call_timeout must be longer than 0 s"):
+            provider(tmp_path, plugin="dns-hanging", call_timeout="0s")
 
     def test_nobody_is_asked(self, tmp_path: Path) -> None:
         """A setting that the plugin would ask for on the terminal is an error instead."""

@@ -145,6 +145,17 @@ def test_an_unreachable_service_wrote_nothing(tmp_path: Path) -> None:
     assert "a-secret-token" not in str(caught.value)
 
 
+def test_a_silent_service_is_given_up(tmp_path: Path) -> None:
+    """lexicon's own requests have no limit."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        one = provider(tmp_path, service="powerdns", pdns_server=url, auth_token="x", call_timeout="1s")
+        with pytest.raises(OutcomeUnknown, match="it did not come back within 1 s"):
+            one.publish(APEX, {from_text("web." + ZONE): frozenset({ONE})}, 1)
+        with pytest.raises(Refused, match="it has not come back from an earlier call"):
+            one.probe()
+
+
 def test_a_false_return_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several of lexicon's providers return False where they failed: nobody may take it for success."""
     services(tmp_path, monkeypatch)
@@ -260,7 +271,8 @@ def test_the_core_does_not_need_it() -> None:
 import sys
 sys.modules["lexicon"] = None
 from certbot_dns_delegate.providers import load
-print(*load("lexicon").validate({"service": "hetzner", "watch": "authoritative", "options": {}}, print))
+given = {"service": "hetzner", "watch": "authoritative", "call_timeout": 900, "options": {}}
+print(*load("lexicon").validate(given, print))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "pip install 'certbot-dns-delegate[lexicon]'" in done.stdout

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from dns.name import Name
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, Refused, SettingsError, raise_all
 from certbot_dns_delegate.model import Limits, Sighting, Values, Zone
 from certbot_dns_delegate.providers.foreign import fitness, installed, route53, suffixes
-from certbot_dns_delegate.providers.foreign.guard import Guard, message_of, without_proof
+from certbot_dns_delegate.providers.foreign.guard import (
+    CALL_TIMEOUT,
+    Bounded,
+    Guard,
+    bounded_problems,
+    message_of,
+    without_proof,
+)
 from certbot_dns_delegate.providers.foreign.openness import hiding, settings_in
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
 from certbot_dns_delegate.providers.rrset import lock_file, locked
@@ -45,6 +53,7 @@ class CertbotPlugin(Provider):
     KEYS = (
         Key("plugin", TEXT, "The plugin as Certbot calls it, such as dns-google.", is_required=True),
         Key("credentials", PATH, "Its credentials file, in its own format."),
+        CALL_TIMEOUT,
     )
 
     def __init__(self, options: Options, context: Context) -> None:
@@ -57,19 +66,21 @@ class CertbotPlugin(Provider):
             settings += settings_in(read_trusted(self._credentials, lambda _: None))
             given[installed.CREDENTIALS] = str(self._credentials)
         self._redact = hiding(settings)
+        self._bounded = Bounded(options)
         found = installed.find(self._plugin)
         self._knows_suffixes = fitness.knows_suffixes(found)
         is_route53 = self._plugin == installed.ROUTE53
         with _one_at_a_time:
             plugin = installed.construct(self._plugin, found, given, context.state, self._redact)
             with self._guarded(SettingsError, "does not accept its settings"):
-                self._writer = route53.Upserter(plugin) if is_route53 else _Teller(plugin)
+                self._writer = self._bounded(lambda: route53.Upserter(plugin) if is_route53 else _Teller(plugin))
         self.limits = Limits(lowest_ttl=self._writer.lowest_ttl)
 
     @staticmethod
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         """The problems of a section: no such plugin, one that cannot work, unknown options, an unusable file."""
         yield from without_proof(options)
+        yield from bounded_problems(options)
         name, credentials, given = options["plugin"], options["credentials"], options["options"]
         try:
             arguments = installed.Arguments(name, installed.find(name))
@@ -94,7 +105,8 @@ class CertbotPlugin(Provider):
         if not isinstance(self._writer, route53.Upserter):
             return None
         with _one_at_a_time, self._guarded(DelegateError, f"cannot be asked for the zone of {show(owner)}"):
-            return self._writer.zone_of(owner)
+            writer = self._writer
+            return self._bounded(lambda: writer.zone_of(owner))
 
     def recognise(self, zone: Zone) -> None:
         """:raises PlanError: of a plugin that is known to write in the registered domain, where the zone is another."""
@@ -110,9 +122,10 @@ class CertbotPlugin(Provider):
         texts = {plain(owner): values[owner] for owner in sorted(values)}
         with locked(self._lock(zone), self._context.wait), _one_at_a_time:
             with self._guarded(Refused, f"cannot read {show(zone)}"):
-                present = self._writer.read(texts)
+                present = self._bounded(lambda: self._writer.read(texts), len(texts))
             with self._guarded(OutcomeUnknown, f"could not write in {show(zone)}"):
-                self._writer.publish(plain(zone), texts, present, ttl)
+                count = sum(map(len, texts.values()))
+                self._bounded(lambda: self._writer.publish(plain(zone), texts, present, ttl), count)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
@@ -122,7 +135,7 @@ class CertbotPlugin(Provider):
                 texts = {plain(owner): values[owner]}
                 try:
                     with self._guarded(OutcomeUnknown, f"could not clean up at {show(owner)}"):
-                        self._writer.withdraw(plain(zone), texts, self._writer.read(texts))
+                        self._bounded(partial(self._withdraw, plain(zone), texts), len(values[owner]))
                 except DelegateError as error:
                     problems.append(error)
         raise_all(problems)
@@ -130,7 +143,10 @@ class CertbotPlugin(Provider):
     def probe(self) -> str:
         """Says how far the plugin could be tried: apart from dns-route53, writing is the only real test."""
         with _one_at_a_time, self._guarded(DelegateError, "does not work"):
-            return f"{self._plugin} {self._writer.look()}"
+            return f"{self._plugin} {self._bounded(self._writer.look)}"
+
+    def _withdraw(self, zone: str, texts: Texts) -> None:
+        self._writer.withdraw(zone, texts, self._writer.read(texts))
 
     def _lock(self, zone: Name) -> Path:
         return lock_file(self._context.state, self.name, self._plugin, zone)

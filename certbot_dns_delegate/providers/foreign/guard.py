@@ -8,12 +8,17 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import TypeVar
 
 from certbot import errors
 
 from certbot_dns_delegate.errors import DelegateError
 from certbot_dns_delegate.providers.http.redaction import Redactor
 from certbot_dns_delegate.providers.interface import Options
+from certbot_dns_delegate.schema import DURATION, Key
+from certbot_dns_delegate.threads import within
+
+T = TypeVar("T")
 
 CHATTY = frozenset({"root", "botocore", "boto3"})
 """Loggers whose debug messages are dropped: lexicon uses the root logger, and botocore logs whole signed requests."""
@@ -88,6 +93,59 @@ class Guard:
             return
         if isinstance(error, Exception | SystemExit):
             raise self._explain(sentence(error, self._redact)) from None  # the error itself may hold a secret
+
+
+CALL_TIMEOUT = Key(
+    "call_timeout", DURATION, "Longest time for one call, with 10 s more for each further value.", default="15m"
+)
+"""dns-route53 alone waits for up to ten minutes, for its service's own servers."""
+EACH_S = 10
+"""Seconds for each value of a call behind the first."""
+
+
+class Bounded:
+    """Calls foreign code, and gives up one that does not come back.
+
+    Most of its requests have no limit: a service that accepts connections and says nothing would keep Certbot, with the
+    lock that all renewals need, for ever.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._most_s: float = options[CALL_TIMEOUT.name].total_seconds()
+        self._running: set[object] = set()
+        self._late: set[object] = set()
+
+    def __call__(self, call: Callable[[], T], values: int = 0) -> T:
+        """What ``call`` returns or raises.
+
+        :param values: that it is about.
+        :raises certbot.errors.PluginError: when it did not come back in time, or an earlier one has not yet.
+        """
+        if self._late:
+            raise errors.PluginError("it has not come back from an earlier call yet")
+        this, most_s = object(), self._most_s + EACH_S * max(0, values - 1)
+
+        def act() -> T:
+            try:
+                return call()
+            finally:
+                self._running.discard(this)
+                self._late.discard(this)
+
+        self._running.add(this)
+        try:
+            return within(most_s, act, "foreign")
+        except TimeoutError:
+            if this not in self._running:  # its own
+                raise
+            self._late.add(this)
+            raise errors.PluginError(f"it did not come back within {most_s:g} s") from None
+
+
+def bounded_problems(options: Options) -> Iterator[str]:
+    """The problem of a section that gives no call any time."""
+    if not options[CALL_TIMEOUT.name]:
+        yield f"{CALL_TIMEOUT.name} must be longer than 0 s"
 
 
 def without_proof(options: Options) -> Iterator[str]:

@@ -6,7 +6,7 @@ after that what the authoritative servers serve.
 
 import difflib
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +16,7 @@ from dns.name import Name
 from certbot_dns_delegate.errors import OutcomeUnknown, Refused, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting, Values, Zone
 from certbot_dns_delegate.providers.foreign import suffixes
-from certbot_dns_delegate.providers.foreign.guard import Guard, without_proof
+from certbot_dns_delegate.providers.foreign.guard import CALL_TIMEOUT, Bounded, Guard, bounded_problems, without_proof
 from certbot_dns_delegate.providers.foreign.lexicon_library import PLACEHOLDER, declared, library, service_of
 from certbot_dns_delegate.providers.foreign.openness import hiding
 from certbot_dns_delegate.providers.interface import Context, Options, Provider
@@ -39,12 +39,14 @@ class Lexicon(Provider):
     KEYS = (
         Key("service", TEXT, "What dns-lexicon calls the service, such as hetzner.", is_required=True),
         Key("lowest_ttl", DURATION, "The lowest TTL that the service accepts.", default="60s"),
+        CALL_TIMEOUT,
     )
 
     def __init__(self, options: Options, context: Context) -> None:
         self._service = service_of(options)
         self._options = {key: Secret(value) for key, value in options["options"].items()}
         self._context = context
+        self._bounded = Bounded(options)
         self._redact = hiding((key, value.reveal()) for key, value in self._options.items())
         self.limits = Limits(
             values_per_owner=1 if self._service in ONE_VALUE else None,
@@ -55,6 +57,7 @@ class Lexicon(Provider):
     def validate(options: Options, warn: Callable[[str], None]) -> Iterator[str]:
         """The problems of a section: no such service, and options that it does not declare (these only as warnings)."""
         yield from without_proof(options)
+        yield from bounded_problems(options)
         try:
             service = service_of(options)
             given = {_underscored(key) for key in options["options"]}
@@ -81,24 +84,30 @@ class Lexicon(Provider):
             suffixes.check(f"dns-lexicon's {self._service}", suffixes.by_list, zone.apex)
 
     def publish(self, zone: Name, values: Values, ttl: int) -> Sequence[Sighting]:
-        with self._session(zone, values, "publish") as session:
+        def write(session: "_Session") -> None:
             for owner, value in _flat(values):
                 session.write(owner, value, max(ttl, self.limits.lowest_ttl))
+
+        self._do(zone, values, "publish", write)
         return ()
 
     def withdraw(self, zone: Name, values: Values) -> None:
-        with self._session(zone, values, "withdraw") as session:
-            session.erase_all(_flat(values))
+        self._do(zone, values, "withdraw", lambda session: session.erase_all(_flat(values)))
 
     def probe(self) -> str:
         """Logs in for the zone that the section is called by, which changes nothing."""
         zone = self._context.title.rstrip(".")
         shown = printable(zone, 80)
-        with self._refusing(shown), self._client(zone)[0]:
-            return f"dns-lexicon {version('dns-lexicon')}: {self._service} accepts the settings for {shown}"
 
-    @contextmanager
-    def _session(self, zone: Name, values: Values, what: str) -> Iterator["_Session"]:
+        def log_in() -> None:
+            with self._client(zone)[0]:
+                pass
+
+        with self._refusing(shown):
+            self._bounded(log_in)
+        return f"dns-lexicon {version('dns-lexicon')}: {self._service} accepts the settings for {shown}"
+
+    def _do(self, zone: Name, values: Values, what: str, act: Callable[["_Session"], None]) -> None:
         """Logged in, with every name checked: lexicon takes ``fooexample.com`` for a name inside ``example.com``."""
         for owner in values:
             if not owner.is_subdomain(zone):
@@ -109,12 +118,15 @@ class Lexicon(Provider):
             locked(lock_file(self._context.state, self.name, self._service, zone), self._context.wait),
             # Whatever is raised behind the login, by the logout too: something may have been written.
             Guard(self._redact, lambda seen: self._unknown(f"could not {what} in {text}: {seen}")),
-            ExitStack() as stack,
         ):
+            self._bounded(lambda: self._log_in(text, act), len(_flat(values)))
+
+    def _log_in(self, text: str, act: Callable[["_Session"], None]) -> None:
+        with ExitStack() as stack:
             with self._refusing(text):
                 client, settings = self._client(text)
                 operations = stack.enter_context(client)
-            yield _Session(operations, settings, self._unknown)
+            act(_Session(operations, settings, self._unknown))
 
     def _refusing(self, zone: str) -> Guard:
         return Guard(
