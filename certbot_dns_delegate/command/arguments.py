@@ -3,8 +3,9 @@
 import argparse
 import shutil
 import textwrap
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from certbot.compat import misc
 
@@ -12,6 +13,9 @@ from certbot_dns_delegate import __version__
 from certbot_dns_delegate.command.types import argument, authenticator, file
 from certbot_dns_delegate.command.verbs import VERBS
 from certbot_dns_delegate.schema import URL
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 PROGRAM = "certbot-dns-delegate"
 DESCRIPTION = (
@@ -34,6 +38,11 @@ class Parser(argparse.ArgumentParser):
         elif given and given[0] in {"-d", "--domain", "--domains"}:
             message += f"; give names without {given[0]}"
         super().error(message)
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        # The exit code matters more than a stream that is closed or full; argparse of Python 3.11.2 raises there.
+        with suppress(AttributeError, OSError):
+            super()._print_message(message, file)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -43,7 +43,7 @@ def test_servers_without_address(lab: Lab, certbot: Certbot) -> None:
 
 
 def test_servers_to_watch_that_have_no_address(lab: Lab, certbot: Certbot) -> None:
-    """They are asked after the write alone, but are looked up before it."""
+    """They are looked up before the write."""
     before = lab.serial("single.bind.test")
     settings = {"single.bind.test": {"watch_servers": "ns1.nowhere.test"}}
     said = certbot.issue(lab.credentials("single.bind.test", extra=settings), "single", code=1)

@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,11 @@ from certbot_dns_delegate.errors import (
     StateError,
     TargetNotAllowed,
 )
+from certbot_dns_delegate.lookup.exchange import exchange
+from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
+from certbot_dns_delegate.model import Server as Address
+from certbot_dns_delegate.order.watch import watch
+from certbot_dns_delegate.order.watcher import Watcher
 from tests.e2e.lab import Lab, network
 from tests.rules.conftest import Runs, challenge
 from tests.servers import (
@@ -343,10 +349,18 @@ def test_a_silent_server_is_told_and_does_not_block(runs: Runs) -> None:
     assert any(warning.startswith(f"{network.DEAD}, a server of {ZONE}., ") for warning in runs.warnings)
 
 
-def test_no_server_at_all_is_not_ready(runs: Runs) -> None:
+def test_no_server_at_all_is_not_ready() -> None:
     """Rule 10: at least one authoritative server must have answered."""
-    with pytest.raises(NotServed, match="no authoritative server answers"):
-        runs.new(ZONE, watch_servers=network.DEAD, timeout="3s").perform([challenge("single")])
+    server = Address(network.DEAD)
+    values = {dns.name.from_text(OWNER): frozenset({V})}
+
+    def put(questions: Sequence[Question]) -> Iterator[Outcome]:
+        return exchange([Ask(server, question) for question in questions], 1)
+
+    watcher = Watcher(dns.name.from_text(ZONE), server, values, put)
+    with ThreadPoolExecutor(1) as pool:
+        report = watch([watcher], pool, 4.0)
+    assert (report.complete, report.out) == (False, [watcher])
 
 
 def test_a_signed_zone_must_serve_signatures(lab: Lab, runs: Runs) -> None:
