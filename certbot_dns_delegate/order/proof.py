@@ -10,7 +10,7 @@ from functools import partial
 
 from dns.name import Name
 
-from certbot_dns_delegate.errors import DelegateError
+from certbot_dns_delegate.errors import DelegateError, raise_all
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Outcome, Question
 from certbot_dns_delegate.lookup.recursive import Recursive, Resolver
@@ -80,8 +80,11 @@ class Proof:
         :raises NotServed: when time runs out, with what every server showed last.
         """
         begin = time.monotonic()
-        watchers, settle_s = self._watchers(plan, published)
-        if watchers and (late := self._watch(watchers, pool, begin, allow_subset=allow_subset)):
+        watchers, settle_s, lost = self._watchers(plan, published)
+        if lost and (not allow_subset or lost.keys() >= _zones(plan)):
+            raise_all(list(lost.values()))
+        plan, published, watchers = served_of(lost, plan, published, watchers)
+        if watchers and (late := self._watch(plan, watchers, pool, begin, allow_subset=allow_subset)):
             plan, published, watchers = served_of(late, plan, published, watchers)
         if self._settings.is_blind:
             return plan
@@ -92,7 +95,7 @@ class Proof:
         confirm(plan.publications, self._settings, pool, self._tell.warn, self._tell.say, self._diary)
         waited_s += time.monotonic() - witnessed
         is_old = watchers and waited_s >= RECENT.total_seconds()
-        if is_old and (late := self._watch(watchers, pool, begin, allow_subset=allow_subset)):
+        if is_old and (late := self._watch(plan, watchers, pool, begin, allow_subset=allow_subset)):
             plan, published, watchers = served_of(late, plan, published, watchers)
         recent = {owner: at for owner, (at, _) in withdrawn.items() if 0 <= now - at < STALE_AT_MOST.total_seconds()}
         self._look_from_outside(plan, recent, pool)
@@ -101,9 +104,12 @@ class Proof:
                 self.withdrawn[planned.challenge.identifier] = (planned.target.owner, time.time() - recent[owner])
         return plan
 
-    def _watchers(self, plan: Plan, published: Sequence[Sequence[Sighting]]) -> tuple[list[Watcher], float]:
-        """Whom to look at, and the seconds to wait after that for what cannot be seen."""
+    def _watchers(
+        self, plan: Plan, published: Sequence[Sequence[Sighting]]
+    ) -> tuple[list[Watcher], float, dict[Name, DelegateError]]:
+        """Whom to look at, the seconds to wait after that for what cannot be seen, and why a zone has neither."""
         watchers: list[Watcher] = []
+        lost: dict[Name, DelegateError] = {}
         settle_s = 0.0
         for publication, seen in zip(plan.publications, published, strict=True):
             delegate = self._settings.chosen(publication.delegate)
@@ -114,11 +120,15 @@ class Proof:
             self._providers[apex] = delegate.provider
             self._limits_s[apex] = max(self._limits_s.get(apex, 0.0), profile.timeout.total_seconds())
             settle_s = max(settle_s, profile.settle.total_seconds())
-            made = watchers_for(publication, delegate, profile, seen, self._recursive.resolvers, self._addresses)
-            if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
-                settle_s = max(settle_s, self._instead_of_looking(publication, seen))
+            try:
+                made = watchers_for(publication, delegate, profile, seen, self._recursive.resolvers, self._addresses)
+                if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
+                    settle_s = max(settle_s, self._instead_of_looking(publication, seen))
+            except DelegateError as error:
+                lost[apex] = error
+                continue
             watchers += made
-        return watchers, settle_s
+        return watchers, settle_s, lost
 
     def _instead_of_looking(self, publication: Publication, seen: Sequence[Sighting]) -> float:
         """The seconds to wait where no server can be watched, but what was read back is all that can be known.
@@ -140,7 +150,7 @@ class Proof:
         raise nobody_to_ask(zone.apex)
 
     def _watch(
-        self, watchers: Sequence[Watcher], pool: Executor, begin: float, *, allow_subset: bool
+        self, plan: Plan, watchers: Sequence[Watcher], pool: Executor, begin: float, *, allow_subset: bool
     ) -> dict[Name, DelegateError]:
         """The zones that are not served in time, and why; only where others are, and that is enough.
 
@@ -154,10 +164,10 @@ class Proof:
         if self.report.complete:
             return {}
         late, zones = self.report.late, {watcher.zone for watcher in watchers}
-        if not allow_subset or late == zones:
+        if not allow_subset or late >= _zones(plan):
             raise not_served(self.report, serials(self.report), self._providers)
         parts = {zone: self.report.of({zone}) for zone in late}
-        self.report = self.report.of(zones - late)
+        self.report = self.report.of(zones - late) if zones - late else None
         return {zone: not_served(part, serials(part), self._providers) for zone, part in parts.items()}
 
     def _look_from_outside(self, plan: Plan, withdrawn: Collection[str], pool: Executor) -> None:
@@ -198,6 +208,10 @@ class Proof:
         for zone in {watcher.zone for watcher in report.servers}:
             servers = {str(w.server): str(w.state) for w in report.servers if w.zone == zone}
             self._diary.note("watch", outcome, begin, detail={"zone": show(zone), "servers": servers})
+
+
+def _zones(plan: Plan) -> set[Name]:
+    return {publication.zone.apex for publication in plan.publications}
 
 
 def _wildcard(plan: Plan, before: Older) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dns.tsig
@@ -40,12 +40,19 @@ def net() -> Iterator[Internet]:
         yield net
 
 
-def ordered(net: Internet, directory: Path, *hosts: str, allow_subset: bool = True) -> tuple[set[str], dict[str, str]]:
+def ours(net: Internet) -> list[str]:
+    """How to write at our server."""
+    server = net.addresses["ns.ours.test."]
+    return ["provider = rfc2136", f"server = {server}", "tsig_name = k", f"tsig_secret = {SECRET}", "timeout = 2s"]
+
+
+def ordered(
+    net: Internet, directory: Path, *hosts: str, allow_subset: bool = True, more: Sequence[str] = ()
+) -> tuple[set[str], dict[str, str]]:
     """What a CA may look at, and why the rest is left out; nothing stays behind."""
     path = directory / "delegate.ini"
     path.touch(mode=0o600)
-    section = ["[acme.test]", "provider = rfc2136", f"server = {net.addresses['ns.ours.test.']}", "timeout = 2s"]
-    path.write_text("\n".join([*section, "tsig_name = k", f"tsig_secret = {SECRET}"]))
+    path.write_text("\n".join(["[acme.test]", *ours(net), *more]))
     warned: list[str] = []
     settings = reader.load(path, "dns-delegate", warned.append)
     engine = Engine(settings, directory / "state", [resolver(net.resolver)], Tell(warn=warned.append))
@@ -93,6 +100,19 @@ def test_a_zone_that_is_not_served_in_time(net: Internet, tmp_path: Path) -> Non
     planned, left_out = ordered(net, tmp_path, "a", "tenant")
     assert planned == {"a.customer.test"}
     assert "not every authoritative server serves" in left_out["tenant.customer.test"]
+
+
+@pytest.mark.parametrize(
+    ("healthy", "title", "watch"),
+    [("b", "b.acme.test", "watch = none"), ("a", "tenant.acme.test", "watch_servers = nosuch.customer.test")],
+    ids=["nobody to watch", "no address"],
+)
+def test_sections_with_other_ways_to_look(net: Internet, tmp_path: Path, healthy: str, title: str, watch: str) -> None:
+    """A section that watches nobody goes on without a zone that is not served; one whose watcher is lost goes alone."""
+    net["ns.ours.test."].zones[name("tenant.acme.test.")] = net.zone("tenant.acme.test.").copy()
+    planned, left_out = ordered(net, tmp_path, healthy, "tenant", more=[f"[{title}]", *ours(net), watch])
+    assert planned == {f"{healthy}.customer.test"}
+    assert list(left_out) == ["tenant.customer.test"]
 
 
 @pytest.mark.parametrize(("hosts", "allow_subset"), [(("a", "astray"), False), (("astray",), True)])
