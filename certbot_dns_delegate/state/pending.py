@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from certbot_dns_delegate.errors import SettingsError, StateError
+from certbot_dns_delegate.errors import NotPermitted, SettingsError, StateError
 from certbot_dns_delegate.state.entry import Entry, Noted
 from certbot_dns_delegate.state.files import MOST, Directory, check_trusted
 from certbot_dns_delegate.state.journal import Journal
@@ -189,10 +189,10 @@ class Pending:
         """:raises StateError: for whatever the system says of the directory."""
         try:
             yield
-        except PermissionError as error:
+        except PermissionError:
             command = command_line("chown", "-R", str(os.geteuid()), self.directory.parent)
-            hint = f"{command}, or run as the user that it belongs to"
-            raise StateError(f"{printable(str(self.directory))}: {error.strerror}", hint) from None
+            hint = f"run as the user that it belongs to; if this user is the right one: {command}"
+            raise NotPermitted(f"{printable(str(self.directory))}: this user may not use it", hint) from None
         except OSError as error:
             hint = f"{command_line('ls', '-ld', self.directory)}; {command_line('df', self.directory)}"
             raise StateError(f"{printable(str(self.directory))}: {error.strerror}", hint) from None

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from certbot_dns_delegate import check, monitor
-from certbot_dns_delegate.command import history, main, records
+from certbot_dns_delegate.command import history, main, records, sweep
 from certbot_dns_delegate.state.fleet import Fleet
 from tests.unit.command.rights import is_another_user, unprivileged
 
-LOADED = (check, monitor, records, history)
+LOADED = (check, monitor, records, history, sweep)
 """Imported before the rights go: the interpreter's own files may be root's, too."""
 SERVER = "acme-v02.api.letsencrypt.org/directory"
 
@@ -65,6 +65,7 @@ CASES = [
     ("check --all-lineages", "renewal/shop.conf"),
     ("history", "work/dns-delegate"),
     ("history", "work"),
+    ("sweep", "work/dns-delegate"),
     ("monitor shop.example.com --credentials {base}/delegate.ini", "work/dns-delegate/fleet.sqlite3"),
     ("monitor shop.example.com --credentials {base}/delegate.ini", "work/dns-delegate"),
     ("check shop.example.com --credentials {base}/delegate.ini", "delegate.ini"),
@@ -86,4 +87,4 @@ def test_what_root_alone_may_read(base: Path, words: str, closed: str) -> None:
         assert hint.startswith(f"hint: sudo certbot-dns-delegate {words.partition(' {')[0]}")
     else:
         assert "this user may not" in seen
-        assert hint.startswith("hint: ls -l")
+        assert hint.startswith(("hint: ls -l", "hint: run as the user that it belongs to"))
