@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.errors import DelegateError, NotDelegated
+from certbot_dns_delegate.errors import DelegateError, LookupFailed, NotDelegated
 from certbot_dns_delegate.lookup.answer import alias_in
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply
@@ -21,7 +21,7 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.router import ProviderOf
 from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings.delegates import Settings
-from certbot_dns_delegate.text import record, show
+from certbot_dns_delegate.text import listed, record, show
 
 LOOK_S = 5.0
 """Seconds between two looks at servers that are not ours, while a person edits a zone by hand."""
@@ -56,7 +56,7 @@ def make_accounts(
     :raises DelegateError: when an account cannot be made, or no server of a name found.
     """
     found = _registrars(settings, provider_of, plan)
-    names = ", ".join(found)
+    names = listed(list(found))
     ask = f"No CNAME leads from _acme-challenge of {names} to an account that this host may use. Make what is missing?"
     if not found or (terminal and not terminal.ask(ask)):
         return plan, settings
@@ -138,9 +138,17 @@ def _missing(wanted: Mapping[Name, Name], servers: Mapping[Name, tuple[Server, .
         if not isinstance(outcome, Reply) or outcome.complaint or not outcome.is_authoritative:
             silent.append((owner, server))
             continue
-        alias = alias_in(outcome.message, owner)
-        if alias is not None and alias[0] == wanted[owner]:
+        if _target_in(outcome) == wanted[owner]:
             served.add(owner)
         else:
             lagging.append((owner, server))
     return lagging + [(owner, server) for owner, server in silent if owner not in served]
+
+
+def _target_in(reply: Reply) -> Name | None:
+    """Where the CNAME leads; None where there is none, or several: a person may be about to correct that."""
+    try:
+        alias = alias_in(reply.message, reply.ask.question.name)
+    except LookupFailed:
+        return None
+    return None if alias is None else alias[0]

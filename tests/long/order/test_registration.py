@@ -16,7 +16,7 @@ from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.registration import LOOK_S, Terminal, make_accounts
 from certbot_dns_delegate.providers.interface import IRegistrar
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
-from tests.servers import Silent
+from tests.servers import Behaviour, MultipleCnames, Silent
 from tests.unit.internet import Internet, name
 
 TARGET = "account.auth.example.test."
@@ -152,6 +152,21 @@ def test_the_record_is_shown_and_waited_for_at_every_server_of_the_customer() ->
     assert "shop.customer.test" in somebody.read[0]
     assert somebody.read[2].startswith("Waiting (0 s) for ns")
     assert somebody.read[-1] == ""
+
+
+def test_a_server_with_several_cnames_is_waited_for() -> None:
+    """One customer's server that says so ends nobody's order."""
+    waited: list[float] = []
+    with Internet(customers(), ns2=MultipleCnames()) as net:
+        net.zone("customer.test.").add(SHOP.owner, 60, "CNAME", TARGET)
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            net["ns2.customer.test."].behaviour = Behaviour()
+
+        _, settings = make(Registrar(), lacking(), Somebody(), net, wait)
+    assert settings.override_of("shop.customer.test") == name(TARGET)
+    assert len(waited) == 1
 
 
 def test_a_dead_server_of_the_customer_is_not_waited_for() -> None:
