@@ -363,6 +363,14 @@ def test_no_server_at_all_is_not_ready() -> None:
     assert (report.complete, report.out) == (False, [watcher])
 
 
+def test_no_server_at_all_is_a_problem_of_the_plan(lab: Lab, runs: Runs) -> None:
+    """Rule 1: nobody could be asked whether the values are there, so nothing is written."""
+    before = lab.serial(ZONE)
+    with pytest.raises(LookupFailed, match=f"{network.DEAD} said connection refused"):
+        runs.new(ZONE, watch_servers=network.DEAD).perform([challenge("single")])
+    assert lab.serial(ZONE) == before
+
+
 def test_a_signed_zone_must_serve_signatures(lab: Lab, runs: Runs) -> None:
     """Rule 10: where the parent has a DS, an answer without RRSIG, or with an expired one, fails validation."""
     with Server({"signed.bind.test.": ""}) as beside:
