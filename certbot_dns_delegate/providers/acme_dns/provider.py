@@ -74,8 +74,14 @@ class AcmeDNS(Provider):
         """:raises TargetNotAllowed: where a CNAME leads to the account of another name, whose values it would push out.
 
         An account that is stored without a name is for any.
+
+        :raises PlanError: where no account writes there.
         """
         names = [account.name for account in self._service.accounts_at(owner)]
+        if not names and identifier is not None:
+            register = command_line("certbot-dns-delegate", "register", identifier)
+            problem = f"{self._service.shown}: no account writes at {show(owner)}"
+            raise PlanError(problem, f"{register}  prints the CNAME of the account that {identifier} has, or gets")
         if identifier is None or self._is_shared or not names or {"", normalise(identifier)} & set(names):
             return
         shown, title = printable(", ".join(sorted(names))), self._context.title

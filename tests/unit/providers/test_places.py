@@ -11,7 +11,7 @@ from typing import Any
 import dns.name
 import pytest
 
-from certbot_dns_delegate.errors import SettingsError, TargetNotAllowed
+from certbot_dns_delegate.errors import PlanError, SettingsError, TargetNotAllowed
 from certbot_dns_delegate.providers.acme_dns import places
 from certbot_dns_delegate.providers.acme_dns.accounts import AccountFile
 from certbot_dns_delegate.providers.acme_dns.ledger import Ledger
@@ -76,7 +76,10 @@ def test_a_second_run_reads_its_accounts_alone(tmp_path: Path) -> None:
     with pytest.raises(TargetNotAllowed):
         second.admit(TARGETS[4], "n3.test")
     assert second._service._ledger is None
-    second.admit(dns.name.from_text(f"{uuid.uuid4()}.auth.test."), "n3.test")
+    with pytest.raises(
+        PlanError, match=r"no account writes at .*\nhint: certbot-dns-delegate register n3\.test  prints"
+    ):
+        second.admit(dns.name.from_text(f"{uuid.uuid4()}.auth.test."), "n3.test")
     assert second._service._ledger is not None
 
 
