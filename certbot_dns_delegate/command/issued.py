@@ -119,7 +119,7 @@ def _archived(config_dir: Path, output: Output) -> Iterator[str]:
     """The hashes of what Certbot has on disk: the current and up to five earlier certificates of each lineage."""
     for path in sorted((config_dir / "archive").glob("*/cert*.pem")):
         try:
-            yield tbs_hash(x509.load_pem_x509_certificate(path.read_bytes()))
+            yield tbs_hash(x509.load_pem_x509_certificate(lineages.contents(path)))
         except PermissionError:
             raise
         except (OSError, ValueError) as error:

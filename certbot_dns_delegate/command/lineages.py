@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 OURS = "dns-delegate"
+MOST_OCTETS = 1 << 20
+"""Of a renewal file or a certificate; real ones have some 1,000."""
 DEFAULT_SERVER = "https://acme-v02.api.letsencrypt.org/directory"
 """Certbot's own default for --server."""
 
@@ -74,8 +76,23 @@ def listing(directory: Path) -> list[Path]:
         return []
 
 
+def contents(path: Path) -> bytes:
+    """What is in one of Certbot's files.
+
+    :raises OSError: when it cannot be read.
+    :raises ValueError: when it is a pipe or a device, which could be waited for without end, or is too large.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError("is no regular file")
+    with path.open("rb") as file:
+        found = file.read(MOST_OCTETS + 1)
+    if len(found) > MOST_OCTETS:
+        raise ValueError(f"has more than {MOST_OCTETS:,} bytes")
+    return found
+
+
 def _read(path: Path) -> Lineage | None:
-    sections, _ = ini.read(path.read_text())
+    sections, _ = ini.read(contents(path).decode())
     top = {key: entry.value for key, entry in sections[0].entries.items()}
     found = [section.entries for section in sections if section.title == "renewalparams"]
     if not found:
@@ -112,7 +129,7 @@ def _certificate(path: Path) -> tuple[tuple[str, ...], timedelta]:
     """The DNS names of a certificate, and how long it is valid."""
     from cryptography import x509
 
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    certificate = x509.load_pem_x509_certificate(contents(path))
     life = validity(certificate, "not_valid_after") - validity(certificate, "not_valid_before")
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from certbot_dns_delegate.check.orders import orders
 from certbot_dns_delegate.check.tally import Tally
-from certbot_dns_delegate.command import main
+from certbot_dns_delegate.command import lineages, main
 from certbot_dns_delegate.command.arguments import make_parser
 from certbot_dns_delegate.command.environment import Host
 from certbot_dns_delegate.command.output import Output
@@ -179,3 +180,12 @@ def test_one_account_of_several(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "regr.json").write_text(json.dumps({"uri": f"https://x/{name}"}))
     assert account_uri(tmp_path, "https://new.test/dir", "b") == "https://x/b"
+
+
+def test_a_pipe_among_the_renewal_files(config: Path) -> None:
+    """Nobody waits for it; the other files are read."""
+    os.mkfifo(config / "renewal" / "pipe.conf")
+    left: list[str] = []
+    found = lineages.read(config, lambda path, why: left.append(f"{path.name}: {why}"))
+    assert [each.title for each in found] == ["shop"]
+    assert left == ["pipe.conf: is no regular file"]
