@@ -67,8 +67,10 @@ class Delegate(common.Plugin, interfaces.Authenticator):
 
     def get_chall_pref(self, identifier: str) -> Iterable[type[challenges.Challenge]]:
         if _is_address(identifier):
+            from certbot_dns_delegate.text import printable
+
             raise errors.PluginError(
-                f"{identifier} is an IP address, which has no name in DNS to put a challenge at\n"
+                f"{printable(identifier, 80)} is an IP address, which has no name in DNS to put a challenge at\n"
                 "hint: use an http-01 authenticator for it, such as --webroot or --standalone"
             )
         if self._choice == DNS01:
@@ -158,11 +160,11 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def _verify(self, achalls: list[achallenges.AnnotatedChallenge]) -> None:
         """See that each name's standing record is served everywhere; nothing is written."""
         from certbot_dns_delegate.lookup.recursive import Recursive, system_resolvers
-        from certbot_dns_delegate.order.asked import identifier
+        from certbot_dns_delegate.order.asked import name_of
         from certbot_dns_delegate.order.standing import Asked, verify
 
         wild = {str(name).lower().removeprefix("*.") for name in self.config.domains if str(name).startswith("*.")}
-        names = [(identifier(achall), achall.chall.to_partial_json()) for achall in achalls]
+        names = [(name_of(achall), achall.chall.to_partial_json()) for achall in achalls]
         asked = {name: Asked(name, members, name in wild) for name, members in names}
         recursive = Recursive(self._resolvers() or system_resolvers())
         verify(

@@ -24,6 +24,7 @@ PLACES = {
     "and an acme-dns account holds": "capacity",
     "is not a domain name": "not-a-name",
     "is no name that DNS can hold": "not-a-name",
+    "which is not a host name": "not-a-name",
     "is not a host name; give": "not-a-name",
     "is an IP address": "not-a-name",
     # Many machines; a key's text has no shard in it.

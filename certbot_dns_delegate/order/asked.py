@@ -10,7 +10,7 @@ from dns.name import Name
 from certbot_dns_delegate.errors import DelegateError, PlanError
 from certbot_dns_delegate.model import Challenge
 from certbot_dns_delegate.order.owner import ACCOUNT, owner_of
-from certbot_dns_delegate.text import parse_name, printable
+from certbot_dns_delegate.text import ORDINARY, cited, printable
 
 
 def identifier(achall: Any) -> str:
@@ -19,15 +19,30 @@ def identifier(achall: Any) -> str:
     return str(named.value if named is not None else achall.domain)
 
 
+def name_of(achall: Any) -> str:
+    """The same, where it is a name as certificates have it.
+
+    :raises PlanError: where it is none: it comes from the CA, and would be part of texts and of names in DNS.
+    """
+    name = identifier(achall)
+    if not ORDINARY.fullmatch(name) or len(name) > LONGEST:
+        raise PlanError(f"the CA asks for {cited(name)}, which is not a host name")
+    return name
+
+
+LONGEST = 253
+"""Characters of a name in a certificate (RFC 1035 section 2.3.4)."""
+
+
 def challenge(achall: Any, account: str | None = None) -> Challenge:
     """What is to be published for a challenge.
 
     :param achall: Certbot's ``AnnotatedChallenge``.
     :param account: the URL of the ACME account, where the name is one of its own (dns-account-01).
-    :raises PlanError: when DNS cannot hold such a name.
+    :raises PlanError: when DNS cannot hold such a name, or it is none.
     :raises ValueError: when it cannot, with the label of the account.
     """
-    name = identifier(achall)
+    name = name_of(achall)
     owner = _owner(achall, name) if account is None else owner_of(ACCOUNT, name, account)
     return Challenge(name, owner, achall.validation(achall.account_key))
 
@@ -57,8 +72,8 @@ def challenges(
         except PlanError as error:
             if not allow_subset:
                 raise
-            nowhere[name := identifier(achall)] = error
-            wanted.append(Challenge(name, parse_name(name), ""))
+            nowhere[name := printable(identifier(achall), LONGEST)] = error
+            wanted.append(Challenge(name, dns.name.root, ""))
     return wanted, nowhere
 
 

@@ -139,6 +139,18 @@ def test_a_name_without_room_is_left_out() -> None:
         asked.challenges(achalls, asked.challenge, allow_subset=False)
 
 
+@pytest.mark.parametrize(
+    "said", ["\x1b[31mshop.test", "shop.test\nhint: rm x", "*.shop.test", "", "ä.test", "a..b", "`x`.test"]
+)
+def test_a_name_of_the_cas_that_is_none(said: str) -> None:
+    """What is not a host name reaches neither DNS nor a text as it came."""
+    with pytest.raises(PlanError, match="which is not a host name") as caught:
+        asked.challenge(challenge(said))
+    assert caught.value.problem.isprintable()
+    wanted, nowhere = asked.challenges([challenge(said)], asked.challenge, allow_subset=True)
+    assert "".join([*nowhere, wanted[0].identifier]).isprintable()
+
+
 def test_name_without_room(tmp_path: Path) -> None:
     """A name that leaves no room for _acme-challenge is told as such."""
     name = ".".join(["a" * 60] * 4)
