@@ -317,7 +317,7 @@ def test_a_server_that_says_noerror_and_does_nothing_is_found_out(lab: Lab, runs
 BLOCKING = {
     "without": Lagging(),
     "now and then": Alternating(),
-    "once": InTurns("no"),
+    "once": InTurns("nnno"),
     "four times": InTurns("onnnno"),
     "away between": Every(3, Refusing()) | Lagging(),
 }
