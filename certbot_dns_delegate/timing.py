@@ -15,18 +15,19 @@ SLOW_CAP = timedelta(seconds=2)
 BETWEEN_LOOKS = timedelta(seconds=0.2)
 """Between two complete looks at a server that shall agree."""
 AT_ONCE = 3
-"""Questions about one name at once in the last look at a server never seen without the values, each from a port of its
-own. Of two machines behind one address that differ, chance shows the same one to all of them once in 8; with the look
-before these are 4 questions in 0.2 s, and limits of 5 equal answers a second are met (BIND, rate-limit)."""
+"""Questions about one name at once in a look that is not the first, each from a port of its own. Of two machines behind
+one address that differ, chance shows the same one to all of them once in 4; for a server never seen without the values,
+it is once in 8 with the look before, and these are 4 questions in 0.2 s, so that limits of 5 equal answers a second are
+met (BIND, rate-limit)."""
 DOUBTFUL_PASSES = 6
-"""Complete looks in a row at a server that was seen without the values. Of two machines behind one address that differ,
-chance shows the same one six times in a row once in 64 tries; each time it shows the other one again, the row that is
-needed doubles."""
+"""Complete answers in a row of a server that was seen without the values. Of two machines behind one address that
+differ, chance shows the same one six times in a row once in 64 tries; each time it shows the other one again, the row
+that is needed doubles."""
 MOST_PASSES = 48
 """The longest row: with nine of ten answers complete, chance shows it once in 157 tries."""
 BETWEEN_DOUBTFUL_LOOKS = timedelta(seconds=0.1)
-"""Between the looks of that row, of which all but the first ones ask for one name alone; so a server that lagged is
-ready 0.5 s after it was first seen complete."""
+"""Between the looks of that row: one answer, then three and two at once, so that a server that lagged is ready 0.2 s
+after it was first seen complete, as one that did not."""
 PATIENCE = timedelta(seconds=2)
 """How long a server may stay silent, on UDP and TCP together, before it counts as dead in this look. One that refuses,
 fails or is lame from the first look on has as long: so does a server that is being restarted."""

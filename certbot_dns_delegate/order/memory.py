@@ -50,14 +50,15 @@ class Memory:
         self._away = 0
         self._away_since = 0.0
 
-    def note(self, state: State, begin: float, end: float) -> None:
+    def note(self, state: State, begin: float, end: float, times: int = 1) -> None:
         """Remember a look.
 
         :param state: what it showed; READY where it was complete.
         :param begin: when it began, and ``end`` when it ended (``time.monotonic``).
+        :param times: how often the same was asked at once.
         """
         self.looked_at = end
-        self.looks += state is State.READY
+        self.looks += times if state is State.READY else 0
         if state.is_away:
             self._away += 1
             self._away_since = begin if self._away == 1 else self._away_since

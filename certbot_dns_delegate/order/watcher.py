@@ -101,13 +101,20 @@ class Watcher(Memory):
         begin = time.monotonic()
         owners = list(self.values)
         first = next(iter(self.missing()), owners[self.looks % len(owners)])
-        # The last look is several at once, which costs no time: more than one machine may answer for the address.
-        is_last = self.needed == self.passes == self.looks + 1 and not self.recursive
-        state = self._ask([first] * (AT_ONCE if is_last else 1))
+        times = self._times()
+        state = self._ask([first] * times)
         rest = [owner for owner in owners if owner != first]
         if state is State.READY and rest and self.looks < self.passes:
             state = self._ask(rest)
-        self.note(state, begin, time.monotonic())
+        self.note(state, begin, time.monotonic(), times)
+
+    def _times(self) -> int:
+        """How often to ask at once, which costs no time: more than one machine may answer for the address."""
+        if self.recursive:
+            return 1
+        if self.needed == self.passes:
+            return AT_ONCE if self.looks + 1 == self.needed else 1
+        return max(1, min(AT_ONCE, self.needed - self.looks)) if self.looks else 1
 
     def pause_s(self, waited_s: float) -> float:
         """Seconds until the next look."""
