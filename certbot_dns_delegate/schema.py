@@ -242,7 +242,7 @@ def parse_zone(text: str) -> Name:
     :raises ValueError: when it is none.
     """
     name = parse_name(text)
-    if not ZONE.fullmatch(text) or plain(name).rpartition(".")[2].isdigit():
+    if not ZONE.fullmatch(text) or name.labels[-2].isdigit():
         likely = LIKELY.search(text)
         example = f"; did you mean {likely[0]}?" if likely else ", as acme.example.net is"
         raise ValueError(f"{cited(text, 100)} is not a domain name alone{example}")
