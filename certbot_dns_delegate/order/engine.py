@@ -136,11 +136,11 @@ class Engine:
             self._leave_out(plan.problems)
             self._publishing = Publishing(self.settings, self._writers, self._diary)
             rest, published = self._publishing.publish(plan, self._pending, standing, pool, allow_subset=allow_subset)
-            plan = self._told(plan, rest)
+            plan = self._reduced(plan, rest)
             addresses = self._writers.addresses(self.settings)
             self._proof = Proof(self.settings, self._recursive(), addresses, self.tell, self._diary, self._history)
             pushed_out = self._publishing.pushed_out(plan)
-            plan = self._told(plan, self._proof.prove(plan, published, pushed_out, pool, allow_subset=allow_subset))
+            plan = self._reduced(plan, self._proof.prove(plan, published, pushed_out, pool, allow_subset=allow_subset))
             self._ready = time.monotonic()
             self.tell.say(done_line(plan, self.report, self._ready - begin))
             return plan
@@ -152,8 +152,8 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
             self._diary.close()
 
-    def _told(self, before: Plan, rest: Plan) -> Plan:
-        """What is left of a plan, once it is said what is not."""
+    def _reduced(self, before: Plan, rest: Plan) -> Plan:
+        """What is left of a plan; what is not is reported."""
         self._leave_out(rest.problems[len(before.problems) :])
         return rest
 

@@ -38,7 +38,7 @@ def asked(*running: Server) -> list[At]:
     ],
 )
 def test_a_server_that_is_of_no_use(behaviour: Behaviour, problem: str, verdict: Verdict) -> None:
-    """Each fault of a server is told with its address; what an order would do with such a server alone fails or not."""
+    """Each fault of a server comes with its address; what an order would do with such a server alone fails or not."""
     with Server({"acme.test.": ""}, behaviour=behaviour) as faulty, Server({"acme.test.": ""}) as healthy:
         alone = authorities.reachable("acme.test.", authorities.ask(asked(faulty), APEX, OWNER))
         both = authorities.reachable("acme.test.", authorities.ask(asked(faulty, healthy), APEX, OWNER))

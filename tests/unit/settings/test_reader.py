@@ -945,7 +945,7 @@ def test_a_file_of_names_that_others_can_change(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secret", ["S3cretS3cretS3cret", "S3cret/S3cret+S3cret=="])
 def test_a_secret_in_the_place_of_its_file_is_not_shown(tmp_path: Path, secret: str) -> None:
-    """A person who confuses the two settings is told so, and not with the secret in the text and in a hint."""
+    """The error for two confused settings shows the secret neither in its text nor in its hint."""
     path = tmp_path / "delegate.ini"
     path.touch(mode=0o600)
     path.write_text(f"[a.example]\nprovider = powerdns\nurl = http://localhost\napi_key_file = {secret}\n")
