@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ CERTIFIED = re.compile(r"(?!-)[a-z0-9_.-]+(?<!-)")
 """The characters of names in certificates (RFC 1034 section 3.5; the underscore for internal CAs)."""
 LIKELY = re.compile(r"(?:[\w-]+\.)+[^\W\d][\w-]*")
 """The name in what was written instead of a zone's: a URL, a name with a port, several names."""
+
+REMEMBERED = 4096
+"""Texts whose meaning is kept: thousands of sections name the same servers."""
 
 
 class Secret:
@@ -78,7 +82,7 @@ class Key:
 
 def split(text: str) -> list[str]:
     """The items of a comma-separated list, without empty ones."""
-    return [item.strip() for item in text.split(",") if item.strip()]
+    return [item for part in text.split(",") if (item := part.strip())]
 
 
 def _text(text: str) -> str:
@@ -124,8 +128,8 @@ def parse_host(text: str, default_port: int = 53) -> tuple[str, int]:
     """
     host, at, port = text.strip().rpartition("@")
     if not at:
-        host, port = port, str(default_port)
-    number = _port(port)
+        host = port
+    number = _port(port) if at else default_port
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if ":" in bare or bare[-1:].isdigit():  # nothing else is an address, and to find that out takes as long as a name
         with suppress(ValueError):
@@ -282,8 +286,9 @@ def _template(text: str) -> str:
 
 
 def _list_of(parse: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    @lru_cache(REMEMBERED)
     def parse_all(text: str) -> tuple[Any, ...]:
-        items = tuple(parse(item) for item in split(text))
+        items = tuple(map(parse, split(text)))
         if not items:
             raise ValueError("is empty")
         return items
@@ -292,14 +297,15 @@ def _list_of(parse: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 
 
 def choice(*words: str) -> Kind:
-    """One of ``words``."""
+    """One of ``words``, as it is here: the member, where these are the members of an enumeration."""
+    known = {str(word): word for word in words}
 
     def parse(text: str) -> str:
-        if text.lower() not in words:
+        if text.lower() not in known:
             close = difflib.get_close_matches(text.lower(), words, n=1, cutoff=0.6)
             nearest = f"; did you mean {close[0]}?" if close else ""
             raise ValueError(f"{cited(text, 40)} is none of {', '.join(words)}{nearest}")
-        return text.lower()
+        return known[text.lower()]
 
     return Kind(" | ".join(words), parse)
 

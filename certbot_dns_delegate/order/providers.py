@@ -90,7 +90,7 @@ class Writers:
                     delegate.suffix,
                     _WrittenTrail(self, delegate.title),
                 )
-                with providers.speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
+                with providers.Speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
                     self._providers[key] = providers.make(delegate.provider, delegate.options, context)
             return self._providers[key]
 

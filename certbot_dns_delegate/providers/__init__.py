@@ -3,8 +3,6 @@
 Third parties add theirs by an entry point of group ``certbot_dns_delegate.providers``.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
@@ -79,15 +77,20 @@ def _point(name: str) -> EntryPoint:
     raise SettingsError(f"there is no provider {cited(name, 60)}", f"provider = {' | '.join(names())}")
 
 
-@contextmanager
-def speaking(what: str) -> Iterator[None]:
+class Speaking:
     """Foreign code runs inside: whatever it raises becomes one sentence; our own errors and signals pass.
 
     :raises SettingsError: beginning with ``what``.
     """
-    try:
-        yield
-    except (DelegateError, errors.SignalExit):
-        raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  that is what it is for
-        raise SettingsError(f"{what}: {type(error).__name__}: {printable(str(error))}") from None
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, DelegateError | errors.SignalExit):
+            raise SettingsError(f"{self._what}: {type(error).__name__}: {printable(str(error))}") from None

@@ -186,4 +186,4 @@ def folded(name: Name) -> tuple[bytes, ...]:
     """A name as a key, which is quicker than the name itself.
 
     Names differ in ASCII case without being different (RFC 4343 section 3)."""
-    return tuple(label.lower() for label in name.labels)
+    return tuple(map(bytes.lower, name.labels))

@@ -128,11 +128,11 @@ def _meant(key: str, theirs: Iterable[str], known: Iterable[str], prefix: str) -
 def _line_of(key: str, text: str) -> int:
     """The number of the line that sets ``key``; 0: none does."""
     found = re.search(rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*=", text, re.MULTILINE)
-    return len(ini.LINE_END.findall(text[: found.start()])) + 1 if found else 0
+    return len(ini.lines(text[: found.start()])) if found else 0
 
 
 def _key_in(text: str, line: int) -> str:
-    return ini.LINE_END.split(text)[line - 1].strip()
+    return ini.lines(text)[line - 1].strip()
 
 
 def flat_authenticators(keys: Iterable[str]) -> list[str]:

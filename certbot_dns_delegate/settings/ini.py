@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from certbot_dns_delegate.text import QUOTES
 
-LINE_END = re.compile(r"\r\n|\n|\r")
 KEY = re.compile(r"[^\s:\"']+")
 """A key, or in [overrides] a name; ``tsig_secret: c2Vj=`` is neither."""
 COMMENT = re.compile(r"(?<!\S)#")
@@ -19,7 +18,7 @@ NEITHER = "is neither [title] nor key = value"
 ORDINARY = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
-@dataclass
+@dataclass(slots=True)
 class Setting:
     """One ``key = value`` line."""
 
@@ -29,7 +28,7 @@ class Setting:
     """Its value cannot be read, which is a fault of the line."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Section:
     """A ``[title]`` and what is under it; the lines above the first title have the title ''."""
 
@@ -45,6 +44,11 @@ class Fault(NamedTuple):
     text: str
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a file that was written on any system; str.splitlines() also splits at what is part of a value."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def read(text: str) -> tuple[list[Section], list[Fault]]:
     """The sections of ``text``, and what is wrong with its lines.
 
@@ -55,31 +59,32 @@ def read(text: str) -> tuple[list[Section], list[Fault]]:
     faults: list[Fault] = []
     last: Setting | None = None  # what a line without a key of its own continues
 
-    for number, raw in enumerate(LINE_END.split(text.removeprefix("\ufeff")), start=1):
-        line = raw.strip()
+    for number, raw in enumerate(lines(text.removeprefix("\ufeff")), start=1):
+        line, key = raw.strip(), ""
         if not line or line[0] in "#;":
             continue
         try:
-            if line.startswith("["):
+            if line[0] == "[":
                 last = None
                 section = Section("", number)  # keys under a title that cannot be read are not looked at
                 section.title = _title(line)
                 sections.append(section)
                 continue
-            key, equals, rest = line.partition("=")
-            key = key.strip()
+            before, equals, rest = line.partition("=")
             if not equals and last is not None and (raw[:1].isspace() or last.value.endswith(",")):
                 last.value = ", ".join(filter(None, [last.value.rstrip(" ,"), _value(line)]))
                 continue
-            if not equals or not KEY.fullmatch(key):
+            written = before.rstrip()
+            if not equals or not (written.isidentifier() or KEY.fullmatch(written)):  # most are
                 raise ValueError(NEITHER)  # and may be a secret: not shown
+            key = written
             if key in section.entries:
                 faults.append(Fault(number, f"{shown(key)} is set a second time"))
-            last = None
-            section.entries[key] = Setting("", number, is_broken=True)
-            last = section.entries[key] = Setting(_value(rest.strip()), number)
+            last = section.entries[key] = Setting(_value(rest.lstrip()), number)
         except ValueError as error:
             last = None
+            if key:
+                section.entries[key] = Setting("", number, is_broken=True)
             faults.append(Fault(number, str(error)))
     return sections, faults
 

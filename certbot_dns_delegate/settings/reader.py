@@ -113,7 +113,7 @@ def _read(
     # The text holds secrets: nothing may be raised here, or they would be in the traceback's variables.
     text = read_trusted(path, warn).removeprefix("\ufeff")  # a byte order mark
     is_flat = authenticator != "dns-delegate"
-    if KEY_FILE.search(text):
+    if "{" in text and KEY_FILE.search(text):
         prefix = prefix_of(authenticator.removeprefix("dns-delegate-")) if is_flat else ""
         problems.add(
             "is a TSIG key file, as tsig-keygen prints it, and no INI file\n"

@@ -22,6 +22,7 @@ from certbot_dns_delegate.schema import (
     NETWORKS,
     PATH,
     PATTERNS,
+    REMEMBERED,
     TEMPLATE,
     TEXT,
     Key,
@@ -36,6 +37,7 @@ from certbot_dns_delegate.text import parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
 
 
+@lru_cache(REMEMBERED)
 def _resolvers(text: str) -> tuple[Resolver, ...]:
     try:
         return parse_resolvers(text)
@@ -69,8 +71,6 @@ COMMON = (
 
 SECRET_ITSELF = re.compile(r"[^/~.][^.]{15,}")
 """What is rather a secret than the name of a file."""
-REMEMBERED = 4096
-"""Texts of settings whose meaning is kept."""
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Spelling:
         return nearest_of(word, words)
 
 
-@dataclass(frozen=True)
+@dataclass
 class SectionReader:
     """Makes a delegate of a section."""
 
@@ -133,7 +133,8 @@ class SectionReader:
         """
         before = len(self.problems.found)
         words = _vocabulary(provider)
-        options = self._options(words, provider)
+        given = self._given(words, provider)
+        options = {**words.defaults, **given}
         if any(entry.is_broken for entry in self.section.entries.values()):
             return None
         if len(self.problems.found) == before:
@@ -148,47 +149,48 @@ class SectionReader:
             provider=self.section.entries["provider"].value,
             suffix=suffix or zone,
             # A provider may have a word to say in what is common to all, as in a time.
-            options={key: options[key] for key in words.options if key in options},
+            options={**words.own, **{key: value for key, value in given.items() if key in words.own}},
             zone=zone,
             names=(options["for"] or ()) + listed,
             targets=options["targets"],
             timeout=options["timeout"],
             settle=options["settle"],
-            watch=Watch(options["watch"]),
+            watch=options["watch"],
             watch_servers=options["watch_servers"] or (),
             witnesses=options["witnesses"] or (),
             witnesses_required=options["witnesses_required"],
-            dnssec=Dnssec(options["dnssec"]),
+            dnssec=options["dnssec"],
             serving=options["serving"] or (),
             serving_grace=options["serving_grace"],
         )
 
-    def _options(self, words: "Vocabulary", provider: type[Provider]) -> dict[str, Any]:
+    def _given(self, words: "Vocabulary", provider: type[Provider]) -> dict[str, Any]:
+        """The values of the settings that the section has."""
         entries, spelled, rest = self.section.entries, self.spelling.of, provider.REST
-        options: dict[str, Any] = dict(words.defaults)
+        given: dict[str, Any] = {}
         unknown = {name: entry for name, entry in entries.items() if name not in words.keys and name not in words.twins}
         if rest is not None:
-            options[rest] = {name: entry.value for name, entry in unknown.items()}
+            given[rest] = {name: entry.value for name, entry in unknown.items()}
         else:
             for name, entry in unknown.items():
                 self._problem(entry, self._about_unknown(name, entry, words, provider))
         for name, entry in entries.items():
             if entry.is_broken:
                 continue
-            if name in words.keys:
-                self._parse(options, words.keys[name], entry)
+            if (key := words.keys.get(name)) is not None:
+                self._parse(given, key, entry)
             elif (secret := words.twins.get(name)) is None:
                 continue
             elif secret in entries:
                 self._problem(entries[secret], f"both {spelled(secret)} and {spelled(name)} are set")
             else:
-                self._read_secret(options, words.keys[secret], entry)
+                self._read_secret(given, words.keys[secret], entry)
         for name in words.required:
             key = words.keys[name]
             if name not in entries and not (key.is_secret and f"{name}_file" in entries):
                 or_twin = f" (or {spelled(f'{name}_file')})" if key.is_secret else ""
                 self._problem(self.section, f"{spelled(name)}{or_twin} is missing: {key.help}")
-        return options
+        return given
 
     def _about_unknown(self, name: str, entry: ini.Setting, words: "Vocabulary", provider: type[Provider]) -> str:
         """What is wrong with a key that nobody knows."""
@@ -202,15 +204,15 @@ class SectionReader:
             return f"is no setting: if {self.spelling.of(before[0])} goes on here, write it on one line"
         return f"unknown key {ini.shown(self.spelling.prefix + name)}{nearest}"
 
-    def _parse(self, options: dict[str, Any], key: Key, entry: ini.Setting) -> None:
+    def _parse(self, given: dict[str, Any], key: Key, entry: ini.Setting) -> None:
         try:
-            parsed = key.kind.parse(entry.value) if key.is_secret else _parsed(key.kind, entry.value)
+            parsed = key.kind.parse(entry.value)
         except ValueError as error:
             self._problem(entry, f"{self.spelling.of(key.name)} {error}")
             return
-        options[key.name] = self.folder / parsed if key.kind is PATH else parsed
+        given[key.name] = self.folder / parsed if key.kind is PATH else parsed
 
-    def _read_secret(self, options: dict[str, Any], key: Key, twin: ini.Setting) -> None:
+    def _read_secret(self, given: dict[str, Any], key: Key, twin: ini.Setting) -> None:
         try:
             path = self.folder / PATH.parse(twin.value)
             if SECRET_ITSELF.fullmatch(twin.value) and not path.exists():
@@ -220,7 +222,7 @@ class SectionReader:
                 return
             self.problems.files.append(path)
             text = read_trusted(path, self.warn).removeprefix("\ufeff")  # which editors of Windows put in front
-            options[key.name] = key.kind.parse(text.strip())
+            given[key.name] = key.kind.parse(text.strip())
         except (SettingsError, ValueError) as error:
             self._problem(twin, f"{self.spelling.of(f'{key.name}_file')} {error}")
 
@@ -260,7 +262,7 @@ class SectionReader:
         if options["witnesses_required"] and not options["witnesses"]:
             yield "witnesses_required = yes needs witnesses = https://..., tls://..."
         try:
-            with providers.speaking(f"provider {provider.name}"):
+            with providers.Speaking(f"provider {provider.name}"):
                 yield from provider.validate(options, lambda text: self.warn(self._placed(text, options)[0]))
         except DelegateError as error:
             yield str(error)
@@ -287,12 +289,6 @@ class SectionReader:
         self.problems.add(text, where.line, self.title)
 
 
-@lru_cache(REMEMBERED)
-def _parsed(kind: Kind, text: str) -> Any:
-    """What a text means; thousands of sections say the same, and every value is one that nobody can change."""
-    return kind.parse(text)
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """The keys of a section, for one provider."""
@@ -302,21 +298,19 @@ class Vocabulary:
     """``x_file`` to ``x``."""
     defaults: Mapping[str, Any]
     required: tuple[str, ...]
-    options: tuple[str, ...]
-    """Those that the provider gets: its own, and REST."""
-
-
-COMMON_NAMES = frozenset(key.name for key in COMMON)
+    own: Mapping[str, Any]
+    """The defaults of those that the provider gets: its own, and REST."""
 
 
 @lru_cache
 def _vocabulary(provider: type[Provider]) -> Vocabulary:
     keys = {key.name: key for key in (*COMMON, *provider.KEYS)}
-    own = {key.name for key in provider.KEYS}
+    defaults = {name: None if key.default is None else key.kind.parse(key.default) for name, key in keys.items()}
+    own = [*(key.name for key in provider.KEYS), *filter(None, [provider.REST])]
     return Vocabulary(
         keys,
         {f"{name}_file": name for name, key in keys.items() if key.is_secret},
-        {name: None if key.default is None else key.kind.parse(key.default) for name, key in keys.items()},
+        defaults,
         tuple(name for name, key in keys.items() if key.is_required and key.default is None),
-        tuple(name for name in (*keys, *filter(None, [provider.REST])) if name in own or name not in COMMON_NAMES),
+        {name: defaults.get(name) for name in own},
     )

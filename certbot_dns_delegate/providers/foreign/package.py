@@ -12,7 +12,7 @@ from zope.interface.verify import verifyClass, verifyObject
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown, SettingsError
 from certbot_dns_delegate.model import Limits, Sighting
-from certbot_dns_delegate.providers import speaking
+from certbot_dns_delegate.providers import Speaking
 from certbot_dns_delegate.providers.interface import IProvider, Provider
 from certbot_dns_delegate.schema import Key
 from certbot_dns_delegate.text import printable
@@ -24,7 +24,7 @@ def load(point: EntryPoint) -> type[Provider]:
     :raises SettingsError: when it cannot be imported, or does not keep the contract.
     """
     where = _origin(point)
-    with speaking(f"{where} cannot be loaded"):
+    with Speaking(f"{where} cannot be loaded"):
         cls = point.load()
     violations = [f"it has no {name}" for name in ("name", "limits") if not hasattr(cls, name)]
     keys = getattr(cls, "KEYS", None)

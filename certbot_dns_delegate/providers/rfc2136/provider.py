@@ -71,7 +71,7 @@ class RFC2136(Provider):
         yield from gss.validate(options, warn)
         if options["tsig_algorithm"] != gss.ALGORITHM:
             yield from tsig.validate(options, warn)
-            has_key = any(options[name] for name in ("tsig_name", "tsig_secret", "tsig_key_file"))
+            has_key = options["tsig_name"] or options["tsig_secret"] or options["tsig_key_file"]
             if not has_key and not options["unsigned"]:
                 yield NO_KEY
             if has_key and options["unsigned"]:

@@ -10,7 +10,7 @@ from certbot_dns_delegate.errors import DelegateError, LookupFailed, SettingsErr
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.order.providers import Writers
-from certbot_dns_delegate.providers import speaking
+from certbot_dns_delegate.providers import Speaking
 from certbot_dns_delegate.settings import reader
 
 SECTION = "[acme.example.net]\nprovider = rfc2136\nserver = 192.0.2.1\nunsigned = yes\n"
@@ -87,10 +87,10 @@ def test_addresses(writers: Writers, credentials: Path) -> None:
 
 def test_foreign_code_may_raise_anything_but_a_signal_passes() -> None:
     """Certbot's SignalExit is an Exception and must end the run all the same (rule 17)."""
-    with pytest.raises(SettingsError, match="x cannot be set up: KeyError: 'a'"), speaking("x cannot be set up"):
+    with pytest.raises(SettingsError, match="x cannot be set up: KeyError: 'a'"), Speaking("x cannot be set up"):
         raise KeyError("a")
-    with pytest.raises(LookupFailed), speaking("x"):
+    with pytest.raises(LookupFailed), Speaking("x"):
         raise LookupFailed("our own")
-    with pytest.raises(certbot_errors.SignalExit), speaking("x"):
+    with pytest.raises(certbot_errors.SignalExit), Speaking("x"):
         raise certbot_errors.SignalExit
     assert not issubclass(certbot_errors.SignalExit, DelegateError)
