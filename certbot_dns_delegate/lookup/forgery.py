@@ -52,12 +52,12 @@ def is_doubtful(cookie: bytes | None, sent: Put, same: Echo, habits: Habits) -> 
 
     :param cookie: client's and server's, in the datagram; None where there is no whole one.
     """
-    letters = sent.wire[HEADER : sent.question_end]
     lacks = same is not Echo.EXACT and habits.keeps_case is True
     if same is Echo.OTHER_CASE:
         habits.keeps_case = lacks
-    elif same is Echo.EXACT and sent.is_mixed and letters != letters.lower():
-        habits.keeps_case = True
+    elif same is Echo.EXACT and sent.is_mixed and not habits.keeps_case:
+        letters = sent.wire[HEADER : sent.question_end]
+        habits.keeps_case = letters != letters.lower() or habits.keeps_case
     if sent.form is Form.FULL:
         lacks = lacks or (cookie is None and habits.server_cookie != b"")
         habits.server_cookie = habits.server_cookie if cookie is None else cookie[CLIENT_COOKIE:]

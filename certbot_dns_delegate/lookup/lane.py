@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from dns.rdataclass import IN
 
@@ -44,24 +44,38 @@ _FLAGS = b"\x01\0\0\1\0\0\0\0"
 """RD, one question, no answer, no authority."""
 
 
-class _Sent(NamedTuple):
-    """A question under way."""
+class _Port(Generic[T]):
+    """A socket, and the question that is under way from it."""
 
-    port: socket.socket
-    uses: int
-    """Of the port, with this one."""
+    __slots__ = (
+        "form",
+        "is_mixed",
+        "number",
+        "question",
+        "question_end",
+        "rdtype",
+        "socket",
+        "tag",
+        "until",
+        "uses",
+        "wire",
+    )
     wire: bytes
     question: bytes
     """In our letters."""
+    question_end: int
+    """The offset behind it."""
     is_mixed: bool
     form: Form
     rdtype: int
     until: float
+    tag: T
 
-    @property
-    def question_end(self) -> int:
-        """The offset behind it."""
-        return HEADER + len(self.question)
+    def __init__(self, opened: socket.socket) -> None:
+        self.socket = opened
+        self.number = opened.fileno()
+        self.uses = 0
+        """Questions that have left from here."""
 
 
 class Lane(Generic[T]):
@@ -72,15 +86,24 @@ class Lane(Generic[T]):
         self.server = server
         self._family, self._where = address_of(server)
         self._epoll = select.epoll()
-        self._idle: list[tuple[socket.socket, int]] = []
-        """Ports that may be used again, and how often they were."""
-        self._under_way: dict[int, tuple[_Sent, T]] = {}
+        self._idle: list[_Port[T]] = []
+        """They may be used again."""
+        self._under_way: dict[int, _Port[T]] = {}
         """By the number of its port, the oldest first."""
         self._declined = 0
         self.is_refusing = False
         """It has refused a question, as some resolvers do where too many come at once. It is no longer asked so."""
-        self._habits = habits_of(server)
         self._chance, self._used = b"", 0
+        self._learn()
+
+    def _learn(self) -> None:
+        """How to ask, by what is known of the resolver by now."""
+        self._habits = habits = habits_of(self.server)
+        self._form = forms.first(habits, dnssec_ok=False)
+        self._is_mixed = habits.keeps_case is True or (self._form is Form.FULL and habits.keeps_case is None)
+        is_bare = self._form is Form.BARE
+        self._flags = _FLAGS + (b"\0\0" if is_bare else b"\0\1")
+        self._opt = b"" if is_bare else opt(PAYLOAD, habits.cookie if self._form is Form.FULL else b"")
 
     @property
     def room(self) -> int:
@@ -103,22 +126,22 @@ class Lane(Generic[T]):
         :param tag: comes back with the answer.
         :raises OSError: when that is not possible now.
         """
-        habits = self._habits
-        form = forms.first(habits, dnssec_ok=False)
-        is_mixed = habits.keeps_case is True or (form is Form.FULL and habits.keeps_case is None)
         kind = PAIR.pack(rdtype, IN)
         chance = self._octets(2 + len(name))
-        question = (mixed_case(name, chance[2:]) if is_mixed else name) + kind
-        end = b"" if form is Form.BARE else opt(PAYLOAD, habits.cookie if form is Form.FULL else b"")
-        wire = chance[:2] + _FLAGS + (b"\0\1" if end else b"\0\0") + question + end
-        port, uses = self._idle.pop() if self._idle else (self._open(), 0)
+        asked = mixed_case(name, chance[2:]) if self._is_mixed else name
+        port = self._idle.pop() if self._idle else self._open()
+        port.wire = chance[:2] + self._flags + asked + kind + self._opt
+        port.question = name + kind
+        port.question_end = HEADER + len(port.question)
+        port.form, port.is_mixed, port.rdtype, port.tag = self._form, self._is_mixed, rdtype, tag
+        port.until = time.monotonic() + SILENCE_S
+        port.uses += 1
         try:
-            port.send(wire)
+            port.socket.send(port.wire)
         except OSError:
-            port.close()
+            port.socket.close()
             raise
-        sent = _Sent(port, uses + 1, wire, name + kind, is_mixed, form, rdtype, time.monotonic() + SILENCE_S)
-        self._under_way[port.fileno()] = sent, tag
+        self._under_way[port.number] = port
 
     def _octets(self, count: int) -> bytes:
         """By chance; taken from the system many at a time, since each call of it takes as long as reading a reply."""
@@ -127,69 +150,69 @@ class Lane(Generic[T]):
         self._used += count
         return self._chance[self._used - count : self._used]
 
-    def _open(self) -> socket.socket:
-        port = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    def _open(self) -> _Port[T]:
+        opened = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            port.connect(self._where)
-            self._epoll.register(port, select.EPOLLIN)
+            opened.connect(self._where)
+            self._epoll.register(opened, select.EPOLLIN)
         except OSError:
-            port.close()
+            opened.close()
             raise
-        return port
+        return _Port(opened)
 
     def take(self, most_s: float) -> Iterator[tuple[T, Short | None]]:
         """What has arrived, and what arrives within so many seconds; None for what has no ordinary answer."""
         now = time.monotonic()
-        self._habits = habits_of(self.server)
+        self._learn()
         while self._under_way:
-            number = next(iter(self._under_way))
-            if self._under_way[number][0].until > now:
+            port = next(iter(self._under_way.values()))
+            if port.until > now:
                 break
-            yield self._end(number, None)
+            yield self._end(port, None)
         for number, _ in self._epoll.poll(most_s) if self._under_way else ():
-            if number not in self._under_way:
+            under_way = self._under_way.get(number)
+            if under_way is None:
                 self._drop(number)
                 continue
-            sent = self._under_way[number][0]
             try:
-                wire = sent.port.recv(PAYLOAD + 1)
+                wire = under_way.socket.recv(PAYLOAD + 1)
             except BlockingIOError:
                 continue
             except OSError:
                 wire = b""
-            if wire[:2] == sent.wire[:2] and len(wire) > HEADER and wire[3] & 0x0F == _REFUSED:
+            if wire[:2] == under_way.wire[:2] and len(wire) > HEADER and wire[3] & 0x0F == _REFUSED:
                 self.is_refusing = True
-            yield self._end(number, _read(wire, sent, self._habits))
+            yield self._end(under_way, _read(wire, under_way, self._habits))
 
-    def _end(self, number: int, short: Short | None) -> tuple[T, Short | None]:
-        sent, tag = self._under_way.pop(number)
-        if short is None or sent.uses >= USES:
+    def _end(self, port: _Port[T], short: Short | None) -> tuple[T, Short | None]:
+        del self._under_way[port.number]
+        if short is None or port.uses >= USES:
             # What may still come must not meet the next question. This takes it out of the epoll instance too.
-            sent.port.close()
+            port.socket.close()
         else:
-            self._idle.append((sent.port, sent.uses))
+            self._idle.append(port)
         self._declined = self._declined + 1 if short is None else 0
-        return tag, short
+        return port.tag, short
 
     def _drop(self, number: int) -> None:
         """Close a port at which something arrives that was not asked for."""
-        for index, (port, _) in enumerate(self._idle):
-            if port.fileno() == number:
-                port.close()
+        for index, port in enumerate(self._idle):
+            if port.number == number:
+                port.socket.close()
                 del self._idle[index]
                 return
 
     def close(self) -> None:
         """Drop everything."""
-        for port in (*(sent.port for sent, _ in self._under_way.values()), *(port for port, _ in self._idle)):
-            port.close()
+        for port in (*self._under_way.values(), *self._idle):
+            port.socket.close()
         self._under_way.clear()
         self._idle.clear()
         with suppress(OSError):
             self._epoll.close()
 
 
-def _read(wire: bytes, sent: _Sent, habits: Habits) -> Short | None:
+def _read(wire: bytes, sent: _Port[T], habits: Habits) -> Short | None:
     """What a datagram says, if it is certainly a reply to this question."""
     if wire[:2] != sent.wire[:2] or len(wire) > PAYLOAD:
         return None

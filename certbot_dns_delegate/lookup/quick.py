@@ -88,7 +88,9 @@ def _read(wire: bytes, end: int, rdtype: int) -> Short:
     addresses: tuple[str, ...] = ()
     at = end
     for _ in range(answers):
-        behind = _owner_end(wire, at, aliases)
+        # Most names are the question's, as a pointer to it.
+        is_asked_for = not aliases and wire[at : at + 2] == _QUESTION
+        behind = at + 2 if is_asked_for else _owner_end(wire, at, aliases)
         kind, rdclass, _, length = _RECORD.unpack_from(wire, behind)
         data = behind + _RECORD.size
         at = data + length
@@ -117,20 +119,19 @@ def _read(wire: bytes, end: int, rdtype: int) -> Short:
 
 def _owner_end(wire: bytes, at: int, aliases: tuple[Labels, ...]) -> int:
     """The offset behind the owner of an answer, which is the name that the aliases lead to."""
-    if not aliases and wire[at : at + 2] == _QUESTION:
-        return at + 2
-    expected = aliases[-1] if aliases else labels_at(wire, HEADER)
-    if folded(labels_at(wire, at)) != folded(expected):
+    expected = aliases[-1] if aliases else name_at(wire, HEADER)[0]
+    owner, end = name_at(wire, at)
+    if folded(owner) != folded(expected):
         raise Declined
-    return skip(wire, at)
+    return end
 
 
 def _target(wire: bytes, data: int, end: int, aliases: tuple[Labels, ...]) -> Labels:
     """Of a CNAME; one that leads back is declined."""
-    target = labels_at(wire, data)
-    if skip(wire, data) != end:
+    target, behind = name_at(wire, data)
+    if behind != end:
         raise Declined
-    if aliases and folded(target) in {folded(labels_at(wire, HEADER)), *map(folded, aliases)}:
+    if aliases and folded(target) in {folded(name_at(wire, HEADER)[0]), *map(folded, aliases)}:
         raise Declined
     return target
 
@@ -155,7 +156,7 @@ def _passed(wire: bytes, at: int, *, is_enough: bool) -> int:
     if end > len(wire) or kind == OPT:
         raise Declined
     if not is_enough:
-        labels_at(wire, owner)
+        name_at(wire, owner)
         if rdclass != IN or not _is_in_order(wire, kind, data, end):
             raise Declined
     return end
@@ -167,11 +168,9 @@ def _is_in_order(wire: bytes, kind: int, data: int, end: int) -> bool:
         return end - data == (4 if kind == A else 16)
     if kind not in {NS, SOA}:
         return False
-    labels_at(wire, data)
-    data = skip(wire, data)
+    _, data = name_at(wire, data)
     if kind == SOA:
-        labels_at(wire, data)
-        data = skip(wire, data) + 20
+        data = name_at(wire, data)[1] + 20
     return data == end
 
 
@@ -198,15 +197,16 @@ def _options(wire: bytes, at: int) -> tuple[int, bytes | None]:
     raise Declined
 
 
-def labels_at(wire: bytes, at: int) -> Labels:
-    """The name that begins there (RFC 1035 section 4.1.4).
+def name_at(wire: bytes, at: int) -> tuple[Labels, int]:
+    """The name that begins there (RFC 1035 section 4.1.4), and the offset behind it.
 
     :raises Declined, IndexError: when it is none.
     """
     labels = []
-    length, lowest = 1, at
-    while (octet := wire[at]) != 0:
+    length, lowest, behind = 1, at, 0
+    while octet := wire[at]:
         if octet >= 0xC0:
+            behind = behind or at + 2
             at = (octet & 0x3F) << 8 | wire[at + 1]
             # Backwards each time, so that it ends.
             if not HEADER <= at < lowest:
@@ -214,8 +214,7 @@ def labels_at(wire: bytes, at: int) -> Labels:
             lowest = at
         elif octet < 64:
             end = at + 1 + octet
-            label = wire[at + 1 : end]
-            labels.append(label)
+            labels.append(wire[at + 1 : end])
             length += 1 + octet
             if length > LONGEST_NAME:
                 raise Declined
@@ -223,7 +222,7 @@ def labels_at(wire: bytes, at: int) -> Labels:
         else:
             raise Declined
     labels.append(b"")
-    return tuple(labels)
+    return tuple(labels), behind or at + 1
 
 
 def folded(labels: Labels) -> Labels:

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from collections import Counter
@@ -21,7 +20,7 @@ from certbot_dns_delegate.monitor import standing as delegation
 from certbot_dns_delegate.monitor.judge import Judge
 from certbot_dns_delegate.monitor.metrics import Counts
 from certbot_dns_delegate.monitor.page import Overview, as_page
-from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, line, summary
+from certbot_dns_delegate.monitor.row import GONE, NEVER, STALE, as_json, line, summary
 from certbot_dns_delegate.monitor.rows import Rows, rows_of
 from certbot_dns_delegate.monitor.shard import Portion, settings_of
 from certbot_dns_delegate.monitor.standing import BROKEN, OK, WILDCARD, Standing
@@ -175,8 +174,7 @@ class Pass:
         self._output.progress("")
         for record in records:
             self._count(record)
-            if self._is_shown(record):
-                self._rows.write(line(record, self._output) if self._is_table else json.dumps(record) + "\n")
+        self._rows.write(*[self._text(record) for record in records if self._is_shown(record)])
         # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
         Fleet.record(self._database, learnt, self._rows.settle())
         self._output.progress(_progress(self.tally, time.monotonic() - self._begin))
@@ -212,6 +210,9 @@ class Pass:
             self._overview.add(record)
         if self._is_counted(record):
             self.is_well &= record["state"] == OK
+
+    def _text(self, record: Mapping[str, object]) -> str:
+        return line(record, self._output) if self._is_table else as_json(record)
 
     def _is_counted(self, record: Mapping[str, object]) -> bool:
         return not self._arguments.since_last or record["was"] != record["state"]

@@ -1,8 +1,11 @@
 """A row of ``monitor``: an object for programs, a line for people."""
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
 
 from certbot_dns_delegate.command.output import Output, count
 from certbot_dns_delegate.monitor.letter import letter
@@ -34,6 +37,21 @@ def row(standing: Standing, before: Known, since: float, issued: float | None) -
         "issued": issued,
         "letter": letter(standing, since, issued) if standing.state in {GONE, NEVER, STALE} else "",
     }
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """A row as a line of JSON: as ``json.dumps`` writes it, in a third of the time, since the form is known."""
+    return (
+        f'{{"name": {quoted(record["name"])}, "state": {quoted(record["state"])}, "since": {record["since"]!r},'
+        f' "since_utc": {quoted(record["since_utc"])}, "was": {quoted(record["was"])},'
+        f' "delegate": {quoted(record["delegate"])}, "addresses": {_other(record["addresses"])},'
+        f' "seen": {quoted(record["seen"])}, "do": {quoted(record["do"])}, "issued": {_other(record["issued"])},'
+        f' "letter": {quoted(record["letter"])}}}\n'
+    )
+
+
+def _other(value: object) -> str:
+    return "null" if value is None else json.dumps(value)
 
 
 @lru_cache(16_384)

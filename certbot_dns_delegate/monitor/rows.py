@@ -29,8 +29,8 @@ class Rows(Protocol):
     def begin(self, started: float) -> None:
         """A new pass begins."""
 
-    def write(self, text: str) -> None:
-        """One row."""
+    def write(self, *rows: str) -> None:
+        """Rows, each with the end of its line."""
 
     def settle(self) -> tuple[int, int]:
         """See that all rows are where a kill cannot reach them; octets and rows by now."""
@@ -51,8 +51,8 @@ class StandardOutput:
     def begin(self, started: float) -> None:
         """No line tells of the pass."""
 
-    def write(self, text: str) -> None:
-        self._output.write(text)
+    def write(self, *rows: str) -> None:
+        self._output.write("".join(rows))
 
     def settle(self) -> tuple[int, int]:
         self._output.flush()
@@ -94,9 +94,9 @@ class RowFile:
         self._begin["started"] = started
         self._line(self._begin)
 
-    def write(self, text: str) -> None:
-        self._file.write(text.encode("ascii"))
-        self._rows += 1
+    def write(self, *rows: str) -> None:
+        self._file.write("".join(rows).encode("ascii"))
+        self._rows += len(rows)
 
     def settle(self) -> tuple[int, int]:
         self._file.flush()

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup.recursive import Resolver
 from certbot_dns_delegate.monitor.standing import Standing
-from certbot_dns_delegate.monitor.worker import WORKERS, Batch, Result, Work
+from certbot_dns_delegate.monitor.worker import WORKERS, Batch, Found, Result, Work
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.fleet import Networks
 
@@ -51,7 +51,7 @@ class Worker:
             self.connection.send((number, batch))
         self.in_hand += len(batch)
 
-    def take(self) -> list[tuple[int, int, Standing]]:
+    def take(self) -> list[Found]:
         """The next results; waits for them.
 
         :raises Exception: what the worker has met.
@@ -61,7 +61,7 @@ class Worker:
         if isinstance(result, Exception):
             raise result
         self.in_hand -= len(result)
-        return result
+        return [(batch, index, Standing._make(fields)) for batch, index, fields in result]
 
 
 @contextmanager
@@ -199,7 +199,7 @@ class Turns:
         self.held += size
         return number
 
-    def take(self, results: Sequence[tuple[int, int, Standing]]) -> None:
+    def take(self, results: Sequence[Found]) -> None:
         """Keep results."""
         for number, index, standing in results:
             batch = self._open[number]

@@ -14,7 +14,7 @@ from certbot_dns_delegate.command.output import Output
 from certbot_dns_delegate.errors import ChainLoop, ChainTooLong, DelegateError, LookupFailed
 from certbot_dns_delegate.lookup.chain import Followed
 from certbot_dns_delegate.model import Alias, Chain
-from certbot_dns_delegate.monitor.row import line, row, summary
+from certbot_dns_delegate.monitor.row import as_json, line, row, summary
 from certbot_dns_delegate.monitor.standing import Standing, _standing, router
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
 from certbot_dns_delegate.state.fleet import Known
@@ -82,6 +82,22 @@ def test_rows() -> None:
     assert (
         summary({"ok": 1200, "missing": 2, "loop": 0}, ("ok", "missing", "loop")) == "1202 names: 1,200 ok, 2 missing"
     )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        standing(),
+        Standing('na"me\\', "gone", "\u00e9\n\u2028\U0001f600", "do", "title", ("192.0.2.1", "2001:db8::1")),
+        Standing("name", "ok", "seen", addresses=()),
+    ],
+    ids=["missing", "odd", "no address"],
+)
+@pytest.mark.parametrize("issued", [None, DAY + 0.1])
+def test_a_row_for_programs(found: Standing, issued: float | None) -> None:
+    """Whatever is in it, it is a line of JSON."""
+    each = row(found, Known("ok"), 1e-7, issued)
+    assert as_json(each) == json.dumps(each) + "\n"
 
 
 def monitored(base: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]]:
