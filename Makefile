@@ -37,9 +37,10 @@ dropin: $(VENV)/ready
 	$(LAB) setup
 	$(LAB) run -- $(BIN)/python -m pytest --dropin tests/dropin $(PYTEST)
 
+# ROWS="one check" measures these alone.
 bench: $(VENV)/ready
 	$(LAB) setup
-	$(LAB) run -- $(BIN)/python -m tests.bench
+	$(LAB) run -- $(BIN)/python -m tests.bench $(ROWS)
 
 # A million inputs by chance, whole orders, then inputs that coverage guides to; about three quarters of an hour.
 fuzz: $(VENV)/fuzzing

@@ -1,5 +1,6 @@
-"""``python -m tests.bench``, inside the lab's namespaces: the table on the terminal, the numbers in a file."""
+"""``python -m tests.bench [ROW…]``, inside the lab's namespaces: the table on the terminal, the numbers in a file."""
 
+import argparse
 import json
 import logging
 import os
@@ -8,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -25,13 +26,17 @@ CONDITIONS = (
 )
 
 
-def main() -> None:
-    """Measure every case, in the order of the table."""
+def main(words: Sequence[str]) -> None:
+    """Measure every case, or those that are named, in the order of the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(CASES))
+    wanted = parser.parse_args(words).rows
+    if not CASES.keys() >= set(wanted):
+        parser.error(f"rows are {', '.join(CASES)}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
     logging.getLogger("certbot_dns_delegate").setLevel(logging.ERROR)
     begun, load = time.monotonic(), os.getloadavg()[0]
-    wanted = sys.argv[1:]
     rows = [row for name, measure in CASES.items() if not wanted or name in wanted for row in measure()]
     print(CONDITIONS, *lines(rows), sep="\n")
     result = {
@@ -85,4 +90,4 @@ def end(number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -85,10 +85,8 @@ def start_s(work: Path) -> float:
 
 def check(lab: Lab) -> Row:
     """One healthy name at BIND with two secondaries; the resolver has answered before."""
-    credentials = lab.credentials("acme.bind.test")
-    work = lab.directory / "work-check"
-    ran = [run(["check", "bind.customer.test", "--credentials", str(credentials)], work) for _ in range(TIMES + 1)][1:]
-    assert all(b"1 name: 6 ok" in each.output for each in ran)
+    credentials, work = lab.credentials("acme.bind.test"), lab.directory / "work-check"
+    ran = [healthy(credentials, work) for _ in range(TIMES + 1)][1:]
     took, start = median(each.took_s for each in ran), start_s(work)
     return Row(
         "check of one healthy name",
@@ -97,6 +95,13 @@ def check(lab: Lab) -> Row:
         took <= 1,
         {"total_s": took, "start_s": start, "runs_s": [each.took_s for each in ran]},
     )
+
+
+def healthy(credentials: Path, work: Path) -> Ran:
+    """One check, which finds that all is well."""
+    ran = run(["check", "bind.customer.test", "--credentials", str(credentials)], work)
+    assert ran.output.endswith(b"\n1 name: 1 ok\n"), ran.output
+    return ran
 
 
 def history() -> Iterator[Row]:
