@@ -54,6 +54,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         )
         add(
             "challenge",
+            type=_challenge_type,
             help="How the CA checks a name: dns-01; dns-account-01, at a name of the account's own; auto, for each name"
             " dns-account-01 where that name has a CNAME, else dns-01; dns-persist-01, by a record that stays, so that"
             " nothing is written. (default: dns-01)",
@@ -91,11 +92,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
     def prepare(self) -> None:
         if self._choice != DNS01:
             from certbot_dns_delegate.order import challenges as types
-            from certbot_dns_delegate.order.owner import CHOICES
 
-            if self._choice not in CHOICES:
-                option = self.option_name("challenge")
-                raise errors.PluginError(f"--{option} must be one of {', '.join(CHOICES)}: {self._choice!r}")
             # Before an order is placed, and only where it was asked for.
             types.register(self._choice)
         path = self.conf("credentials")
@@ -347,6 +344,18 @@ class Standalone(Delegate):
     """The same with no DNS server at all: this process answers for the delegate's zone while the order runs."""
 
     description = "No DNS server: answer for the delegated zone on port 53 while the challenge runs, following CNAMEs."
+
+
+def _challenge_type(text: str) -> str:
+    """A value of the option or of a renewal file. Certbot shows what this raises as it is, before it does anything."""
+    from certbot_dns_delegate.order.owner import CHOICES
+    from certbot_dns_delegate.schema import choice
+
+    try:
+        return choice(*CHOICES).parse(text)  # type: ignore[no-any-return]
+    except ValueError as error:
+        hint = f"leave the option out, or remove its line from the renewal file, for {DNS01}"
+        raise errors.ConfigurationError(f"challenge type {error}\nhint: {hint}") from None
 
 
 def _is_address(identifier: str) -> bool:

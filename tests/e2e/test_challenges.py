@@ -202,10 +202,30 @@ def test_without_the_plugin_its_lineages_alone_fail(lab: Lab, certbot: Certbot) 
     assert [certbot.versions(f"{name}.customer.test") for name in ("none", "single")] == [2, 1]
 
 
+NONE = (
+    "challenge type 'dns-02' is none of dns-01, dns-account-01, auto, dns-persist-01; did you mean dns-01?",
+    "hint: leave the option out, or remove its line from the renewal file, for dns-01",
+)
+
+
 def test_a_word_that_is_none_is_an_error(lab: Lab, certbot: Certbot) -> None:
-    """Before the CA is asked for anything."""
+    """Before the CA is asked for anything, in our words alone."""
     said = certbot.issue(lab.credentials("single.bind.test"), "single", options=(OPTION, "dns-02"), code=1)
-    assert "must be one of dns-01, dns-account-01, auto, dns-persist-01: 'dns-02'" in said
+    assert said.startswith("\n".join(NONE))
+    assert "plugin is not working" not in said
+
+
+def test_a_word_that_is_none_in_a_renewal_file_is_an_error(lab: Lab, certbot: Certbot) -> None:
+    """A file that was edited by hand is left out of the renewal, with the same words; the others are renewed."""
+    certbot.issue(lab.credentials("single.bind.test"), "single")
+    certbot.run("certonly", "--standalone", "-d", "none.customer.test")
+    file = certbot.directory / "config" / "renewal" / "single.customer.test.conf"
+    file.write_text(file.read_text() + "dns_delegate_challenge = dns-02\n")
+    said = certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew", code=1)
+    for line in NONE:
+        assert line in said
+    assert "plugin is not working" not in said
+    assert [certbot.versions(f"{name}.customer.test") for name in ("none", "single")] == [2, 1]
 
 
 def test_a_standing_record_needs_neither_credentials_nor_a_write(lab: Lab, certbot: Certbot) -> None:
