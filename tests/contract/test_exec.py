@@ -181,6 +181,17 @@ def test_what_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
 
 
+def test_what_has_a_session_of_its_own_is_killed_too(tmp_path: Path) -> None:
+    """And what that has started, in one more session: none is in the program's process group."""
+    inner = f"setsid sh -c 'echo $$ > {tmp_path}/inner; sleep 1000' & echo $$ > {tmp_path}/outer; wait"
+    hooks.script(tmp_path / "apart", inner)
+    one = provider(tmp_path, hooks.script(tmp_path / "hook", f"setsid {tmp_path}/apart & wait"), timeout="1s")
+    with pytest.raises(OutcomeUnknown, match="did not end within 1 s and was killed"):
+        one.publish(APEX, {OWNER: frozenset({ONE})}, 1)
+    for each in ("inner", "outer"):
+        assert until(lambda each=each: not _lives(int(text(tmp_path / each))))
+
+
 def _lives(group: int) -> bool:
     try:
         os.killpg(group, 0)

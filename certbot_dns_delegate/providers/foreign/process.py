@@ -3,15 +3,15 @@
 import atexit
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from certbot_dns_delegate.errors import DelegateError, OutcomeUnknown
+from certbot_dns_delegate.providers.foreign import descendants
 from certbot_dns_delegate.text import printable
 
 MOST_OUTPUT = 64 * 1024
@@ -65,7 +65,7 @@ def run(
 
     :param command: an absolute path, and the arguments; no secret belongs there, as all users can read them.
     :param variables: the whole environment.
-    :param most_s: seconds after which its process group is killed.
+    :param most_s: seconds after which it is killed, with all that it started.
     :param wait: as :attr:`~certbot_dns_delegate.providers.interface.Context.wait`; ends the program where it raises.
     :param user: None: it runs as this user.
     :raises OSError: when it cannot be started; then it has done nothing.
@@ -92,9 +92,9 @@ def run(
             _running.add(process.pid)
             streams = _read(process, until, wait)
         except (DelegateError, OSError) as error:
-            # Its children too. Nobody else can have its number, as it was not waited for yet.
+            # All that it started too. Nobody else can have its number, as it was not waited for yet.
             if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                descendants.end(process.pid)
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 seen = f"{printable(command[0])} was started, and could not be followed: {error.strerror}"
                 raise OutcomeUnknown(seen) from None
@@ -112,8 +112,7 @@ _running: set[int] = set()
 def _end_all() -> None:
     """A command that is interrupted waits for no thread, so what these run is ended here."""
     for group in list(_running):
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+        descendants.end(group)
 
 
 def _read(process: subprocess.Popen[bytes], until: float, wait: Callable[[float], object]) -> tuple[str, str]:
