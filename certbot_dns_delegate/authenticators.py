@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         super().__init__(config, name)
         self._engine: Engine | None = None
         self._chosen: dict[str, Chosen] = {}
+        self._without: Collection[str] = ()
+        """Names of the order that have no standing record."""
         """The type of each name of the order, where the choice is left to us."""
 
     @classmethod
@@ -164,7 +166,7 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         names = [(name_of(achall), achall.chall.to_partial_json()) for achall in achalls]
         asked = {name: Asked(name, members, name in wild) for name, members in names}
         recursive = Recursive(self._resolvers() or system_resolvers())
-        verify(
+        self._without = verify(
             list(asked.values()),
             self._account(),
             recursive,
@@ -234,8 +236,10 @@ class Delegate(common.Plugin, interfaces.Authenticator):
 
     def auth_hint(self, failed_achalls: list[achallenges.AnnotatedChallenge]) -> str:
         from certbot_dns_delegate.order.asked import identifier
-        from certbot_dns_delegate.order.report import hint_for_failures
+        from certbot_dns_delegate.order.report import hint_for_failures, hint_for_standing
 
+        if self._choice == PERSIST:
+            return hint_for_standing(map(identifier, failed_achalls), self._without)
         if self._engine is None:  # nothing was published that a CA could refuse
             return hint_for_failures([], None, (), lambda *words: " ".join(words))
         failures = [(identifier(each), each.error) for each in failed_achalls]

@@ -1,6 +1,6 @@
 """What people read about a watch: the line while it lasts, the table when it fails."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -196,6 +196,18 @@ def hint_for_failures(
     is_ours = any(identifier not in left_out for identifier, _ in failures) or not failures
     seen = [_seen(report)] if is_ours else []
     return "\n".join([*seen, *dict.fromkeys(lines)])
+
+
+def hint_for_standing(identifiers: Iterable[str], without: Collection[str]) -> str:
+    """The same after a failed validation by standing records, of which nothing was written.
+
+    :param without: the identifiers that had no such record everywhere, as was said before.
+    """
+    seen = "every server that answered here had its standing record, so the CA saw something else, perhaps in its cache"
+    return "\n".join(
+        f"{printable(each)}: {'it has no standing record, as said above' if each in without else seen}"
+        for each in identifiers
+    )
 
 
 def _seen(report: WatchReport | None) -> str:

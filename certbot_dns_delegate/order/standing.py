@@ -103,14 +103,15 @@ def verify(
     warn: Callable[[str], None],
     *,
     allow_subset: bool,
-) -> None:
+) -> set[str]:
     """Return when a CA may look at every name's standing record.
 
     :param allow_subset: return too when some of the names have none; each is said.
+    :returns: these names.
     :raises DelegateError: with what is missing, and the records to add.
     """
     zones = Zones(recursive, lambda _: None, Budget(PACKETS * (len(asked) + 1)))
-    problems: list[DelegateError] = []
+    problems: dict[str, DelegateError] = {}
     required: list[tuple[str, Required]] = []
     for each in asked:
         prefix = account.meta.get("accountHashPrefix") if "issuerDomainNames" in each.members else None
@@ -119,20 +120,21 @@ def verify(
         try:
             made = required_of(each.members, each.name, account.url, thumbprint, prefix, is_wildcard=each.is_wildcard)
         except ValueError as error:
-            problems.append(PlanError(f"{printable(each.name)}: {error}"))
+            problems[each.name] = PlanError(f"{printable(each.name)}: {error}")
             continue
         required.append((each.name, made))
     with Pool(WORKERS, "dns-delegate") as pool:
         results = Verifier(recursive, zones, lambda: datetime.now(UTC)).verify(required, pool)
-    for result in results:
+    for (name, _), result in zip(required, results, strict=True):
         if isinstance(result, DelegateError):
-            problems.append(result)
+            problems[name] = result
         elif result.permission.until is not None and result.permission.until - datetime.now(UTC) < SOON:
             warn(f"the standing record of {result.name} ends at {result.permission.until:%Y-%m-%d %H:%M} UTC")
     if problems and not (allow_subset and len(problems) < len(asked)):
-        raise_all(problems)
-    for problem in problems:
+        raise_all(list(problems.values()))
+    for problem in problems.values():
         warn(str(problem))
+    return set(problems)
 
 
 def _problem(owner: Name, missing: dict[str, list[Server]], having: int, required: Required) -> PlanError:

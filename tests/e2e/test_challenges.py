@@ -6,11 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.query
+import dns.rcode
+import dns.update
 import pytest
 
 from certbot_dns_delegate.order.owner import ACCOUNT, PERSIST, label_of
-from tests.e2e import older
+from tests.e2e import faults, older
 from tests.e2e.lab import Lab, network, program
+from tests.e2e.lab.named import Named, Zone
 from tests.e2e.runs import Certbot, until
 
 OPTION = "--dns-delegate-challenge"
@@ -140,6 +144,62 @@ def test_a_standing_record_at_a_lagging_secondary(lab: Lab, certbot: Certbot) ->
         assert lab.serial("acme.bind.test.") == serial
     finally:
         lab.update("acme.bind.test.", delete=[(owner, text)])
+
+
+def add(server: Named, owner: str, text: str) -> None:
+    """Write a TXT record at a primary that takes updates from here."""
+    update = dns.update.UpdateMessage(faults.TARGETS)
+    update.add(owner, 60, "TXT", f'"{text}"')
+    assert dns.query.tcp(update, server.address, timeout=10).rcode() == dns.rcode.NOERROR
+
+
+def follow(lab: Lab, primary: Named, secondary: Named) -> None:
+    """Let the secondary have what the primary has."""
+    secondary.rndc("retransfer", faults.TARGETS)
+    serial = lab.serial(faults.TARGETS, primary.address)
+    until(lambda: lab.serial(faults.TARGETS, secondary.address) == serial, "the zone at the secondary")
+
+
+@pytest.fixture
+def pair(lab: Lab, tmp_path: Path) -> Iterator[tuple[Named, Named]]:
+    """A primary, and a secondary that hears of no change until it is told."""
+    addresses = [network.RECIPES, network.OWN_BIND]
+    text = faults.content(faults.TARGETS, addresses)
+    written = Zone(faults.TARGETS, text, "allow-update { 127.0.0.0/8; }; notify no;")
+    copied = Zone(faults.TARGETS, text, primary=addresses[0])
+    with (
+        Named("primary", tmp_path, addresses[0], [written]) as primary,
+        Named("secondary", tmp_path, addresses[1], [copied]) as secondary,
+    ):
+        # It also looks by itself when it starts; after a transfer not for an hour (REFRESH).
+        add(primary, faults.TARGETS, "another record")
+        follow(lab, primary, secondary)
+        faults.delegate(lab, faults.TARGETS, addresses)
+        yield primary, secondary
+
+
+def test_a_standing_record_that_a_secondary_lacks(lab: Lab, certbot: Certbot, pair: tuple[Named, Named]) -> None:
+    """The CA could meet that one, so it does not look; when the secondary has the record, the name is issued."""
+    (primary, secondary), owner = pair, f"standing.{faults.TARGETS}"
+    text = f"{ISSUER}; accounturi={account(certbot)}"
+    lab.set_customer({"_validation-persist.none.customer.test.": f"CNAME {owner}"})
+    add(primary, owner, text)
+    lacking = f"{owner}: there is no record for this CA (seen at ns2.{faults.TARGETS[:-1]} ({secondary.address}))"
+    assert lacking in persist(certbot, "none", code=1)
+    assert owner not in [asked for asked, _ in lab.resolver_queries(by_ca=True)]
+    follow(lab, primary, secondary)
+    persist(certbot, "none")
+
+
+def test_names_without_a_standing_record_are_left_to_the_ca(lab: Lab, certbot: Certbot) -> None:
+    """Where a subset is enough: it refuses them, for the reason that was said before, and issues for the rest."""
+    text = f"{ISSUER}; accounturi={account(certbot)}"
+    lab.set_customer({"_validation-persist.single.customer.test.": f'TXT "{text}"'})
+    names = ("-d", "none.customer.test", "-d", "single.customer.test", "--allow-subset-of-names", "--cert-name", "rest")
+    said = certbot.run("certonly", "--authenticator=dns-delegate", OPTION, PERSIST, *names)
+    assert "_validation-persist.none.customer.test.: there is no record for this CA" in said
+    assert "Hint: none.customer.test: it has no standing record, as said above" in said
+    assert certbot.names("rest") == {"single.customer.test"}
 
 
 @pytest.fixture

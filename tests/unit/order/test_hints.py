@@ -8,7 +8,7 @@ import pytest
 
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.order.memory import State
-from certbot_dns_delegate.order.report import TABLE, hint_for_failures
+from certbot_dns_delegate.order.report import TABLE, hint_for_failures, hint_for_standing
 from certbot_dns_delegate.order.watch import WatchReport
 from certbot_dns_delegate.order.watcher import Watcher
 from certbot_dns_delegate.settings.delegates import Settings
@@ -136,3 +136,10 @@ def test_resolvers_were_watched() -> None:
 def test_nothing_was_watched() -> None:
     """Without a watch nothing was proven, and that is said."""
     assert "nothing was proven" in told_of([], None)
+
+
+def test_after_a_look_at_standing_records() -> None:
+    """What this host has seen of each name."""
+    seen = "every server that answered here had its standing record"
+    said = hint_for_standing(["a.test", "b.test\x1b"], {"a.test"})
+    assert said.startswith(f"a.test: it has no standing record, as said above\nb.test\\x1b: {seen}")
