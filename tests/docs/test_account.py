@@ -45,8 +45,8 @@ def test_new_account_same_cname(lab: Lab, certbot: Certbot) -> None:
         assert program == "certbot"
         words = {"shop.example.com": NAME, "/etc/letsencrypt/delegate.ini": str(credentials)}
         if arguments:
-            certbot.start(*[words.get(word, word) for word in arguments]).end()
+            certbot.run(*[words.get(word, word) for word in arguments])
     assert account(certbot) != old
-    renewed = certbot.start("renew", "--force-renewal", "--no-random-sleep-on-renew").end()
+    renewed = certbot.run("renew", "--force-renewal", "--no-random-sleep-on-renew")
     assert "success" in renewed
     assert lab.customer_records == before

@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.docs.pages import Block, markdown_blocks, source_blocks
 from tests.docs.test_recipes import SECRET, Example, named_conf
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.runs import Certbot, until
+from tests.forks import operator
 from tests.servers import acme_dns
 
 HOST = "tutorial.customer.test"
@@ -83,7 +83,7 @@ class Tutorial:
         base = self.certbot.directory
         fixed = ["--work-dir", str(base / "work"), "--config-dir", str(base / "config")]
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("certbot-dns-delegate")), *fixed, *words],
+            operator().command(*fixed, *words),
             env=self.lab.certbot_environment(),
             cwd=base,
             stdin=subprocess.DEVNULL,

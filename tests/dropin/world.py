@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ import dns.query
 import dns.rcode
 import dns.zone
 
-from tests.e2e.lab import network, programs
+from tests.e2e.lab import network, program, programs
 from tests.e2e.lab.certificates import Authority
 from tests.e2e.lab.keys import Key
 from tests.e2e.lab.named import Named, Zone
 from tests.e2e.lab.pebble import Pebble
 from tests.e2e.lab.process import Server, ask
+from tests.forks import operator
 
 ROOT, PRIM, SEC, THIRD, RESOLVER, CA = network.DROPIN.values()
 NOWHERE = "192.0.2.53"
@@ -178,17 +178,18 @@ class Running:
         home = self.world.directory / authenticator
         file = self._file(home, text, mode)
         return self._run(
-            *(
-                "certbot",
-                "certonly",
-                f"--authenticator={authenticator}",
-                f"--{authenticator}-credentials={file}",
-                *options,
-            ),
-            *(word for name in names for word in ("-d", name)),
-            *(f"--{name}-dir={home / name}" for name in ("config", "work", "logs")),
-            *("--server", self.pebble.directory_url, "--agree-tos", "--register-unsafely-without-email"),
-            *("--non-interactive", "--force-renewal", "--cert-name", "row"),
+            program.loaded().command(
+                *(
+                    "certonly",
+                    f"--authenticator={authenticator}",
+                    f"--{authenticator}-credentials={file}",
+                    *options,
+                ),
+                *(word for name in names for word in ("-d", name)),
+                *(f"--{name}-dir={home / name}" for name in ("config", "work", "logs")),
+                *("--server", self.pebble.directory_url, "--agree-tos", "--register-unsafely-without-email"),
+                *("--non-interactive", "--force-renewal", "--cert-name", "row"),
+            )
         )
 
     def check(self, authenticator: str, text: str, names: tuple[str, ...], mode: int = 0o600) -> Outcome:
@@ -196,9 +197,11 @@ class Running:
         home = self.world.directory / "check"
         file = self._file(home, text, mode)
         return self._run(
-            *("certbot-dns-delegate", "check", *names, "--authenticator", authenticator, "--credentials", str(file)),
-            *("--config-dir", str(home / "config"), "--work-dir", str(home / "work")),
-            *("--server", self.pebble.directory_url),
+            operator().command(
+                *("check", *names, "--authenticator", authenticator, "--credentials", str(file)),
+                *("--config-dir", str(home / "config"), "--work-dir", str(home / "work")),
+                *("--server", self.pebble.directory_url),
+            )
         )
 
     @staticmethod
@@ -211,13 +214,13 @@ class Running:
         file.chmod(mode)
         return file
 
-    def _run(self, program: str, *arguments: str) -> Outcome:
+    def _run(self, command: list[str]) -> Outcome:
         system = Path("/etc/resolv.conf")
         before = system.read_text()
         system.write_text(self.world.resolv_conf)
         try:
             done = subprocess.run(
-                [str(Path(sys.executable).with_name(program)), *arguments],
+                command,
                 env={**os.environ, "REQUESTS_CA_BUNDLE": str(self.pebble.trust)},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -103,8 +103,11 @@ class Certbot:
 
     def start(self, *arguments: str, cwd: Path | None = None, home: str | None = None) -> Run:
         """Start Certbot with the lab's directories and server."""
+        return self._start(self.lab.certbot_command(*arguments, home=home or self.home), cwd)
+
+    def _start(self, command: list[str], cwd: Path | None) -> Run:
         run = Run(
-            self.lab.certbot_command(*arguments, home=home or self.home),
+            command,
             env={**self.lab.certbot_environment(), "PYTHONFAULTHANDLER": "1"},
             cwd=cwd or self.lab.directory,
             stdin=subprocess.DEVNULL,
@@ -117,7 +120,7 @@ class Certbot:
 
     def run(self, *arguments: str, code: int | None = 0, cwd: Path | None = None, home: str | None = None) -> str:
         """Run Certbot to its end; what it printed."""
-        return self.start(*arguments, cwd=cwd, home=home).end(code)
+        return self._start(self.lab.loaded_certbot_command(*arguments, home=home or self.home), cwd).end(code)
 
     def certonly(self, credentials: Path, *names: str, authenticator: str = "dns-delegate") -> list[str]:
         """The arguments that ask for a certificate for NAMES of the customer's."""

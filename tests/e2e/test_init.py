@@ -15,6 +15,7 @@ import pytest
 from tests.docs.test_recipes import Example, knot_conf, named_conf, pdns_conf, pdnsutil
 from tests.e2e.lab import Lab, network, programs
 from tests.e2e.runs import Certbot, Terminal
+from tests.forks import operator
 from tests.servers import acme_dns
 
 PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
@@ -34,7 +35,7 @@ class Init:
         self.ini = certbot.file("config/delegate.ini")
         folders = [f"--{name}-dir={certbot.file(name)}" for name in ("config", "work")]
         self.process = subprocess.Popen(
-            [PROGRAM, "init", NAME, f"*.{NAME}", *words, *folders, "--server", lab.ca.directory_url, "--json"],
+            operator().command("init", NAME, f"*.{NAME}", *words, *folders, "--server", lab.ca.directory_url, "--json"),
             env=lab.certbot_environment(),
             cwd=lab.directory,
             stdin=subprocess.DEVNULL,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import named
-from tests.e2e.lab import Lab
+from tests.e2e.lab import Lab, program
 from tests.e2e.runs import Certbot
+from tests.forks import operator
 from tests.servers.limits import Limited
 
 TITLE = "single.bind.test"
@@ -53,11 +54,11 @@ class Host:
             text = text.replace(old, new)
         self.script = here / "order-all"
         self.script.write_text(text)
-        python, start, *fixed = lab.certbot_command(home=certbot.home)
+        fixed = lab.certbot_arguments(home=certbot.home)
         fixed[fixed.index("--server") + 1] = f"{ca.url}/dir"
-        self.program(here / "certbot", python, start, more=fixed)
+        self.program(here / "certbot", *program.loaded().command(), more=fixed)
         ours = [f"--{name}-dir={certbot.file(name)}" for name in ("config", "work")]
-        self.program(here / "certbot-dns-delegate", str(Path(python).with_name("certbot-dns-delegate")), more=ours)
+        self.program(here / "certbot-dns-delegate", *operator().command(), more=ours)
         self.environment = lab.certbot_environment()
         self.environment["PATH"] = f"{here}:{self.environment['PATH']}"
 

@@ -68,6 +68,10 @@ class Clients(Servers):
         """The real Certbot of this interpreter, with directories of the lab's and Pebble as its server."""
         return [sys.executable, str(self.start), *self.certbot_arguments(*arguments, home=home)]
 
+    def loaded_certbot_command(self, *arguments: str, home: str = "certbot") -> list[str]:
+        """The same for a run that no signal and no terminal reaches."""
+        return program.loaded().command(*self.certbot_arguments(*arguments, home=home))
+
     def certbot_arguments(self, *arguments: str, home: str = "certbot") -> list[str]:
         """Its arguments alone."""
         base = self.directory / home
@@ -90,7 +94,7 @@ class Clients(Servers):
     ) -> subprocess.CompletedProcess[str]:
         """Run Certbot to its end and return what it printed."""
         return subprocess.run(
-            self.certbot_command(*arguments, home=home),
+            self.loaded_certbot_command(*arguments, home=home),
             env=self.certbot_environment(),
             cwd=self.directory,
             stdin=subprocess.DEVNULL,

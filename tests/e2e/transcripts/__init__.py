@@ -11,10 +11,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.forks import operator
 
 FOLDER = Path(__file__).parent
 ABOUT = """about() { awk -v pattern="$1" '/^ / { if (on) print; next } { on = $0 ~ pattern; if (on) print }'; }"""
@@ -49,15 +50,8 @@ class Runner:
         """One command line, as a shell runs it."""
         for word, value in self.words.items():
             line = line.replace(f"${word}", value)
-        program = shlex.join(
-            [
-                str(Path(sys.executable).with_name("certbot-dns-delegate")),
-                "--work-dir",
-                str(self.directory / "work"),
-                "--config-dir",
-                str(self.directory / "config"),
-            ]
-        )
+        folders = [f"--{name}-dir={self.directory / name}" for name in ("work", "config")]
+        program = shlex.join(operator().command(*folders))
         line = re.sub(r"(?<![\w/-])certbot-dns-delegate(?= |$)", lambda _: program, line, count=1)
         return subprocess.run(
             ["/bin/sh", "-c", f"{ABOUT}\n{line}"],
