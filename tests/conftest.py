@@ -1,6 +1,7 @@
 """What all tests share: the lab, and the rule that in CI nothing is passed over."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -41,3 +42,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The small internet on loopback, started once."""
     with Lab(tmp_path_factory.mktemp("lab")) as lab:
         yield lab
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals() -> None:
+    """Programs start with the signals as on a terminal.
+
+    A shell lets what it puts in the background ignore SIGINT, and nohup SIGHUP; that is inherited, a handler is not.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)

@@ -1,7 +1,6 @@
 """What holds around every end-to-end test: zones as before, no early look, no secret in sight."""
 
 import re
-import signal
 from collections.abc import Iterator
 
 import dns.name
@@ -9,17 +8,6 @@ import pytest
 
 from tests.e2e.lab import Lab
 from tests.e2e.runs import Certbot
-
-
-@pytest.fixture(scope="session", autouse=True)
-def signals() -> None:
-    """Certbot starts with the signals as on a terminal.
-
-    A shell lets what it puts in the background ignore SIGINT, and nohup SIGHUP; that is inherited, a handler is not.
-    """
-    for number in (signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
