@@ -272,7 +272,7 @@ def command(words: list[str]) -> None:
         program, arguments = "certbot-dns-delegate", arguments[arguments.index("certbot_dns_delegate") + 1 :]
     if program == "certbot":
         # Whether what a hook runs is installed here does not matter.
-        cli.prepare_and_parse_args(disco.PluginsRegistry.find_all(), [*arguments, "--disable-hook-validation"])
+        cli.prepare_and_parse_args(plugins(), [*arguments, "--disable-hook-validation"])
         # Its parser takes abbreviations, which change with every new option.
         flags = {word.partition("=")[0] for word in arguments if word.startswith("--")}
         assert flags <= certbot_flags(), flags - certbot_flags()
@@ -297,6 +297,12 @@ def in_container(words: list[str]) -> None:
             value = words.pop(0)
             program = value if option == "--entrypoint" else program
     command([program, *words])
+
+
+@functools.cache
+def plugins() -> disco.PluginsRegistry:
+    """What is installed here."""
+    return disco.PluginsRegistry.find_all()
 
 
 @functools.cache
