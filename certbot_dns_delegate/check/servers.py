@@ -200,7 +200,7 @@ def _lives_where_configured(delegate: Delegate, target: Target, looks: dict[Serv
             f"[{delegate.title}]",
             "zone",
             f"zone = {show(delegate.zone)}, but the servers have {show(target.owner)} in {show_all(real)}",
-            f"[{delegate.title}] zone = {plain(min(real))}, or leave it out",
+            f"{delegate.setting('zone', plain(min(real)))}, or leave it out",
         )
 
 

@@ -157,7 +157,10 @@ def forbidden(wanted: Wanted, target: Name, delegate: Delegate) -> tuple[str, st
     """Why a name may not use this target, and what to do; empty where it may."""
     if not delegate.serves(wanted.identifier):
         title = printable(delegate.title)
-        return f"[{title}] is not for this name", f"if it may, add {wanted.identifier} to  for =  in [{title}]"
+        return (
+            f"[{title}] is not for this name",
+            f"if it may, add {wanted.identifier} to  {delegate.setting('for', '')}",
+        )
     try:
         expected = delegate.expected_target(wanted.identifier)
     except DelegateError as error:

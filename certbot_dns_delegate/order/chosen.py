@@ -62,5 +62,5 @@ def _hint(challenge: Challenge, delegate: Delegate) -> str:
     except PlanError:  # too long
         target = None
     meant = f"to  {record(challenge.owner, 'CNAME', target)}" if target is not None else "to that"
-    setting = f"targets = {{name}}.{title}  in [{delegate.title}]"
+    setting = delegate.setting("targets", f"{{name}}.{title}")
     return f"set  {setting}, so that {challenge.identifier} has a target of its own; then change the CNAME {meant}"

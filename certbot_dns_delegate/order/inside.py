@@ -72,13 +72,13 @@ class Inside:
                 raise PlanError(
                     f"{show(owner)} lies in the zone {show(zone.apex)}, which is delegated away from"
                     f" {show(delegate.zone)}: a record written in that would never be seen",
-                    f"[{delegate.title}] zone = {plain(zone.apex)}",
+                    delegate.setting("zone", plain(zone.apex)),
                 )
             if not owner.is_subdomain(delegate.zone):
                 raise PlanError(
                     f"{show(owner)} lies in the zone {show(zone.apex)}, not in the one that zone = names,"
                     f" {show(delegate.zone)}",
-                    f"[{delegate.title}] zone = {plain(zone.apex)}, or leave it out",
+                    f"{delegate.setting('zone', plain(zone.apex))}, or leave it out",
                 )
             zone = replace(zone, apex=delegate.zone)
         if delegate.watch_servers and delegate.watch is Watch.AUTHORITATIVE:

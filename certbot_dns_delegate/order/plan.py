@@ -169,7 +169,7 @@ class Planner:
         route = self._router.route(error.owner) if error.owner is not None and error.addresses else None
         if route is None:
             return error
-        remark, hint = self._provider_of(route[0]).why_unreached(error.addresses)
+        remark, hint = map(route[0].spelling.sentence, self._provider_of(route[0]).why_unreached(error.addresses))
         return LookupFailed(f"{error.problem}; {remark}", hint) if remark else error
 
     def _zone(self, delegate: Delegate, followed: Followed) -> Step[tuple[Zone, RRset]]:
@@ -184,7 +184,7 @@ class Planner:
             raise reply
         soa = soa_in(reply.message, target)
         if delegate.zone is None and soa is None:
-            raise LookupFailed(f"{reply.ask.server} names no zone for {show(target)}", f"[{delegate.title}] zone = ...")
+            raise LookupFailed(f"{reply.ask.server} names no zone for {show(target)}", delegate.setting("zone", "..."))
         apex = delegate.zone or (soa.name if soa is not None else dns.name.root)
         return Zone(apex, (), negative_ttl=negative_ttl(soa) if soa is not None else 0), RRset()
 
@@ -209,7 +209,7 @@ class Planner:
             names = listed(delegate.names)
             raise TargetNotAllowed(
                 f"{challenge.identifier} may not use the delegate [{delegate.title}], which is for {names}: {chain}",
-                f"if it may, add {challenge.identifier} to  for =  in [{delegate.title}]",
+                f"if it may, add {challenge.identifier} to  {delegate.setting('for', '')}",
             )
         expected = delegate.expected_target(challenge.identifier)
         if expected is not None and expected != chain.target:

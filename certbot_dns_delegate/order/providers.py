@@ -16,6 +16,7 @@ from certbot_dns_delegate.lookup.cut import MOST_PACKETS, Budget
 from certbot_dns_delegate.lookup.recursive import Recursive
 from certbot_dns_delegate.lookup.zone import Zones
 from certbot_dns_delegate.model import Server, Values
+from certbot_dns_delegate.order.spelled import spelled
 from certbot_dns_delegate.providers.interface import Context, Provider, Trail
 from certbot_dns_delegate.settings import reader as settings_file
 from certbot_dns_delegate.settings.delegates import Delegate, Settings
@@ -91,7 +92,8 @@ class Writers:
                     _WrittenTrail(self, delegate.title),
                 )
                 with providers.Speaking(f"[{delegate.title}] provider {delegate.provider} cannot be set up"):
-                    self._providers[key] = providers.make(delegate.provider, delegate.options, context)
+                    made = providers.make(delegate.provider, delegate.options, context)
+                self._providers[key] = spelled(made, delegate.spelling.sentence) if settings.is_flat else made
             return self._providers[key]
 
     def written_with(self, authenticator: str, credentials: Path, title: str) -> Provider:

@@ -138,7 +138,7 @@ def check_zone(delegate: Delegate, zone: Zone, settings: Settings) -> None:
             f" SOA's TTL and MINIMUM), and [{delegate.title}] waits for {limit_s:.0f} s at most",
             f"let MINIMUM in the SOA of {show(zone.apex)} be {limit_s:.0f} or less; or set"
             f"  {settings.wait_setting(delegate, f'{zone.negative_ttl}s')};"
-            f" or set  witnesses_required = no  in [{delegate.title}]",
+            f" or set  {delegate.setting('witnesses_required', 'no')}",
         )
 
 
@@ -148,7 +148,7 @@ def witnesses_for(publications: Sequence[Publication], settings: Settings) -> li
     for publication in publications:
         delegate = settings.chosen(publication.delegate)
         limit = settings.longest_wait(delegate) if delegate.witnesses_required else timedelta(0)
-        longer, required = settings.wait_setting(delegate, "..."), f"witnesses_required = yes  in [{delegate.title}]"
+        longer, required = settings.wait_setting(delegate, "..."), delegate.setting("witnesses_required", "yes")
         for resolver in delegate.witnesses:
             witness = made.setdefault(resolver, Witness(resolver))
             for owner, values in publication.values.items():

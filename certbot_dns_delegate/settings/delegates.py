@@ -13,6 +13,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.errors import PlanError
 from certbot_dns_delegate.lookup.recursive import Resolver
+from certbot_dns_delegate.settings.spelling import AS_IS, Spelling
 from certbot_dns_delegate.text import command_line, parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch, profile_of
 
@@ -52,6 +53,7 @@ class Delegate:
     """Our own networks: a name that leads elsewhere is no customer's any more."""
     serving_grace: timedelta = timedelta(days=30)
     """How long such a name is still renewed."""
+    spelling: Spelling = AS_IS
 
     @property
     def is_self_contained(self) -> bool:
@@ -62,6 +64,11 @@ class Delegate:
     def longest_wait(self) -> timedelta:
         """For servers, and for witnesses, to serve a value."""
         return self.timeout or profile_of(self.provider).timeout
+
+    def setting(self, key: str, value: str) -> str:
+        """A line of the file for this delegate, such as ``timeout = 300s  in [acme.example.net]``."""
+        where = "" if self.spelling.prefix else f"  in [{self.title}]"
+        return f"{self.spelling.of(key)} = {value}".rstrip() + where
 
     def serves(self, identifier: str) -> bool:
         """Whether a certificate name may use this delegate (``for``)."""
@@ -113,7 +120,7 @@ class Settings:
         """What sets that wait to ``value``, such as ``300s``."""
         if self.timeout:
             return f"--{self.authenticator}-propagation-seconds {value.removesuffix('s')}"
-        return f"timeout = {value}  in [{delegate.title}]"
+        return delegate.setting("timeout", value)
 
     @property
     def is_blind(self) -> bool:

@@ -10,7 +10,8 @@ from certbot_dns_delegate import providers
 from certbot_dns_delegate.providers.interface import Provider
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate
-from certbot_dns_delegate.settings.section import COMMON, Problems, SectionReader, Spelling
+from certbot_dns_delegate.settings.section import COMMON, Problems, SectionReader
+from certbot_dns_delegate.settings.spelling import Spelling
 from certbot_dns_delegate.text import listed, printable
 
 OURS = "dns_delegate_"
@@ -44,13 +45,15 @@ class FlatFile:
         for section in sections if not theirs else ():
             told = f"sections belong to --authenticator dns-delegate; {self.authenticator} has none"
             self.problems.add(told, section.line, section.title)
-        others = flat_authenticators(top.entries)
-        if not own and not theirs and others and len(others) == len(top.entries):
-            self.problems.add(f"this file is for another service: --authenticator {others[0]}")
+        made_for = flat_authenticators(top.entries)
+        if not own and not theirs and made_for and len(made_for) == len(top.entries):
+            self.problems.add(f"this file is for another service: --authenticator {made_for[0]}")
         if self.problems.found and not own and not theirs:
             return ()  # that nothing is set is no further problem
-        entries, spelling = _translated(provider, theirs, prefix, own)
-        self._judge_the_rest(top, theirs, prefix, spelling, [key.name for key in (*COMMON[1:], *provider.KEYS)])
+        known = tuple(key.name for key in (*COMMON[1:], *provider.KEYS))
+        entries, others = _translated(provider, theirs, own)
+        spelling = Spelling(prefix, others, known)
+        self._judge_the_rest(top, theirs, prefix, spelling, known)
         if "provider" in own:
             told = f"{prefix}provider: not allowed here: this authenticator always uses its own provider"
             self.problems.add(told, own["provider"].line)
@@ -103,11 +106,11 @@ def _theirs(text: str, known: Mapping[str, str], top: ini.Section) -> dict[str, 
 
 
 def _translated(
-    provider: type[Provider], theirs: Mapping[str, ini.Setting], prefix: str, own: Mapping[str, ini.Setting]
-) -> tuple[dict[str, ini.Setting], Spelling]:
-    """All settings by our keys, and how the file spells them: a missing one is missed in the file's own words."""
+    provider: type[Provider], theirs: Mapping[str, ini.Setting], own: Mapping[str, ini.Setting]
+) -> tuple[dict[str, ini.Setting], dict[str, str]]:
+    """All settings by our keys, and the other plugin's keys by ours: what is missing is named in the file's words."""
     if not theirs:
-        return dict(own), Spelling(prefix)
+        return dict(own), {}
     translated = provider.translate({key: entry.value for key, entry in theirs.items() if entry.value})
     spelled = {our: their for their, our in reversed(list(provider.THEIRS.items()))}
     spelled |= {our: their for our, (their, _) in translated.items()}
@@ -115,7 +118,7 @@ def _translated(
         our: ini.Setting(value, theirs[their].line if their in theirs else 0)
         for our, (their, value) in translated.items()
     }
-    return {**entries, **own}, Spelling(prefix, {our: their for our, their in spelled.items() if our not in own})
+    return {**entries, **own}, {our: their for our, their in spelled.items() if our not in own}
 
 
 def _meant(key: str, theirs: Iterable[str], known: Iterable[str], prefix: str) -> str:

@@ -18,7 +18,8 @@ from certbot_dns_delegate.schema import parse_pattern, parse_template, parse_zon
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate, Settings, folded
 from certbot_dns_delegate.settings.flat import FlatFile, flat_authenticators, prefix_of
-from certbot_dns_delegate.settings.section import Problems, SectionReader, Spelling, nearest_of
+from certbot_dns_delegate.settings.section import Problems, SectionReader
+from certbot_dns_delegate.settings.spelling import AS_IS, nearest_of
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import printable
 
@@ -201,10 +202,9 @@ class SectionedFile:
             return None  # which was reported
         if entry is not None and (known := self._providers.get(entry.value)) is not None:
             return self._reader(section).delegate(known, suffix)
-        spelling = Spelling()
         if entry is None or not entry.value:
             is_there = entry is not None
-            nearest = spelling.nearest(section.title, [OVERRIDES]) or ("" if is_there else _in_capitals(section))
+            nearest = AS_IS.nearest(section.title, [OVERRIDES]) or ("" if is_there else _in_capitals(section))
             told = f"provider is missing: {' | '.join(providers.names())}{nearest}"
             self.problems.add(told, (entry or section).line, section.title)
             return None

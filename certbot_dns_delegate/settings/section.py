@@ -1,6 +1,5 @@
 """One section of the INI file, or one flat file: its keys read, typed and held against one another."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from certbot_dns_delegate.schema import (
 )
 from certbot_dns_delegate.settings import ini
 from certbot_dns_delegate.settings.delegates import Delegate, Dnssec
+from certbot_dns_delegate.settings.spelling import AS_IS, Spelling, named
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import parse_name, plain, printable
 from certbot_dns_delegate.timing import Watch
@@ -87,32 +87,6 @@ class Problems:
         self.found.append(f"{where} {text}".strip())
 
 
-def nearest_of(word: str, words: Mapping[str, str]) -> str:
-    """``; did you mean ...?`` with what the most similar of ``words`` stands for; empty where none is similar."""
-    if len(word) < 4:  # by chance
-        return ""
-    close = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.6)
-    return f"; did you mean {words[close[0]]}?" if close else ""
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """How a file spells our keys."""
-
-    prefix: str = ""
-    others: Mapping[str, str] = field(default_factory=dict)
-    """The key of another plugin's file by our key for the same."""
-
-    def of(self, key: str) -> str:
-        """The key as this file has it, or would have it."""
-        return self.others.get(key, self.prefix + key)
-
-    def nearest(self, word: str, known: Iterable[str]) -> str:
-        """``; did you mean ...?`` with the known key that is most like ``word``, which may lack the prefix."""
-        words = {spelled: self.of(key) for key in known for spelled in (key, self.prefix + key, self.of(key))}
-        return nearest_of(word, words)
-
-
 @dataclass
 class SectionReader:
     """Makes a delegate of a section."""
@@ -124,7 +98,7 @@ class SectionReader:
     warn: Callable[[str], None]
     title: str = ""
     """For messages; a flat file has none."""
-    spelling: Spelling = Spelling()
+    spelling: Spelling = AS_IS
 
     def delegate(self, provider: type[Provider], suffix: Name | None) -> Delegate | None:
         """The delegate; None where there are problems, which were added.
@@ -162,6 +136,7 @@ class SectionReader:
             dnssec=options["dnssec"],
             serving=options["serving"] or (),
             serving_grace=options["serving_grace"],
+            spelling=self.spelling,
         )
 
     def _given(self, words: "Vocabulary", provider: type[Provider]) -> dict[str, Any]:
@@ -269,15 +244,10 @@ class SectionReader:
 
     def _placed(self, sentence: str, keys: Iterable[str]) -> tuple[str, int]:
         """A sentence with the keys as this file spells them, and the line of the first of them that is set."""
-        twins = [f"{key}_file" for key in keys]
-        # A key that is an ordinary word is one only in front of its value.
-        words = "|".join(
-            re.escape(key) + ("" if "_" in key else "(?= =)") for key in sorted([*keys, *twins], key=len, reverse=True)
-        )
-        pattern = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])")
+        pattern, twins = named(keys), [f"{key}_file" for key in keys]
         entries = self.section.entries
-        named = [key for found in pattern.finditer(sentence) for key in (found[0], f"{found[0]}_file")]
-        lines = [entries[key].line for key in named if key in entries]
+        mentioned = [key for found in pattern.finditer(sentence) for key in (found[0], f"{found[0]}_file")]
+        lines = [entries[key].line for key in mentioned if key in entries]
         if not lines:  # a sentence may begin with the key, whatever word that is
             first = sentence.partition(" ")[0].rstrip(":")
             # Or it is about a key that only the provider's own code knows.

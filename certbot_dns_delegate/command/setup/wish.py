@@ -17,7 +17,8 @@ from certbot_dns_delegate.command.setup.interview import Interview
 from certbot_dns_delegate.command.setup.kinds import SETUPS, Setup, setup_of
 from certbot_dns_delegate.command.types import UsageError
 from certbot_dns_delegate.schema import PATH, Key, parse_host
-from certbot_dns_delegate.settings.section import COMMON, Spelling
+from certbot_dns_delegate.settings.section import COMMON
+from certbot_dns_delegate.settings.spelling import AS_IS
 from certbot_dns_delegate.text import plain
 
 MOST = 100
@@ -146,7 +147,7 @@ def _checked_keys(setup: Setup, given: Mapping[str, str]) -> dict[str, str]:
         raise UsageError(f"--set provider: --service {setup.word} has chosen {setup.provider}")
     for name in given if provider.REST is None else ():
         if name not in keys and name not in twins:
-            raise UsageError(f"--set {name}: unknown key{Spelling().nearest(name, (*keys, *twins))}")
+            raise UsageError(f"--set {name}: unknown key{AS_IS.nearest(name, (*keys, *twins))}")
     paths = twins | {name for name, key in keys.items() if key.kind is PATH} | {"credentials"}
     return {k: str(Path(v).absolute()) if k in paths and Path(v).is_file() else v for k, v in given.items()}
 

@@ -76,6 +76,49 @@ def test_a_journal_that_names_what_is_not_there(
         writers.written_with(authenticator, credentials.parent / name, title)
 
 
+@pytest.mark.parametrize(
+    ("authenticator", "text", "key", "timeout"),
+    [
+        (
+            "dns-delegate",
+            "[acme.example.net]\nprovider = rfc2136\nserver = 127.9.9.9\ntransport = tls\nunsigned = yes\n",
+            "server",
+            "timeout = 9s  in [acme.example.net]",
+        ),
+        (
+            "dns-delegate-rfc2136",
+            (
+                "dns_delegate_rfc2136_server = 127.9.9.9\ndns_delegate_rfc2136_transport = tls\n"
+                "dns_delegate_rfc2136_unsigned = yes\n"
+            ),
+            "dns_delegate_rfc2136_server",
+            "dns_delegate_rfc2136_timeout = 9s",
+        ),
+        (
+            "dns-delegate-rfc2136",
+            (
+                "dns_rfc2136_server = 127.9.9.9\ndns_delegate_rfc2136_transport = tls\n"
+                'dns_rfc2136_name = k\ndns_rfc2136_secret = "c2VjcmV0"\ndns_rfc2136_algorithm = HMAC-SHA256\n'
+            ),
+            "dns_rfc2136_server",
+            "dns_delegate_rfc2136_timeout = 9s",
+        ),
+    ],
+    ids=["section", "flat", "drop-in"],
+)
+def test_a_hint_names_keys_as_the_file_has_them(
+    writers: Writers, credentials: Path, authenticator: str, text: str, key: str, timeout: str
+) -> None:
+    """A line of it can be pasted into the file: a provider's, at a port where nothing listens, and the order's."""
+    credentials.write_text(text)
+    settings = reader.load(credentials, authenticator, lambda _: None)
+    (delegate,) = settings.delegates
+    with pytest.raises(DelegateError) as caught:
+        writers.of(settings, delegate).probe()
+    assert caught.value.hint.endswith(f": {key} = 127.9.9.9@853")
+    assert settings.wait_setting(delegate, "9s") == timeout
+
+
 def test_addresses(writers: Writers, credentials: Path) -> None:
     """Literals need no look-up; a name outside every delegate is asked as the system does."""
     addresses = writers.addresses(reader.load(credentials, "dns-delegate", pytest.fail))
