@@ -20,7 +20,7 @@ from certbot_dns_delegate.order.evidence import Older, not_seen, older, serials,
 from certbot_dns_delegate.order.inside import Addresses
 from certbot_dns_delegate.order.plan import Plan
 from certbot_dns_delegate.order.report import nobody_to_ask, not_served, unasked
-from certbot_dns_delegate.order.subset import served_of
+from certbot_dns_delegate.order.subset import served_of, witnessed_of
 from certbot_dns_delegate.order.watch import WatchReport, watch
 from certbot_dns_delegate.order.watcher import Watcher
 from certbot_dns_delegate.order.witness import confirm
@@ -92,7 +92,9 @@ class Proof:
         before = older(plan, self.report, withdrawn, pushed_out, time.monotonic() - begin, published)
         waited_s = self._wait_out(plan, before, settle_s)
         witnessed = time.monotonic()
-        confirm(plan.publications, self._settings, pool, self._tell.warn, self._tell.say, self._diary)
+        say, diary = self._tell.say, self._diary
+        late = confirm(plan.publications, self._settings, pool, self._tell.warn, say, diary, allow_subset=allow_subset)
+        plan, published, watchers = witnessed_of(late, plan, published, watchers)
         waited_s += time.monotonic() - witnessed
         is_old = watchers and waited_s >= RECENT.total_seconds()
         if is_old and (late := self._watch(plan, watchers, pool, begin, allow_subset=allow_subset)):

@@ -56,5 +56,29 @@ def served_of(
 ) -> tuple[Plan, list[Sequence[Sighting]], list[Watcher]]:
     """A plan, what was read back of it, and whom to look at, without the zones that are late."""
     lost = {each.place: late[each.target.zone.apex] for each in plan.planned if each.target.zone.apex in late}
-    kept = [seen for each, seen in zip(plan.publications, published, strict=True) if each.zone.apex not in late]
-    return plan.without(lost), kept, [watcher for watcher in watchers if watcher.zone not in late]
+    return left_of(lost, plan, published, watchers)
+
+
+def witnessed_of(
+    lost: Mapping[Name, DelegateError],
+    plan: Plan,
+    published: Sequence[Sequence[Sighting]],
+    watchers: Sequence[Watcher],
+) -> tuple[Plan, list[Sequence[Sighting]], list[Watcher]]:
+    """The same without the owners of which a witness lacks the values."""
+    places = {each.place: lost[each.target.owner] for each in plan.planned if each.target.owner in lost}
+    return left_of(places, plan, published, watchers)
+
+
+def left_of(
+    lost: Mapping[Place, DelegateError],
+    plan: Plan,
+    published: Sequence[Sequence[Sighting]],
+    watchers: Sequence[Watcher],
+) -> tuple[Plan, list[Sequence[Sighting]], list[Watcher]]:
+    """The same without some places."""
+    rest = plan.without(lost)
+    seen = {(p.delegate, p.zone.apex): each for p, each in zip(plan.publications, published, strict=True)}
+    kept = [seen[publication.delegate, publication.zone.apex] for publication in rest.publications]
+    zones = {publication.zone.apex for publication in rest.publications}
+    return rest, kept, [watcher for watcher in watchers if watcher.zone in zones]

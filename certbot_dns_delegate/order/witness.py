@@ -74,6 +74,8 @@ class Witness:
         self.resolver = resolver
         self.wanted: dict[Name, Need] = {}
         self.lacks: dict[Name, Lack] = {}
+        self.late: set[Name] = set()
+        """Owners about which it keeps what it said for longer than it is waited for."""
         self.begin = time.monotonic()
         self._next: dict[Name, float] = {}
 
@@ -92,10 +94,14 @@ class Witness:
         return min(self._next.values(), default=NEVER)
 
     @property
-    def is_too_late(self) -> bool:
-        """Whether it keeps what it said for longer than it is waited for."""
-        grace_s = WHOLE_SECONDS.total_seconds()
-        return any(at > self.begin + self.wanted[owner].limit_s + grace_s for owner, at in self._next.items())
+    def waited_for(self) -> list[Name]:
+        """The owners that are to be asked for again."""
+        return list(self._next)
+
+    def give_up(self, owners: Iterable[Name]) -> None:
+        """Ask for these no more."""
+        for owner in owners:
+            self._next.pop(owner, None)
 
     def take(self, owners: Iterable[Name], outcomes: Outcomes) -> None:
         """Note what was said of these owners; one without an outcome got no answer in time."""
@@ -106,7 +112,11 @@ class Witness:
             del self._next[owner]
             if lack is not None:
                 self.lacks[owner] = lack
-                if wanted.limit_s:
+                if not wanted.limit_s:
+                    continue
+                if lack.again > self.begin + wanted.limit_s + WHOLE_SECONDS.total_seconds():
+                    self.late.add(owner)
+                else:
                     self._next[owner] = lack.again
 
 
@@ -172,24 +182,28 @@ def look(resolver: Resolver, owners: Sequence[Name]) -> Outcomes:
     return found
 
 
-def ask(witnesses: Sequence[Witness], pool: Executor, say: Callable[[str], None]) -> None:
+def ask(witnesses: Sequence[Witness], pool: Executor, say: Callable[[str], None], *, allow_subset: bool) -> None:
     """Ask all at once, and again those that are waited for, until they have the values or it is too late.
 
     :param say: is given a sentence for what is waited for.
+    :param allow_subset: go on for the other owners where it is too late for some.
     """
     now, told = time.monotonic(), ""
-    while not any(witness.is_too_late for witness in witnesses):
+    while True:
         asked = [(witness, owners) for witness in witnesses if (owners := witness.due(now))]
         futures = [pool.submit(look, witness.resolver, owners) for witness, owners in asked]
         settle(futures, LOOK_S)
         for (witness, owners), future in zip(asked, futures, strict=True):
             witness.take(owners, future.result() if future.done() else {})
+        late = {owner for witness in witnesses for owner in witness.late}
+        for witness in witnesses:
+            witness.give_up(late)
         now = time.monotonic()
         first = min(witnesses, key=lambda witness: witness.wake, default=None)
-        if first is None or first.wake == NEVER:
+        if first is None or first.wake == NEVER or (late and not allow_subset):
             return
-        if first.wake > now and not any(witness.is_too_late for witness in witnesses):
-            seen = _seen(first, list(first.lacks))[0]
+        if first.wake > now:
+            seen = _seen(first, first.waited_for)[0]
             if seen != told:
                 say(f"waiting {math.ceil(first.wake - now)} s more: {seen}")
             told = seen
@@ -204,28 +218,35 @@ def confirm(
     warn: Callable[[str], None],
     say: Callable[[str], None],
     diary: Diary,
-) -> None:
+    *,
+    allow_subset: bool = False,
+) -> dict[Name, DelegateError]:
     """Tell what the witnesses of these publications do not see, and wait where that is set.
 
-    :raises NotServed: when a witness that is waited for does not have the values in time.
+    :returns: the owners whose values a witness that is waited for does not have in time, and why.
+    :raises NotServed: when there are such, and a subset is not enough or nothing is left.
     """
     begin = time.monotonic()
     witnesses = witnesses_for(publications, settings)
-    ask(witnesses, pool, say)
+    ask(witnesses, pool, say, allow_subset=allow_subset)
     missing: list[tuple[str, str]] = []
+    lost: set[Name] = set()
     for witness in witnesses:
         _note(witness, diary, begin)
         needed = [owner for owner in witness.lacks if witness.wanted[owner].limit_s]
         missing += _sentences(witness, needed)
+        lost.update(needed)
         for sentence, hint in _sentences(witness, [owner for owner in witness.lacks if owner not in needed]):
             warn(f"{sentence}; hint: {hint}")
-    if missing:
-        seen = "\n".join(f"  {sentence}" for sentence, _ in missing)
-        hints = "\nhint: ".join(dict.fromkeys(hint for _, hint in missing))
-        after_s = time.monotonic() - begin
-        raise NotServed(
-            f"after {after_s:.0f} s not every witness has the values, so the CA was not asked\n{seen}", hints
-        )
+    if not missing:
+        return {}
+    seen = "\n".join(f"  {sentence}" for sentence, _ in missing)
+    hints = "\nhint: ".join(dict.fromkeys(hint for _, hint in missing))
+    after_s = time.monotonic() - begin
+    error = NotServed(f"after {after_s:.0f} s not every witness has the values\n{seen}", hints)
+    if not allow_subset or lost >= {owner for publication in publications for owner in publication.values}:
+        raise error
+    return dict.fromkeys(lost, error)
 
 
 def _note(witness: Witness, diary: Diary, begin: float) -> None:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dns.name import Name
 
-from certbot_dns_delegate.errors import NotServed, PlanError, SettingsError
+from certbot_dns_delegate.errors import DelegateError, NotServed, PlanError, SettingsError
 from certbot_dns_delegate.lookup.recursive import parse_resolvers
 from certbot_dns_delegate.model import Publication, Zone
 from certbot_dns_delegate.order.witness import check_zone, confirm
@@ -18,7 +19,7 @@ from certbot_dns_delegate.settings import reader
 from certbot_dns_delegate.settings.delegates import Settings
 from certbot_dns_delegate.state.history import History, Selection
 from certbot_dns_delegate.state.notes import Diary
-from tests.servers import Behaviour, Lagging, NodataWithoutSoa, Refusing, Server, Silent
+from tests.servers import Behaviour, Lagging, NodataWithoutSoa, Refusing, Server, Silent, When
 from tests.unit.internet import name
 
 APEX = "acme.test."
@@ -123,7 +124,7 @@ def test_one_that_is_required_and_keeps_its_answer_too_long_fails_the_order(tmp_
     """At once: waiting would be of no use."""
     with witness(LONG) as server, pytest.raises(NotServed) as caught:
         confirmed(tmp_path, [server], "witnesses_required = yes", "timeout = 20s")
-    assert "not every witness has the values, so the CA was not asked" in caught.value.problem
+    assert "not every witness has the values" in caught.value.problem
     assert "said NXDOMAIN to web.acme.test. TXT, and keeps that for 300 s" in caught.value.problem
     assert caught.value.hint == (
         "order again when that time has passed, or set a longer time:  timeout = ...  in [acme.test]"
@@ -135,6 +136,40 @@ def test_one_that_is_required_and_fails_ends_the_order(tmp_path: Path) -> None:
     with witness(SHORT, Refusing()) as server, pytest.raises(NotServed) as caught:
         confirmed(tmp_path, [server], "witnesses_required = yes", timeout=timedelta(seconds=1))
     assert f"the witness {server.address}@{server.port} gave no answer: REFUSED" in caught.value.problem
+
+
+OTHER = "other.test."
+SHOP = name(f"shop.{OTHER}")
+TWO = (PUBLICATION, Publication("acme.test", Zone(name(OTHER), ()), {SHOP: frozenset({"ours"})}))
+
+
+def subset(tmp_path: Path, server: Server) -> dict[Name, DelegateError]:
+    """What is lost of two names of which one is enough."""
+    chosen = settings(tmp_path, [server], "witnesses_required = yes", "timeout = 20s")
+    diary, warned = Diary(History(tmp_path / "history.sqlite3")), list[str]()
+    with ThreadPoolExecutor() as pool:
+        lost = confirm(TWO, chosen, pool, warned.append, warned.append, diary, allow_subset=True)
+    diary.close()
+    return lost
+
+
+def test_a_name_that_a_witness_lacks_is_lost_alone(tmp_path: Path) -> None:
+    """The other one is waited for all the same, where a subset is enough; the lost one is not asked for again."""
+    lagging = When(lambda request: request.qname == SHOP, Lagging(queries=1))
+    with witness(LONG | {OTHER: SHORT[APEX]}, lagging) as server:
+        server.zone(OTHER).add(SHOP, 1, "TXT", "ours")
+        lost = subset(tmp_path, server)
+        assert [question.qname for question in server.questions].count(SHOP) == 2
+        assert len(server.questions) == 3
+    assert list(lost) == [WEB]
+    assert "said NXDOMAIN to web.acme.test. TXT, and keeps that for 300 s" in str(lost[WEB])
+    assert "shop" not in str(lost[WEB])
+
+
+def test_where_a_witness_lacks_every_name_the_order_fails(tmp_path: Path) -> None:
+    """Also where a subset would be enough."""
+    with witness(LONG | {OTHER: LONG[APEX]}) as server, pytest.raises(NotServed, match="not every witness"):
+        subset(tmp_path, server)
 
 
 def test_the_plan_says_where_a_witness_could_keep_its_answer_too_long(tmp_path: Path) -> None:
