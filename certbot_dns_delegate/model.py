@@ -6,7 +6,6 @@ Names are absolute :class:`dns.name.Name`. Values are the text of a TXT record, 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
 
 from dns.name import Name
 
@@ -39,7 +38,7 @@ class Server:
 
     @property
     def is_ipv6(self) -> bool:
-        return ip_address(self.address.partition("%")[0]).version == 6
+        return ":" in self.address
 
     def __str__(self) -> str:
         at = self.address if self.port == 53 else f"{self.address}@{self.port}"

@@ -88,6 +88,14 @@ def end_of_alias(message: dns.message.Message, owner: Name) -> Name:
     return owner
 
 
+def txt_of(reply: Reply) -> RRset:
+    """As :func:`txt_in`, of the name that was asked for."""
+    short = reply.short
+    if short is None:
+        return txt_in(reply.message, reply.ask.question.name)
+    return RRset(frozenset(text.decode("latin-1") for text in short.texts), short.ttl)
+
+
 def txt_in(message: dns.message.Message, owner: Name) -> RRset:
     """The TXT values of ``owner``, the strings of each joined without separator, as Boulder joins them."""
     rrs = rrs_in(message.answer, owner, RdataType.TXT)

@@ -5,6 +5,8 @@ A forger who does not see the question can guess these at best (RFC 5452); who s
 
 from typing import Protocol
 
+from dns.rdatatype import TXT
+
 from certbot_dns_delegate.lookup import quick
 from certbot_dns_delegate.lookup.forms import Form
 from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, Habits, cookie_in
@@ -34,7 +36,8 @@ def read_reply(wire: bytes, sent: Sent, habits: Habits) -> Content | None:
     if wire[4:6] == b"\0\1":
         wire = wire[:HEADER] + question.section + wire[sent.question_end :]
     content: Content | None = None
-    if question.recursion_desired and question.rdtype in quick.TYPES and wire[4:6] == b"\0\1":
+    is_ordinary = question.recursion_desired or (question.rdtype == TXT and not question.dnssec_ok)
+    if is_ordinary and question.rdtype in quick.TYPES and wire[4:6] == b"\0\1":
         short = quick.read(wire, HEADER + len(question.section), question.rdtype)
         content = short and Brief(short, wire)
     content = content or read(wire, question.rdtype in ANSWER_ENOUGH)

@@ -18,8 +18,8 @@ MOST_RECORDS = 1200
 """Records of one reply that are read: 64 KiB hold 1170 TXT records with an ACME value (12 octets and 1 + 43)."""
 MOST_STEPS = 40_000
 """Labels that all names of one reply have together: 1200 records with names of 32 labels, some 10 ms of work."""
-TC = 0x02
-"""The bit in the header's third octet that says "truncated"."""
+AA, TC = 0x04, 0x02
+"""The bits in the header's third octet that say "with authority" and "truncated"."""
 
 
 PAIR = struct.Struct("!HH")

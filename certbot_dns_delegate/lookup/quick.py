@@ -1,4 +1,4 @@
-"""Read the replies that most names bring straight from their octets: an alias, addresses, or that there are none.
+"""Read what most names bring straight from the octets of replies: an alias, addresses, texts, or that there are none.
 
 Whatever is unusual about a reply is declined: :mod:`.reader` makes a message of it then. What is not declined, both
 read in the same way.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import dns.edns
 import dns.ipv6
 from dns.rdataclass import IN
-from dns.rdatatype import AAAA, CNAME, NS, OPT, SOA, A
+from dns.rdatatype import AAAA, CNAME, NS, OPT, SOA, TXT, A
 
 from certbot_dns_delegate.lookup.habits import CLIENT_COOKIE, SERVER_COOKIES
 from certbot_dns_delegate.lookup.octets import HEADER, PAIR, skip
@@ -50,6 +50,10 @@ class Short(NamedTuple):
     cookie: bytes | None
     """Client's and server's (RFC 7873 section 4); None where there is no whole one."""
     has_edns: bool = False
+    texts: tuple[bytes, ...] = ()
+    """Of TXT records of the name, the strings of each one behind the other."""
+    ttl: int = 0
+    """The highest of theirs, in seconds."""
 
 
 class Brief(NamedTuple):
@@ -59,7 +63,7 @@ class Brief(NamedTuple):
     wire: bytes
 
 
-TYPES = frozenset({CNAME, A, AAAA})
+TYPES = frozenset({CNAME, A, AAAA, TXT})
 """What may be asked for."""
 
 
@@ -68,7 +72,7 @@ def read(wire: bytes, end: int, rdtype: int) -> Short | None:
 
     :param wire: a reply whose one question is the one that was sent, as :func:`.echo` has found.
     :param end: the offset behind the question.
-    :param rdtype: the type that was asked for: CNAME, A or AAAA.
+    :param rdtype: the type that was asked for, of :data:`TYPES`.
     """
     try:
         return _read(wire, end, rdtype)
@@ -86,23 +90,29 @@ def _read(wire: bytes, end: int, rdtype: int) -> Short:
         raise Declined
     aliases: tuple[Labels, ...] = ()
     addresses: tuple[str, ...] = ()
-    at = end
+    texts: tuple[bytes, ...] = ()
+    longest, at = 0, end
     for _ in range(answers):
         # Most names are the question's, as a pointer to it.
         is_asked_for = not aliases and wire[at : at + 2] == _QUESTION
         behind = at + 2 if is_asked_for else _owner_end(wire, at, aliases)
-        kind, rdclass, _, length = _RECORD.unpack_from(wire, behind)
+        kind, rdclass, ttl, length = _RECORD.unpack_from(wire, behind)
         data = behind + _RECORD.size
         at = data + length
         if rdclass != IN or at > len(wire) or (addresses and kind == CNAME):
             raise Declined
-        if kind == CNAME and (rdtype != CNAME or not aliases):
+        if kind == rdtype == TXT:
+            texts = (*texts, _text(wire, data, at))
+            longest = max(longest, ttl if ttl < 1 << 31 else 0)  # RFC 2181 section 8
+        elif kind == CNAME and rdtype != TXT and (rdtype != CNAME or not aliases):
             aliases = (*aliases, _target(wire, data, at, aliases))
         elif kind == rdtype:
             addresses = (*addresses, _address(wire, kind, data, at))
         else:
             raise Declined
-    is_enough = rdtype == CNAME and answers > 0
+    is_enough = rdtype in {CNAME, TXT} and answers > 0
+    if rdtype == TXT and not texts:
+        raise Declined
     for _ in range(authority):
         at = _passed(wire, at, is_enough=is_enough)
     cookie, has_edns = None, False
@@ -114,7 +124,7 @@ def _read(wire: bytes, end: int, rdtype: int) -> Short:
             at, cookie = _options(wire, at + 1)
         else:
             at = _passed(wire, at, is_enough=is_enough)
-    return Short(rcode == _NOERROR, aliases, addresses, cookie, has_edns)
+    return Short(rcode == _NOERROR, aliases, addresses, cookie, has_edns, texts, longest)
 
 
 def _owner_end(wire: bytes, at: int, aliases: tuple[Labels, ...]) -> int:
@@ -142,6 +152,18 @@ def _address(wire: bytes, kind: int, data: int, end: int) -> str:
     if kind == AAAA and end - data == 16:
         return dns.ipv6.inet_ntoa(wire[data:end])
     raise Declined
+
+
+def _text(wire: bytes, at: int, end: int) -> bytes:
+    """The strings of a TXT record (RFC 1035 section 3.3.14)."""
+    strings = []
+    while at < end:
+        behind = at + 1 + wire[at]
+        strings.append(wire[at + 1 : behind])
+        at = behind
+    if at != end or not strings:
+        raise Declined
+    return b"".join(strings)
 
 
 def _passed(wire: bytes, at: int, *, is_enough: bool) -> int:

@@ -8,7 +8,7 @@ import dns.message
 from dns.name import Name
 from dns.rdatatype import RdataType
 
-from certbot_dns_delegate.lookup.answer import negative_ttl, rrsigs_in, soa_in, txt_in
+from certbot_dns_delegate.lookup.answer import negative_ttl, rrsigs_in, soa_in, txt_of
 from certbot_dns_delegate.lookup.message import PAYLOAD, UNREACHABLE, Outcome, Question, Reply
 from certbot_dns_delegate.model import RRset, Server, Sighting, Values
 from certbot_dns_delegate.order.memory import Memory, State
@@ -159,9 +159,8 @@ class Watcher(Memory):
             if outcome.is_truncated and not self.recursive:
                 return State.NO_TCP
             return State.UNREACHABLE if outcome.reason == UNREACHABLE else State.SILENT
-        message = outcome.message
-        soa = soa_in(message, owner)
-        rrset = txt_in(message, owner) if outcome.is_authoritative or self.recursive else RRset()
+        soa = None if outcome.short is not None else soa_in(outcome.message, owner)
+        rrset = txt_of(outcome) if outcome.is_authoritative or self.recursive else RRset()
         self.sightings[owner] = Sighting(
             self.server,
             owner,
@@ -179,7 +178,7 @@ class Watcher(Memory):
             if rrset.values:
                 self.older[owner] = (time.monotonic(), rrset.ttl)
             return State.LAGGING
-        return self._signatures(message, owner) if self.signed else State.READY
+        return self._signatures(outcome.message, owner) if self.signed else State.READY
 
     def _signatures(self, message: dns.message.Message, owner: Name) -> State:
         """Whether a signature by the zone is there, and valid now; whether the zone validates, the plan has seen."""

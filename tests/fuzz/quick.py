@@ -16,11 +16,11 @@ import dns.message
 import dns.rrset
 from dns.name import Name
 from dns.rdataclass import IN
-from dns.rdatatype import AAAA, CNAME, OPT, A, RdataType
+from dns.rdatatype import AAAA, CNAME, OPT, TXT, A, RdataType
 
 from certbot_dns_delegate.errors import LookupFailed
 from certbot_dns_delegate.lookup import quick
-from certbot_dns_delegate.lookup.answer import addresses_in, alias_in, end_of_alias
+from certbot_dns_delegate.lookup.answer import addresses_in, alias_in, end_of_alias, soa_in, txt_in, txt_of
 from certbot_dns_delegate.lookup.forgery import ANSWER_ENOUGH
 from certbot_dns_delegate.lookup.habits import cookie_in
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply
@@ -64,6 +64,13 @@ ANSWERS = {
             "_acme-challenge.web.acme.test. 60 IN AAAA ::1.2.3.4",
         ],
         ["_acme-challenge.web.acme.test. 60 IN CNAME b.test.", "b.test. 60 IN AAAA 2001:0:0:1::"],
+    ],
+    TXT: [
+        [],
+        ["_acme-challenge.web.acme.test. 60 IN TXT value"],
+        ['_ACME-challenge.Web.acme.test. 60 IN TXT a \\255 ""', '_acme-challenge.web.acme.test. 60 IN TXT ""'],
+        ["_acme-challenge.web.acme.test. 60 IN CNAME b.test.", "b.test. 60 IN TXT value"],
+        ["other.test. 60 IN TXT value"],
     ],
 }
 AUTHORITY = [
@@ -111,10 +118,10 @@ def made(question: bytes, dice: random.Random) -> bytes:
     records = []
     for _ in range(dice.choice((1, 1, 2, 3, 5, 40))):
         owner = dice.choice((b"\xc0\x0c", b"\xc0\x0c", b"\0", b"\1x\xc0\x0c", b"\xc0" + dice.randbytes(1)))
-        rdtype = dice.choice((1, 5, 28, 41, 6, 2, 39, 46, dice.randrange(300)))
+        rdtype = dice.choice((1, 5, 28, 41, 6, 2, 16, 16, 39, 46, dice.randrange(300)))
         data = dice.choice((b"", b"\1\2\3\4", b"\1x\0", b"\xc0\x0c", b"\1y\xc0\x0c", bytes(16), dice.randbytes(20)))
         rdclass = dice.choice((1, 1, 1, 1, 3, 255))
-        records.append(record(rdclass, rdtype, data, owner=owner, ttl=dice.getrandbits(16)))
+        records.append(record(rdclass, rdtype, data, owner=owner, ttl=dice.getrandbits(dice.choice((16, 32)))))
     return with_records(question, dice.choice(("answer", "answer", "authority", "additional")), *records)
 
 
@@ -153,6 +160,7 @@ def is_read(rdtype: RdataType, wire: bytes) -> bool:
     message = read(wire, rdtype in ANSWER_ENOUGH)
     assert message is not None, "malformed"
     compare(short, message, rdtype)
+    assert rdtype != TXT or soa_in(message, OWNER) is None
     assert problem_of(Reply(Ask(SERVER, Question(OWNER, rdtype)), message, "udp")) == ""
     assert (cookie_in(message), message.edns >= 0) == (short.cookie, short.has_edns)
     if any(each.rdtype != OPT and (each.rdclass != IN or each.rdtype not in TYPES) for each in walk(wire)):
@@ -174,6 +182,11 @@ def compare(short: quick.Short, message: dns.message.Message, rdtype: RdataType)
             assert [link] == [(Name(each), False) for each in short.aliases] or (link is None and not short.aliases)
             assert link is None or link[0].labels == short.aliases[0], "letters"
             assert not short.addresses
+        elif rdtype == TXT:
+            values = txt_of(Reply(Ask(SERVER, Question(OWNER, rdtype)), quick.Brief(short, b""), "udp"))
+            assert values == txt_in(message, OWNER)
+            assert values.values
+            assert alias_in(message, OWNER) is None
         else:
             assert addresses_in(message.answer, end_of_alias(message, OWNER)) == list(short.addresses)
     except LookupFailed as error:

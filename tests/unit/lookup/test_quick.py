@@ -5,7 +5,7 @@ import random
 import dns.rcode
 import pytest
 from dns.name import Name
-from dns.rdatatype import AAAA, CNAME, A, RdataType
+from dns.rdatatype import AAAA, CNAME, TXT, A, RdataType
 
 from certbot_dns_delegate.lookup import quick
 from certbot_dns_delegate.lookup.answer import addresses_at_end, addresses_in, alias_in, alias_of, end_of_alias
@@ -40,6 +40,8 @@ def test_it_reads_what_a_fleet_brings() -> None:
     address = record(1, A, bytes((192, 0, 2, 1)), owner=b"\1a\xc0\x0c")
     assert read(A, ALIAS, address) == Short(True, (TARGET,), ("192.0.2.1",), None)
     assert read(AAAA, record(1, AAAA, bytes(15) + b"\1")) == Short(True, (), ("::1",), None)
+    texts = [record(1, TXT, data, ttl=ttl) for data, ttl in ((b"\1a\1b", 3), (b"\0", 1 << 31))]
+    assert read(TXT, *texts) == Short(True, (), (), None, texts=(b"ab", b""), ttl=3)
     assert read(CNAME) == Short(True, (), (), None)
     assert read(CNAME, flags=b"\x81\x83") == Short(False, (), (), None)
 
@@ -60,6 +62,11 @@ DECLINED = {
     "a broken SOA": read(CNAME, record(1, 6, b"\xc0\x0c\xc0\x0c"), section="authority"),
     "an extended rcode": read(CNAME, record(1232, 41, b"", owner=b"\0", ttl=1 << 24), section="additional"),
     "two OPT records": read(CNAME, *[record(1232, 41, b"", owner=b"\0", ttl=0)] * 2, section="additional"),
+    "no text": read(TXT),
+    "a text without a string": read(TXT, record(1, TXT, b"")),
+    "a string that is cut off": read(TXT, record(1, TXT, b"\5a")),
+    "a text behind an alias": read(TXT, ALIAS, record(1, TXT, b"\1a", owner=b"\1a\xc0\x0c")),
+    "a signature beside a text": read(TXT, record(1, TXT, b"\1a"), record(1, 46, bytes(18) + b"\0")),
     "a flood": read(CNAME, *[record(1, A, bytes(4))] * MOST_RECORDS, section="additional"),
 }
 
