@@ -38,8 +38,7 @@ def options() -> Iterator[str]:
     added: list[tuple[str, str, str]] = []
 
     def add(name: str, **given: Any) -> None:
-        kind = given.get("type")
-        metavar = {int: "N"}.get(kind, "FILE" if name == "credentials" else "LIST")
+        metavar = {"credentials": "FILE", "propagation-seconds": "N", "challenge": "TYPE"}.get(name, "LIST")
         added.append((name, metavar, escape(given["help"])))
 
     authenticators.Delegate.add_parser_arguments(add)

@@ -16,48 +16,48 @@ SERVERS = {
 FAULTS = {
     "none": "no fault",
     "lag": "one server lags by 0.5 to 4 s",
-    "lag-refusals": "one lags, and refuses every third question",
-    "lag-restarts": "one lags, and is stopped and started again meanwhile",
-    "silent": "one never answers",
-    "lame": "one is lame",
-    "alternating": "one answers from the old zone and the new in turn, for ever",
-    "truncating": "one truncates every answer by UDP",
-    "tcp-closed": "one refuses TCP; half of the answers are longer than 512 octets",
-    "bogus": "the parent's DS is of another key",
-    "expired": "one has signatures that ended yesterday",
-    "forgotten": "the parent's servers are the child's, but one has no child zone, and no NS delegates it",
-    "servfail": "an update is carried out, and answered SERVFAIL",
-    "reply-lost": "an update is carried out, and the connection ends without an answer",
-    "killed": "SIGKILL at a random moment; every second one at a call of the journal or the network",
-    "two-writers": "two hosts order at one target at once",
-    "loss": "20 % of all questions get no answer, at the resolver too",
-    "far": "200 ms from each server, and from the resolver",
-    "flapping": "the resolver fails in every other second",
-    "chance": "two machines behind one address, one of which lags by 3 s; chance decides which one answers",
+    "lag-refusals": "one server lags, and refuses every third question",
+    "lag-restarts": "one server lags, and is stopped and started meanwhile",
+    "silent": "one server never answers",
+    "lame": "one server does not serve the zone",
+    "alternating": "one server answers from the old and the new zone in turn, without end",
+    "truncating": "one server truncates every UDP answer",
+    "tcp-closed": "one server refuses TCP; half of the answers are longer than 512 octets",
+    "bogus": "the DS record in the parent zone is for another key",
+    "expired": "one server has signatures that expired yesterday",
+    "forgotten": "the parent's servers also serve the child zone; one of them lacks it, and no NS record delegates it",
+    "servfail": "the server carries out an update, and answers SERVFAIL",
+    "reply-lost": "the server carries out an update, and the connection ends without an answer",
+    "killed": "SIGKILL at a random moment; every second time, during a call of the journal or the network",
+    "two-writers": "two hosts order for the same target at the same time",
+    "loss": "20 % of all questions get no answer, also at the resolver",
+    "far": "each server and the resolver are 200 ms away",
+    "flapping": "the resolver works for one second, and fails in the next",
+    "chance": "two machines have the same address, and one lags by 3 s; chance decides which one answers",
 }
 
-TO_BIND = "the updates go to BIND, whose row has it"
-ONE_SERVER = "it has no parent zone of its own that a server could serve without it"
-UNSIGNED = "it does not sign"
-ONE_PROCESS = "one process answers at every address of it, and has nothing to lag behind"
+TO_BIND = "the updates go to BIND; see its column"
+ONE_SERVER = "no server of it also serves the parent zone"
+UNSIGNED = "it does not sign zones"
+ONE_PROCESS = "one process answers at all of its addresses, so none can lag"
 
 IMPOSSIBLE = {
     **{("nsd", fault): TO_BIND for fault in ("servfail", "reply-lost", "killed", "two-writers", "bogus", "forgotten")},
     **{(server, "forgotten"): ONE_SERVER for server in ("acme-dns", "standalone")},
     **{(server, fault): UNSIGNED for server in ("acme-dns", "standalone") for fault in ("bogus", "expired")},
     **{
-        (server, fault): "what the world sees of a signed zone is the same whoever signs it: BIND's row has it"
+        (server, fault): "a signed zone looks the same whoever signs it; see BIND's column"
         for server in ("knot", "powerdns")
         for fault in ("bogus", "expired")
     },
-    ("nsd", "expired"): "what the world sees of a signed zone is the same whoever signs it: BIND's row has it",
+    ("nsd", "expired"): "a signed zone looks the same whoever signs it; see BIND's column",
     **{
         ("standalone", fault): ONE_PROCESS for fault in ("lag", "lag-refusals", "lag-restarts", "alternating", "chance")
     },
-    ("acme-dns", "servfail"): "it is written by HTTP, and has no such answer",
+    ("acme-dns", "servfail"): "it is written to by HTTP, which has no such answer",
     ("standalone", "servfail"): "nothing is written over the network",
     ("standalone", "reply-lost"): "nothing is written over the network",
-    ("standalone", "two-writers"): "one host answers for the zone; a second order on it waits for its turn",
+    ("standalone", "two-writers"): "only one host answers for the zone; a second order on that host waits",
 }
 
 

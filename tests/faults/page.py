@@ -91,17 +91,18 @@ def verdict(found: Sequence[Result]) -> int:
 
 
 def write(folder: Path) -> None:
-    """The page, its data and its plots, from a folder of results."""
-    found = results(folder)
+    """The page, its data and its plots: the results in a folder, and for the others the published ones."""
+    old = json.loads(DATA.read_text()) if DATA.exists() else {"cells": []}
+    by_name = {result["cell"]: result for result in (*old["cells"], *results(folder))}
+    found = [by_name[cell.name] for cell in CELLS if cell.name in by_name]
     writers, kills, fuzz = (extra(folder, name) for name in ("writers", "kills", "fuzz"))
-    about = extra(folder, "about") or {}
     data = {
-        "about": about,
+        "about": extra(folder, "about") or old.get("about", {}),
         "totals": totals(found),
         "cells": [{key: value for key, value in result.items() if key != "words"} for result in found],
-        "writers": (writers or {}).get("writers"),
-        "kills": kills,
-        "fuzz": fuzz,
+        "writers": (writers or {}).get("writers") or old.get("writers"),
+        "kills": kills or old.get("kills"),
+        "fuzz": fuzz or old.get("fuzz"),
     }
     DATA.write_text(json.dumps(data, indent=1) + "\n")
     (PLOTS / "reliability-outcomes.svg").write_text(plots.outcomes(found))
@@ -188,18 +189,18 @@ def _impossible() -> str:
 def _beside(data: Result) -> Iterable[str]:
     for result in data["writers"] or ():
         yield (
-            f"* {result['updates']:,} updates at one name of {result['server']} by {result['writers']} writers at once,"
-            f" beside three foreign values: {result['left']} values left, {result['touched']} touched"
-            f" ({result['took_s']:.0f} s; ``python -m tests.faults.writers``)."
+            f"* {result['writers']} writers at once sent {result['updates']:,} updates for one name on"
+            f" {result['server']}, which also had three foreign values: {result['left']} values were left, and"
+            f" {result['touched']} foreign ones changed ({result['took_s']:.0f} s; ``python -m tests.faults.writers``)."
         )
     if data["kills"]:
         kills = data["kills"]
         yield (
-            f"* {kills['killed']:,} runs killed by SIGKILL, half of them at a call of the journal or the network:"
-            f" {kills['left']} values left after the next run (``python -m tests.faults.killing``)."
+            f"* {kills['killed']:,} runs were killed by SIGKILL, half of them during a call of the journal or the"
+            f" network: {kills['left']} values were left after the next run (``python -m tests.faults.killing``)."
         )
     if data["fuzz"]:
         yield (
-            f"* {data['fuzz']['replies']:,} malformed replies through all that reads one:"
+            f"* {data['fuzz']['replies']:,} malformed replies were given to all code that reads replies:"
             f" {data['fuzz']['faults']} faults (``python -m tests.fuzz.replies``)."
         )

@@ -72,7 +72,7 @@ def test_page(tmp_path: Path) -> None:
         (tmp_path / f"{str(result['cell']).replace('/', '-')}.json").write_text(json.dumps(result))
     assert page.results(tmp_path) == found
     text = page.text(found, {"about": {}, "writers": None, "kills": None, "fuzz": None})
-    assert f"{3 * len(found)} orders, 0 of them by Certbot itself" in text
+    assert f"{3 * len(found)} orders were placed at real name servers with faults; Certbot itself placed 0 of" in text
     possible = sum(not cell.why_not for cell in CELLS)
     assert f"{possible - len(found)} cells were not run. " in text
     assert "2 issued, 1 failed" in text

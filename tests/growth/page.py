@@ -22,16 +22,16 @@ NOISE = 1.5
 
 
 def collect(folder: Path) -> Data:
-    """What is in a folder of results: its series, in their order."""
+    """The series in a folder of results, and for the others the published ones, in their order."""
+    published = json.loads(DATA.read_text()) if DATA.exists() else {"about": {}, "series": []}
+    found = {series["label"]: series["points"] for series in published["series"]}
+    files = {series.label: folder / f"{series.label}.json" for series in SERIES}
+    found |= {label: json.loads(file.read_text()) for label, file in files.items() if file.exists()}
     about = folder / "about.json"
-    found = []
-    for series in SERIES:
-        if (file := folder / f"{series.label}.json").exists():
-            before = folder / f"{series.label}.before.json"
-            points = json.loads(file.read_text())
-            old = {"before": json.loads(before.read_text())} if before.exists() else {}
-            found.append({"label": series.label, "unit": series.unit, "points": points, **old})
-    return {"about": json.loads(about.read_text()) if about.exists() else {}, "series": found}
+    return {
+        "about": json.loads(about.read_text()) if about.exists() else published["about"],
+        "series": [{"label": s.label, "unit": s.unit, "points": found[s.label]} for s in SERIES if s.label in found],
+    }
 
 
 def factor(points: Sequence[Data]) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def text(data: Data) -> str:
     worse = [s.title for s in SERIES if s.label in by_label and not is_linear(by_label[s.label]["points"])]
     return TEMPLATE.read_text().format(
         machine=data["about"].get("machine", "a machine that is not described"),
-        verdict=f"Worse than linear: {', '.join(worse)}." if worse else "None grows worse than linearly.",
+        verdict=f"Faster than linearly: {', '.join(worse)}." if worse else "No cost grows faster than linearly.",
         missing=f"Not measured: {', '.join(missing)}. " if missing else "",
         parts="\n\n".join(parts),
     )
@@ -72,9 +72,9 @@ def text(data: Data) -> str:
 
 def _part(series: Series, found: Data) -> str:
     work, cost = factor(found["points"])
-    step = f"Beyond the first row it costs {cost:.2g} times the processor time."
+    step = f"Without the cost of the first row, it needs {cost:.2g} times the processor time."
     if is_level(found["points"]):
-        step = "The processor time hardly depends on their number."
+        step = f"The processor time hardly depends on the number of {series.unit}."
     largest = series.points[-1]
     if found["points"][-1]["at"] < largest:
         step += f" The point of {largest:,} was not measured: it takes more than an hour (``make growth WHOLE=1``)."
@@ -87,7 +87,7 @@ def _part(series: Series, found: Data) -> str:
             "",
             _table(series, found),
             "",
-            f"The last step has {work:g} times the {series.unit}. {step}",
+            f"The last step has {work:g} times as many {series.unit}. {step}",
             "",
             f".. image:: /_static/growth-{series.label}.svg",
             f"   :alt: Seconds and processor seconds by {series.unit}; the dashed line is what linear growth would be.",
@@ -96,16 +96,11 @@ def _part(series: Series, found: Data) -> str:
 
 
 def _table(series: Series, found: Data) -> str:
-    before = {point["at"]: point for point in found.get("before", ())}
-    head = [series.unit, "seconds", "processor seconds", *(["processor seconds, before"] if before else [])]
-    rows = [head]
-    for point in found["points"]:
-        old = before.get(point["at"])
-        row = [f"{point['at']:,}", _seconds(point["s"]), _seconds(point["cpu_s"])]
-        rows.append([*row, *([_seconds(old["cpu_s"]) if old else ""] if before else [])])
+    rows = [[series.unit, "seconds", "processor seconds"]]
+    rows += [[f"{point['at']:,}", _seconds(point["s"]), _seconds(point["cpu_s"])] for point in found["points"]]
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
-        lines += [f"   {'*' if number == 0 else ' '} -{' ' if cell else ''}{cell}" for number, cell in enumerate(row)]
+        lines += [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(row)]
     return "\n".join(lines)
 
 

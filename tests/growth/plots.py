@@ -8,15 +8,13 @@ from typing import Any
 
 Data = dict[str, Any]
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 640, 300, 70, 16, 44, 40
-COLOURS = {"s": "#1f5fa8", "cpu_s": "#c98a1b", "before": "#8a8f98"}
-WORDS = {"s": "seconds", "cpu_s": "processor seconds", "before": "processor seconds, before"}
+COLOURS = {"s": "#1f5fa8", "cpu_s": "#c98a1b"}
+WORDS = {"s": "seconds", "cpu_s": "processor seconds"}
 
 
 def plot(series: Data) -> str:
-    """One series: seconds and processor seconds, what it was before where that is known, and what linear would be."""
+    """One series: seconds and processor seconds, and what linear would be."""
     lines = {kind: [(p["at"], p[kind]) for p in series["points"] if p["at"]] for kind in ("s", "cpu_s")}
-    if series.get("before"):
-        lines["before"] = [(p["at"], p["cpu_s"]) for p in series["before"] if p["at"]]
     every = [point for line in lines.values() for point in line]
     frame = Frame([x for x, _ in every], [y for _, y in every])
     body = frame.axes(series["unit"])

@@ -30,8 +30,8 @@ SERIES = (
         "names",
         "Names in one order",
         "names",
-        "All names of the order end in one zone with one server. The clock runs from the plan until the values are"
-        " withdrawn; Certbot and the CA are not in it.",
+        "All names of the order are in one zone with one server. The time is from the plan until the values are"
+        " removed, without Certbot and the CA.",
         (1, 10, 50, 100, 200, 400, 800, 1600),
         orders.names,
     ),
@@ -39,7 +39,7 @@ SERIES = (
         "zones",
         "Zones in one order",
         "zones",
-        "The order has one name in each zone. Each zone has a section of its own, and all are at one server.",
+        "The order has one name in each zone. Each zone has a section of its own. All zones are on one server.",
         (1, 2, 5, 10, 20, 50, 100),
         orders.zones,
     ),
@@ -47,7 +47,7 @@ SERIES = (
         "servers",
         "Servers of one zone",
         "servers",
-        "The order has one name. Each address of each server is asked, by UDP and by TCP, in two looks.",
+        "The order has one name. Each address of each server is asked in two looks, by UDP and by TCP.",
         world.SERVERS,
         orders.servers,
     ),
@@ -55,8 +55,8 @@ SERIES = (
         "lineages",
         "Lineages in one ``certbot renew``",
         "lineages",
-        "Certbot renews certificates of one name each, with Pebble as the CA. Certbot itself sleeps for at least a"
-        " second for each, until it asks the CA again.",
+        "Certbot renews certificates of one name each, with Pebble as the CA. For each of them, Certbot itself sleeps"
+        " for at least a second before it asks the CA again.",
         (1, 10, 50, 200, 1000),
         lineages.measure,
         limit=200,
@@ -65,8 +65,8 @@ SERIES = (
         "history",
         "Rows of the history",
         "rows",
-        "What an order of ten names asks of the history and adds to it, and the first page of ``certbot-dns-delegate"
-        " history``.",
+        "The cost of what an order of ten names reads from the history and adds to it, and of the first page of"
+        " ``certbot-dns-delegate history``.",
         (0, 1_000, 10_000, 100_000, 1_000_000),
         files.history,
     ),
@@ -74,7 +74,7 @@ SERIES = (
         "accounts",
         "Accounts of acme-dns in one file",
         "accounts",
-        "50 names are planned, beside so many accounts of other names.",
+        "A plan of 50 names, with a file that also has this many accounts of other names.",
         (0, 100, 1_000, 10_000, 50_000),
         files.accounts,
     ),
@@ -82,7 +82,7 @@ SERIES = (
         "sections",
         "Sections of the INI file",
         "sections",
-        "The file is read for the first time in a process. A section has a provider, a server and a key.",
+        "A process reads the file for the first time. Each section has a provider, a server and a key.",
         (1, 10, 100, 1_000, 10_000),
         files.sections,
     ),

@@ -19,12 +19,14 @@ BEGIN, END = "<!-- peers: written by python -m tests.peers --page -->\n", "<!-- 
 
 
 def collect(folder: Path, order: Sequence[str]) -> Data:
-    """What is in a folder of results, with the tools in this order."""
-    files = [folder / f"{label}.json" for label in order]
+    """The results in a folder, and for the others the published ones, with the tools in this order."""
+    published = json.loads(DATA.read_text()) if DATA.exists() else {"about": {}, "tools": []}
+    found = {tool["tool"]: tool for tool in published["tools"]}
+    found |= {label: json.loads(file.read_text()) for label in order if (file := folder / f"{label}.json").exists()}
     about = folder / "about.json"
     return {
-        "about": json.loads(about.read_text()) if about.exists() else {},
-        "tools": [json.loads(file.read_text()) for file in files if file.exists()],
+        "about": json.loads(about.read_text()) if about.exists() else published["about"],
+        "tools": [found[label] for label in order if label in found],
     }
 
 
@@ -33,7 +35,7 @@ def rows(data: Data) -> list[tuple[str, str, list[Data]]]:
     found = []
     for tool in data["tools"]:
         is_default = bool(tool["fastest"]) and tool["fastest"][0]["setting"] == tool["default"][0]["setting"]
-        found.append((tool["title"], "default; nothing faster issues" if is_default else "default", tool["default"]))
+        found.append((tool["title"], "default (nothing faster issues)" if is_default else "default", tool["default"]))
         if tool["fastest"] and not is_default:
             found.append((tool["title"], "fastest", tool["fastest"]))
     return found
@@ -71,7 +73,7 @@ def text(data: Data) -> str:
             [["tool", "setting", *SIZES]] + [[title, kind, *map(_whole, runs)] for title, kind, runs in rows(data)],
         ),
         versions=_list_table(
-            [["tool", "version", "its names", "fastest setting that issues"]]
+            [["tool", "version", "where its names are", "fastest setting that issues"]]
             + [[tool["title"], tool["version"], tool["names"], _setting(tool)] for tool in data["tools"]]
         ),
     )
