@@ -35,9 +35,9 @@ class Delegate(common.Plugin, interfaces.Authenticator):
         super().__init__(config, name)
         self._engine: Engine | None = None
         self._chosen: dict[str, Chosen] = {}
+        """The type of each name of the order, where the choice is left to us."""
         self._without: Collection[str] = ()
         """Names of the order that have no standing record."""
-        """The type of each name of the order, where the choice is left to us."""
 
     @classmethod
     def add_parser_arguments(cls, add: Callable[..., None]) -> None:

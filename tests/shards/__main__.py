@@ -25,8 +25,8 @@ from tests.e2e.lab import namespace
 from tests.shards import packing
 from tests.shards.report import Reader
 
-SHARDS_PER_CPU = 3
-"""Most of a test's time is waiting, so that three of them keep a processor busy."""
+SHARDS_PER_CPU = 4
+"""Most of a test's time is waiting, so that four of them keep a processor busy."""
 LIMIT_S = 240.0
 """Seconds without any test ending, after which a shard is ended: the longest takes 20 s on an idle machine."""
 INTERVAL_S = 0.1

@@ -1,7 +1,6 @@
 """What a newcomer gives instead of what is meant: one sentence that says what to give, and never a secret."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import dns.name
@@ -9,8 +8,8 @@ import pytest
 
 from certbot_dns_delegate.check.misplaced import likely_names
 from certbot_dns_delegate.text import show
+from tests.forks import operator
 
-PROGRAM = str(Path(sys.executable).with_name("certbot-dns-delegate"))
 SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0"
 INI = f"[acme.test]\nprovider = rfc2136\nserver = 192.0.2.1\ntsig_name = w\ntsig_secret = {SECRET}\n"
 
@@ -20,7 +19,7 @@ def said(here: Path, *words: str, code: int) -> str:
     for name, text in (("delegate.ini", INI), ("names.txt", "shop.example.com\n")):
         (here / name).write_text(text)
         (here / name).chmod(0o600)
-    command = [PROGRAM, *words, f"--config-dir={here / 'config'}"]
+    command = operator().command(*words, f"--config-dir={here / 'config'}")
     command += [] if any(word.startswith("--work-dir") for word in words) else [f"--work-dir={here}"]
     environment = {"HOME": str(here), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
