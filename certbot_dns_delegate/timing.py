@@ -13,7 +13,7 @@ QUICK_FOR = timedelta(minutes=1)
 SLOW_CAP = timedelta(seconds=2)
 """Longest step later: one question in two seconds stays below any response rate limit in use."""
 BETWEEN_LOOKS = timedelta(seconds=0.2)
-"""Between two complete looks at a server that shall agree."""
+"""Between two complete looks at a server, which must agree."""
 AT_ONCE = 3
 """Questions about one name at once in a look that is not the first, each from a port of its own. Of two machines behind
 one address that differ, chance shows the same one to all of them once in 4; for a server never seen without the values,
@@ -26,15 +26,15 @@ that is needed doubles."""
 MOST_PASSES = 48
 """The longest row: with nine of ten answers complete, chance shows it once in 157 tries."""
 BETWEEN_DOUBTFUL_LOOKS = timedelta(seconds=0.1)
-"""Between the looks of that row: one answer, then three and two at once, so that a server that lagged is ready 0.2 s
-after it was first seen complete, as one that did not."""
+"""Between the looks at a server that was seen without the values: one question, then three and then two at once. So it
+is ready 0.2 s after its first complete answer, like a server that never lagged."""
 PATIENCE = timedelta(seconds=2)
-"""How long a server may stay silent, on UDP and TCP together, before it counts as dead in this look. One that refuses,
-fails or is lame from the first look on has as long: so does a server that is being restarted."""
+"""How long a server may stay silent, on UDP and TCP together, before it counts as dead in this look. A server that
+refuses, fails or is lame from the first look on gets as much time, because one that is being restarted does so."""
 RECENT = timedelta(seconds=10)
-"""What a server showed so long ago counts no more: one that answered without the values, and is away since, no longer
-holds up the CA after this time and :data:`AWAY_LOOKS` looks; one that was ready is looked at once more. Five times the
-patience: a name server that is restarted is back within it."""
+"""An older answer of a server no longer counts. A server that lacked the values, and has not answered since, holds up
+the CA for this time and for 5 looks, no longer. A server that was ready is asked again. It is five times the patience:
+a name server that is restarted is back within it."""
 AWAY_LOOKS = 5
 """Looks in a row without a usable answer that are needed besides: one lost message is no sign of anything."""
 OUR_TTL = 1
@@ -44,7 +44,7 @@ WHOLE_SECONDS = timedelta(seconds=1)
 """What a resolver may add to a TTL because it counts whole seconds: Unbound 1.17 held an answer with TTL 1 for 1.1 to
 1.96 s (measured; the longer, the earlier in a second it was taken)."""
 WITNESS_PATIENCE = timedelta(seconds=5)
-"""How long a resolver at another place may stay silent: what resolv.conf(5) gives one, which may have to ask on."""
+"""How long a resolver at another place may stay silent: the default of resolv.conf(5), as it may have to ask others."""
 STALE_AT_MOST = timedelta(seconds=60)
 """Let's Encrypt's resolvers are said to keep no answer longer (https://community.letsencrypt.org/t/126670)."""
 

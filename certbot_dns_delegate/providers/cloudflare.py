@@ -44,7 +44,7 @@ class Cloudflare(Provider):
         *http.keys(url="https://api.cloudflare.com/client/v4"),
         Key("api_token", SECRET, "An API token with the permission Zone / DNS / Edit on one zone.", is_required=True),
         Key("zone_id", TEXT, "The zone's id, for a token that may not list zones."),
-        Key("email", LEGACY, "Refused: half of the legacy key."),
+        Key("email", LEGACY, "Refused: belongs to the legacy key."),
         Key("api_key", LEGACY, "Refused: the legacy key, which may do anything in the account."),
     )
 

@@ -38,7 +38,7 @@ class HTTPReq(Provider):
         *http.keys(read_timeout="120s", request_timeout="180s"),
         Key("username", TEXT, "The user of basic authentication."),
         Key("password", SECRET, "The password of basic authentication."),
-        Key("single_value", BOOLEAN, "The server keeps only the last value of an owner.", default="false"),
+        Key("single_value", BOOLEAN, "Whether the server keeps only the last value of each name.", default="false"),
     )
 
     def __init__(self, options: Options, context: Context) -> None:

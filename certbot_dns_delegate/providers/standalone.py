@@ -114,11 +114,11 @@ class Standalone(Provider):
     name = "standalone"
     limits = Limits(has_credentials=False)
     KEYS = (
-        Key("listen", HOSTS, "Addresses to listen on, @port optional; by default all of this host."),
+        Key("listen", HOSTS, "Addresses to listen on, with @port if not 53; the default is all of this host."),
         Key(
             "server_name",
             NAME,
-            "This host's name in the NS record; by default its full name in /etc/hosts.",
+            "This host's name in the NS record; the default is its full name in /etc/hosts.",
         ),
     )
 

@@ -49,23 +49,23 @@ RESOLVERS = Kind("resolvers", _resolvers)
 COMMON = (
     Key("provider", TEXT, "The kind of service that holds the zone.", is_required=True),
     Key("zone", NAME, "The zone to write in, if it cannot be found through DNS."),
-    Key("for", PATTERNS, "Certificate names that may use this delegate; *.example.com is every name below it."),
-    Key("for_file", PATH, "A file with certificate names that may use it, one a line, as --from reads them."),
-    Key("targets", TEMPLATE, "The only target a name may use, as {name}.acme.example.net."),
+    Key("for", PATTERNS, "Certificate names that may use this delegate; *.example.com means every name below it."),
+    Key("for_file", PATH, "A file with more such names, one per line, as for --from."),
+    Key("targets", TEMPLATE, "The only target that a name may use, such as {name}.acme.example.net."),
     Key("timeout", DURATION, "Longest time to wait for the authoritative servers."),
-    Key("settle", DURATION, "Time to wait after they agree."),
-    Key("watch", choice(*Watch), "Who is asked whether the values are there.", default=Watch.AUTHORITATIVE),
+    Key("settle", DURATION, "Time to wait after all of them serve the values."),
+    Key("watch", choice(*Watch), "Which servers are asked whether they serve the values.", default=Watch.AUTHORITATIVE),
     Key("watch_servers", HOSTS, "Servers to ask instead of the zone's NS set."),
     Key("witnesses", RESOLVERS, "Recursive resolvers at other places, asked once when all servers serve the values."),
-    Key("witnesses_required", BOOLEAN, "Whether they are waited for, up to the timeout.", default="no"),
+    Key("witnesses_required", BOOLEAN, "Whether the order waits for the witnesses, up to the timeout.", default="no"),
     Key(
         "dnssec",
         choice(*Dnssec),
         "Whether a signed zone must validate before anything is written.",
         default=Dnssec.CHECK,
     ),
-    Key("serving", NETWORKS, "Our networks: a name without an address in them is no longer, or not yet, a customer's."),
-    Key("serving_grace", DURATION, "How long such a name is renewed all the same.", default="30d"),
+    Key("serving", NETWORKS, "Your networks: a name without an address in them is not, or no longer, your customer's."),
+    Key("serving_grace", DURATION, "How long such a name is still renewed.", default="30d"),
 )
 
 

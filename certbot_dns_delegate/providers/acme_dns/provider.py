@@ -45,9 +45,19 @@ class AcmeDNS(Provider):
     limits = Limits(values_per_owner=SLOTS, deletes_one_value=False)
     KEYS = (
         *http.keys(is_optional=True),
-        Key("accounts", PATH, "The file of accounts; goacmedns', lego's and others are read.", is_required=True),
-        Key("allowfrom", NETWORKS, "Addresses that may use the accounts made by register, as networks."),
-        Key("shared_accounts", BOOLEAN, "An account also serves names that it is not stored for.", default="false"),
+        Key(
+            "accounts",
+            PATH,
+            "The file with the accounts; files of goacmedns, lego and others can be used.",
+            is_required=True,
+        ),
+        Key("allowfrom", NETWORKS, "Networks that may use the accounts that register creates."),
+        Key(
+            "shared_accounts",
+            BOOLEAN,
+            "Whether an account may also be used for names that it is not stored for.",
+            default="false",
+        ),
     )
 
     def __init__(self, options: Options, context: Context) -> None:

@@ -51,8 +51,8 @@ class CertbotPlugin(Provider):
     limits = Limits(lowest_ttl=USUAL_TTL)
     REST = "options"
     KEYS = (
-        Key("plugin", TEXT, "The plugin as Certbot calls it, such as dns-google.", is_required=True),
-        Key("credentials", PATH, "Its credentials file, in its own format."),
+        Key("plugin", TEXT, "The plugin's name in Certbot, such as dns-google.", is_required=True),
+        Key("credentials", PATH, "The plugin's credentials file, in the plugin's own format."),
         CALL_TIMEOUT,
     )
 

@@ -52,12 +52,12 @@ class Program(Provider):
     REST = "environment"
     KEYS = (
         Key("program", PATH, "The program, or the acme.sh hook, with its full path.", is_required=True),
-        Key("protocol", choice(*PROTOCOLS), "How it is called.", default=LEGO),
-        Key("cleanup_program", PATH, "The program that removes values, where it is another one."),
+        Key("protocol", choice(*PROTOCOLS), "How the program is called.", default=LEGO),
+        Key("cleanup_program", PATH, "The program that removes values, if it is another one."),
         Key("timeout", DURATION, "Longest time for one call, and then for the authoritative servers.", default="300s"),
-        Key("user", TEXT, "The user as whom it runs; only root can choose another."),
-        Key("single_value", BOOLEAN, "It keeps one value at each name.", default="false"),
-        Key("deletes_one_value", BOOLEAN, "It removes one value and leaves the others.", default="true"),
+        Key("user", TEXT, "The user that the program runs as; only root can choose another user."),
+        Key("single_value", BOOLEAN, "Whether the program keeps only one value at each name.", default="false"),
+        Key("deletes_one_value", BOOLEAN, "Whether the program removes one value alone.", default="true"),
     )
 
     def __init__(self, options: Options, context: Context) -> None:

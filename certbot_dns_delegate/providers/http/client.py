@@ -52,11 +52,11 @@ def keys(
     return (
         Key("url", URL, "The address of the API, https://host[:port][/path].", default=url, is_required=is_required),
         Key("allow_http", BOOLEAN, "Send credentials without TLS to a host that is not this one.", default="false"),
-        Key("ca_bundle", PATH, "Certificates of the CAs to trust instead of the usual ones, PEM."),
-        Key("client_cert", PATH, "Our certificate for a service that wants one, PEM."),
-        Key("client_key", PATH, "The key of client_cert, where it is not in the same file, PEM."),
-        Key("connect_timeout", DURATION, "Longest time to reach the service.", default="10s"),
-        Key("read_timeout", DURATION, "Longest silence of the service.", default=read_timeout),
+        Key("ca_bundle", PATH, "CA certificates to trust instead of the usual ones (PEM)."),
+        Key("client_cert", PATH, "The client certificate, for a service that requires one (PEM)."),
+        Key("client_key", PATH, "The key of client_cert, if it is not in the same file (PEM)."),
+        Key("connect_timeout", DURATION, "Longest time to connect to the service.", default="10s"),
+        Key("read_timeout", DURATION, "Longest time without data from the service.", default=read_timeout),
         Key("request_timeout", DURATION, "Longest time for one whole request.", default=request_timeout),
     )
 

@@ -44,17 +44,17 @@ class RFC2136(Provider):
         Key(
             "server",
             HOSTS,
-            "The primary, as name or address, @port optional; several are tried in order.",
+            "The name or address of the primary, with @port if not 53; several are tried in order.",
             is_required=True,
         ),
         *tsig.KEYS,
         *gss.KEYS,
         Key("unsigned", BOOLEAN, "Send updates without TSIG, to a server that trusts this address.", default="false"),
-        Key("transport", choice("tcp", "tls", "udp"), "How updates travel.", default="tcp"),
+        Key("transport", choice("tcp", "tls", "udp"), "How updates are sent.", default="tcp"),
         Key("tls_hostname", TEXT, "The name that the server's certificate must show."),
         Key("tls_ca", PATH, "CA certificates to trust instead of the system's."),
         Key("source", ADDRESS, "The local address to send from."),
-        Key("sign_query", BOOLEAN, "Sign queries too, for a server that chooses its view by key.", default="false"),
+        Key("sign_query", BOOLEAN, "Sign queries too, for a server that chooses the view by the key.", default="false"),
     )
 
     THEIRS = {  # noqa: RUF012  nobody changes it

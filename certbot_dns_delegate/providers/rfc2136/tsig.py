@@ -32,7 +32,7 @@ KEYS = (
     Key(
         "tsig_algorithm",
         ALGORITHM,
-        "The TSIG key's algorithm; gss-tsig: a key by Kerberos.",
+        "The TSIG key's algorithm; gss-tsig makes a key with Kerberos.",
         default="hmac-sha256",
     ),
     Key("tsig_secret", SECRET, "The TSIG key's secret in base64."),

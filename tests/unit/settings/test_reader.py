@@ -205,8 +205,8 @@ nothing
         "* line 4: [acme.example.net] unknown key sever; did you mean server?\n"
         "* line 7: [acme.example.net] unknown key tsig_algoritm; did you mean tsig_algorithm?\n"
         "* line 8: [acme.example.net] timeout 'soon' is not a duration such as 30s, 5m, 1h or 30d\n"
-        "* line 2: [acme.example.net] server is missing: The primary, as name or address, @port optional; several are"
-        " tried in order.\n"
+        "* line 2: [acme.example.net] server is missing: The name or address of the primary, with @port if not 53;"
+        " several are tried in order.\n"
         "* line 9: [ACME.example.net.] a second section for this name\n"
         "* line 11: [ACME.example.net.] server '192.0.2.1:53' is not a host name or address; a port is written as in"
         " 192.0.2.53@5353\n"
@@ -493,8 +493,8 @@ dns_delegate_powerdns_url = http://127.0.0.1
         "* line 3: dns_delegate_rfc2136_provider: not allowed here: this authenticator always uses its own provider\n"
         "* line 2: unknown key dns_delegate_rfc2136_sever; did you mean dns_delegate_rfc2136_server?\n"
         "* line 6: dns_delegate_rfc2136_transport 'sctp' is none of tcp, tls, udp\n"
-        "* dns_delegate_rfc2136_server is missing: The primary, as name or address, @port optional; several are tried"
-        " in order."
+        "* dns_delegate_rfc2136_server is missing: The name or address of the primary, with @port if not 53;"
+        " several are tried in order."
     )
 
 
@@ -543,7 +543,7 @@ def test_what_another_plugin_may_have_in_its_file(tmp_path: Path, line: str, tol
             THEIRS.replace("_secret", "_secert"),
             "dns_rfc2136_secret (or dns_delegate_rfc2136_tsig_secret_file) is",
         ),
-        (THEIRS.replace("dns_rfc2136_server", "x"), "dns_rfc2136_server is missing: The primary, as"),
+        (THEIRS.replace("dns_rfc2136_server", "x"), "dns_rfc2136_server is missing: The name or"),
         (THEIRS.replace("192.0.2.1", "192.0.2.1:53"), "line 1: dns_rfc2136_server '192.0.2.1:53' is not a host"),
         (THEIRS.replace("SHA512", "SHA513"), "line 4: dns_rfc2136_algorithm 'HMAC-SHA513' is none of"),
         (THEIRS + "dns_rfc2136_port = 70000\n", "line 5: dns_rfc2136_port '70000' is not a port (1 to 65535)"),
