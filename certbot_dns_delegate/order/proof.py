@@ -61,6 +61,8 @@ class Proof:
         """The kind of service that writes into each zone."""
         self._limits_s: dict[Name, float] = {}
         """The longest watch over each zone."""
+        self._tenants: set[Name] = set()
+        """Zones that may be others', and are not to hold up the rest."""
 
     def prove(
         self,
@@ -122,6 +124,8 @@ class Proof:
             self._providers[apex] = delegate.provider
             self._limits_s[apex] = max(self._limits_s.get(apex, 0.0), profile.timeout.total_seconds())
             settle_s = max(settle_s, profile.settle.total_seconds())
+            if _is_delegated_away(apex, delegate) and profile.is_believed and not self._settings.timeout:
+                self._tenants.add(apex)
             try:
                 made = watchers_for(publication, delegate, profile, seen, self._recursive.resolvers, self._addresses)
                 if not made and delegate.watch in {Watch.AUTHORITATIVE, Watch.RESOLVERS}:
@@ -160,7 +164,8 @@ class Proof:
         """
         longest_s = max(self._limits_s[watcher.zone] for watcher in watchers)
         is_first = self.report is None
-        self.report = watch(watchers, pool, self._limits_s, partial(self._tell.progress, longest_s))
+        progress, tenants = partial(self._tell.progress, longest_s), self._tenants if allow_subset else ()
+        self.report = watch(watchers, pool, self._limits_s, progress, allow_subset=allow_subset, tenants=tenants)
         if is_first or not self.report.complete:
             self._note(self.report, begin)
         if self.report.complete:
@@ -210,6 +215,12 @@ class Proof:
         for zone in {watcher.zone for watcher in report.servers}:
             servers = {str(w.server): str(w.state) for w in report.servers if w.zone == zone}
             self._diary.note("watch", outcome, begin, detail={"zone": show(zone), "servers": servers})
+
+
+def _is_delegated_away(apex: Name, delegate: Delegate) -> bool:
+    """Whether a zone is one below the delegate, of which its section does not say how long it takes."""
+    title = delegate.suffix
+    return delegate.timeout is None and title is not None and apex != title and apex.is_subdomain(title)
 
 
 def _zones(plan: Plan) -> set[Name]:

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
@@ -13,7 +14,7 @@ from dns.name import Name
 
 from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.watcher import Watcher
-from certbot_dns_delegate.timing import BETWEEN_LOOKS, RECENT
+from certbot_dns_delegate.timing import BETWEEN_LOOKS, BEYOND, RECENT
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def watch(
     pool: Executor,
     timeout_s: float | Mapping[Name, float],
     progress: Callable[[float, Sequence[Watcher]], None] = lambda *_: None,
+    *,
+    allow_subset: bool = False,
+    tenants: Collection[Name] = (),
 ) -> WatchReport:
     """Look at each server at least once, until none blocks, at least one of each zone is ready, or time runs out.
 
@@ -63,9 +67,12 @@ def watch(
 
     :param timeout_s: seconds, for all zones or by apex.
     :param progress: called about once a second with the seconds waited and the watchers that still block.
+    :param allow_subset: some of the zones are enough: what was ready is looked at once more also where another is late.
+    :param tenants: with that, zones that are waited for only :data:`~certbot_dns_delegate.timing.BEYOND` longer than
+        the others.
     """
     begin = shown = time.monotonic()
-    schedule = Schedule(watchers, timeout_s, begin)
+    schedule = Schedule(watchers, timeout_s, begin, allow_subset=allow_subset, tenants=tenants)
     # Not concurrent.futures.wait: a signal's exception in it can leave locks taken (see certbot_dns_delegate.threads).
     ended: SimpleQueue[tuple[Watcher, Future[None]]] = SimpleQueue()
     while not schedule.is_over(now := time.monotonic()):
@@ -107,11 +114,27 @@ class ZoneWatch:
 class Schedule:
     """Which server is looked at when, and which zones are still waited for; an event costs the same at any size."""
 
-    def __init__(self, watchers: Sequence[Watcher], timeout_s: float | Mapping[Name, float], begin: float) -> None:
+    def __init__(
+        self,
+        watchers: Sequence[Watcher],
+        timeout_s: float | Mapping[Name, float],
+        begin: float,
+        *,
+        allow_subset: bool = False,
+        tenants: Collection[Name] = (),
+    ) -> None:
         self._begin = begin
+        self._allow_subset = allow_subset
+        self._tenants = frozenset(tenants)
         self._zones: dict[Name, ZoneWatch] = {}
         self._open: set[Name] = set()
         """Zones that are not settled, and have time left."""
+        self._ours: set[Name] = set()
+        """Those of them that are no tenant's."""
+        self._settled_at: float | None = None
+        """When one of ours was settled last, or a tenant's first."""
+        self._last = -math.inf
+        """Until when what was ready is looked at once more, where its zone's own time is over."""
         self._order = itertools.count()
         self._due: list[tuple[float, int, Watcher]] = []
         self._ends: list[tuple[float, int, Name]] = []
@@ -141,7 +164,9 @@ class Schedule:
         if not is_ready:
             self._look(watcher, now + watcher.pause_s(now - self._begin))
         if zone.is_settled:
-            self._open.discard(watcher.zone)
+            if self._settled_at is None or watcher.zone not in self._tenants:
+                self._settled_at = now
+            self._close(watcher.zone)
         elif now < zone.end and watcher.zone not in self._open:
             self._open_until(watcher.zone, zone.end)
 
@@ -150,8 +175,10 @@ class Schedule:
         while self._ends and self._ends[0][0] <= now:
             _, _, apex = heapq.heappop(self._ends)
             if self._zones[apex].end <= now:
-                self._open.discard(apex)
-        if not self._open and self.is_complete:
+                self._close(apex)
+        if now >= self._end_of_tenants:
+            self._open.clear()
+        if not self._open and (self.is_complete or self._allow_subset):
             self._refresh(now)
         return not self._open
 
@@ -163,14 +190,25 @@ class Schedule:
     @property
     def wake(self) -> float:
         """When there is something to do, if no look ends before."""
-        return min(heap[0][0] for heap in (self._due, self._ends) if heap)
+        return min(self._end_of_tenants, *(heap[0][0] for heap in (self._due, self._ends) if heap))
+
+    @property
+    def _end_of_tenants(self) -> float:
+        """Until when zones are waited for that are all tenants'."""
+        if self._ours or self._settled_at is None:
+            return math.inf
+        return max(self._settled_at + BEYOND.total_seconds(), self._last)
 
     def _refresh(self, now: float) -> None:
         """Have what was ready long ago looked at once more: it was not, while other servers were waited for."""
         recent_s = RECENT.total_seconds()
         for apex, zone in self._zones.items():
+            if not zone.is_settled:
+                continue
             if old := [w for w in zone.ready if w.looked_at is not None and now - w.looked_at >= recent_s]:
-                self._open_until(apex, max(zone.end, now + recent_s))
+                if math.isinf(self._last):
+                    self._last = now + recent_s
+                self._open_until(apex, max(zone.end, self._last))
                 for watcher in old:
                     self._doubt(watcher, now)
 
@@ -185,10 +223,16 @@ class Schedule:
         zone = self._zones[apex]
         zone.end = end
         self._open.add(apex)
+        if apex not in self._tenants:
+            self._ours.add(apex)
         heapq.heappush(self._ends, (end, next(self._order), apex))
         for watcher in zone.parked:
             self._look(watcher, 0.0)
         zone.parked.clear()
+
+    def _close(self, apex: Name) -> None:
+        self._open.discard(apex)
+        self._ours.discard(apex)
 
     def _look(self, watcher: Watcher, at: float) -> None:
         heapq.heappush(self._due, (at, next(self._order), watcher))

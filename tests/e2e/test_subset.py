@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,16 +44,21 @@ def net() -> Iterator[Internet]:
 def ours(net: Internet) -> list[str]:
     """How to write at our server."""
     server = net.addresses["ns.ours.test."]
-    return ["provider = rfc2136", f"server = {server}", "tsig_name = k", f"tsig_secret = {SECRET}", "timeout = 2s"]
+    return ["provider = rfc2136", f"server = {server}", "tsig_name = k", f"tsig_secret = {SECRET}"]
 
 
 def ordered(
-    net: Internet, directory: Path, *hosts: str, allow_subset: bool = True, more: Sequence[str] = ()
+    net: Internet,
+    directory: Path,
+    *hosts: str,
+    allow_subset: bool = True,
+    more: Sequence[str] = (),
+    timeout: str = "timeout = 2s",
 ) -> tuple[set[str], dict[str, str]]:
     """What a CA may look at, and why the rest is left out; nothing stays behind."""
     path = directory / "delegate.ini"
     path.touch(mode=0o600)
-    path.write_text("\n".join(["[acme.test]", *ours(net), *more]))
+    path.write_text("\n".join(["[acme.test]", *ours(net), timeout, *more]))
     warned: list[str] = []
     settings = reader.load(path, "dns-delegate", warned.append)
     engine = Engine(settings, directory / "state", [resolver(net.resolver)], Tell(warn=warned.append))
@@ -102,6 +108,16 @@ def test_a_zone_that_is_not_served_in_time(net: Internet, tmp_path: Path) -> Non
     assert "not every authoritative server serves" in left_out["tenant.customer.test"]
 
 
+def test_a_tenants_zone_holds_up_the_others_for_a_minute(net: Internet, tmp_path: Path) -> None:
+    """Where its section sets no time; the service's whole time would be three minutes."""
+    net["ns.ours.test."].zones[name("tenant.acme.test.")] = net.zone("tenant.acme.test.").copy()
+    planned, left_out = ordered(net, tmp_path, "a", "tenant", timeout="")
+    assert planned == {"a.customer.test"}
+    after = re.search(r"after (\d+) s ", left_out["tenant.customer.test"])
+    assert after is not None
+    assert int(after[1]) < 180
+
+
 @pytest.mark.parametrize(
     ("healthy", "title", "watch"),
     [("b", "b.acme.test", "watch = none"), ("a", "tenant.acme.test", "watch_servers = nosuch.customer.test")],
@@ -110,7 +126,9 @@ def test_a_zone_that_is_not_served_in_time(net: Internet, tmp_path: Path) -> Non
 def test_sections_with_other_ways_to_look(net: Internet, tmp_path: Path, healthy: str, title: str, watch: str) -> None:
     """A section that watches nobody goes on without a zone that is not served; one whose watcher is lost goes alone."""
     net["ns.ours.test."].zones[name("tenant.acme.test.")] = net.zone("tenant.acme.test.").copy()
-    planned, left_out = ordered(net, tmp_path, healthy, "tenant", more=[f"[{title}]", *ours(net), watch])
+    planned, left_out = ordered(
+        net, tmp_path, healthy, "tenant", more=[f"[{title}]", *ours(net), "timeout = 2s", watch]
+    )
     assert planned == {f"{healthy}.customer.test"}
     assert list(left_out) == ["tenant.customer.test"]
 

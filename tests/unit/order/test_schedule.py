@@ -10,7 +10,7 @@ from certbot_dns_delegate.order.memory import State
 from certbot_dns_delegate.order.watch import Schedule
 from certbot_dns_delegate.order.watcher import Watcher
 
-A, B = dns.name.from_text("a.test."), dns.name.from_text("b.test.")
+A, B, C = (dns.name.from_text(f"{label}.test.") for label in "abc")
 READY, LAGS, REFUSES, SILENT = State.READY, State.LAGGING, State.REFUSING, State.SILENT
 
 
@@ -123,6 +123,55 @@ def test_a_look_that_ends_late_opens_its_zone_again() -> None:
     shows(schedule, bad, LAGS, 2.3)
     assert not schedule.is_complete
     assert set(schedule.due(2.6)) == {bad, dead}
+
+
+def test_what_was_ready_is_looked_at_once_more_where_another_zone_is_late() -> None:
+    """If some of the zones are enough: a CA may look at these now."""
+    one, two = watcher(A, 1), watcher(B, 2)
+    schedule = Schedule([one, two], 60, 0, allow_subset=True)
+    list(schedule.due(0))
+    shows(schedule, one, READY, 0)
+    shows(schedule, two, LAGS, 59)
+    assert not schedule.is_over(60)
+    assert list(schedule.due(60)) == [one]
+    shows(schedule, one, LAGS, 60.1)
+    assert not schedule.is_over(69)
+    assert schedule.is_over(70)
+
+
+def test_a_tenants_zone_holds_up_the_others_for_a_minute() -> None:
+    """After the last of them was ready; within its own time."""
+    ours, other, tenants = watcher(A, 1), watcher(C, 2), watcher(B, 3)
+    schedule = Schedule([ours, other, tenants], 180, 0, allow_subset=True, tenants=[B])
+    list(schedule.due(0))
+    shows(schedule, ours, READY, 1)
+    shows(schedule, tenants, LAGS, 5)
+    assert not schedule.is_over(100)
+    shows(schedule, other, READY, 101)
+    assert not schedule.is_over(160)
+    assert schedule.wake <= 161
+    assert not schedule.is_over(161)
+    assert set(schedule.due(161)) == {ours, other}
+    for each in (ours, other):
+        shows(schedule, each, READY, 161.1)
+    assert schedule.is_over(161.1)
+    assert tenants.blocks
+
+
+def test_tenants_zones_that_become_ready_in_turn_gain_no_time() -> None:
+    """Nor does one that lags again when it is looked at once more."""
+    zones = [dns.name.from_text(f"t{number}.test.") for number in range(3)]
+    tenants = [watcher(zone, number) for number, zone in enumerate(zones)]
+    schedule = Schedule(tenants, 180, 0, allow_subset=True, tenants=zones)
+    list(schedule.due(0))
+    shows(schedule, tenants[0], READY, 0)
+    shows(schedule, tenants[1], READY, 50)
+    shows(schedule, tenants[2], LAGS, 50)
+    assert not schedule.is_over(60)  # the first two are looked at once more
+    for each in tenants[:2]:
+        shows(schedule, each, LAGS, 60.5)
+    assert not schedule.is_over(69.9)
+    assert schedule.is_over(70)
 
 
 @pytest.mark.parametrize("count", [1, 30])
