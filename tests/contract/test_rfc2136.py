@@ -426,6 +426,19 @@ def test_unsigned_noerror_proves_nothing(lab: Lab) -> None:
         publish(provider, ZONE, OWNER)
 
 
+def test_a_connection_that_was_begun_is_used(lab: Lab) -> None:
+    """The plan begins it, so that the update need not wait for one; nobody takes another here."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        provider = make(lab, "acme.double.test", server=f"127.0.0.1@{listener.getsockname()[1]}", unsigned="true")
+        provider.begin()
+        listener.settimeout(10)
+        accepted, _ = listener.accept()
+    threading.Thread(target=lambda: (accepted.recv(1), accepted.close())).start()
+    with pytest.raises(OutcomeUnknown, match="broke the connection before it answered"):
+        publish(provider, ZONE, OWNER)
+    provider.end()
+
+
 def test_reply_lost_once(lab: Lab) -> None:
     """A connection that breaks before the answer is tried once more, since adding a value twice adds it once."""
     with double(lab, First(1, DropsUpdateReply())) as (server, provider, _):

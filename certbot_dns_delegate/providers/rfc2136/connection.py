@@ -46,10 +46,12 @@ class Connection:
         tls: ssl.SSLContext | None = None,
         tls_hostname: str | None = None,
         patience_s: float = ANSWER_S,
+        begun: socket.socket | None = None,
     ) -> None:
         """Connect.
 
         :param patience_s: for each answer, however slowly it comes.
+        :param begun: a connection by TCP to the server that is there already.
 
         :raises OSError: when that fails; nothing was sent then. ssl.SSLError is one.
         """
@@ -61,7 +63,7 @@ class Connection:
         self._source = source
         self._tls = tls if transport == "tls" else None
         self._tls_hostname = tls_hostname or server.address
-        self._socket = self._connected()
+        self._socket = self._connected() if begun is None else self._secured(begun)
         self._answers = 0
         """Taken from this socket."""
         self._is_broken = False
@@ -75,8 +77,16 @@ class Connection:
             if self._source:
                 made.bind(address_of(Server(self._source, 0))[1])
             made.connect(address)
-            if self.is_stream:
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            made.close()
+            raise
+        return self._secured(made) if self.is_stream else made
+
+    def _secured(self, made: socket.socket) -> socket.socket:
+        """A connection by TCP, with TLS where that is wanted."""
+        try:
+            made.settimeout(CONNECT_S)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return self._tls.wrap_socket(made, server_hostname=self._tls_hostname) if self._tls is not None else made
         except OSError:
             made.close()

@@ -120,6 +120,12 @@ class RFC2136(Provider):
         host = self._options["gss_host"] or connection.server.name or connection.server.address
         return gss.agree(connection, self._options, host)
 
+    def begin(self) -> None:
+        self._servers.begin()
+
+    def end(self) -> None:
+        self._servers.end()
+
     def capacity_key(self, owner: Name) -> Hashable:
         return owner
 

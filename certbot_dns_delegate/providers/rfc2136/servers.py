@@ -2,6 +2,8 @@
 
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TypeVar
 
 import dns.tsig
@@ -18,6 +20,7 @@ from certbot_dns_delegate.errors import (
 from certbot_dns_delegate.model import Server
 from certbot_dns_delegate.providers.interface import Context, Options
 from certbot_dns_delegate.providers.rfc2136.connection import AGAIN_S, ANSWER_S, FLAT_S, Connection
+from certbot_dns_delegate.providers.rfc2136.early import Early
 from certbot_dns_delegate.state.files import read_trusted
 from certbot_dns_delegate.text import command_line, printable
 
@@ -43,6 +46,7 @@ class Servers:
         self._context = context
         self._key_for = key_for
         self._silent: set[Server] = set()
+        self._early: Early | None = None
         # Only a section of the INI file has a zone of its own.
         self._patience_s = FLAT_S if context.suffix is None else ANSWER_S
 
@@ -60,6 +64,18 @@ class Servers:
     def has_kept_silent(self, server: Server) -> None:
         """Wait for its next answer for a shorter time."""
         self._silent.add(server)
+
+    def begin(self) -> None:
+        """Begin to connect to the first server, once, while the plan still asks others; a name is not looked up."""
+        host, port = self._options["server"][0]
+        if self._early is None and self._options["transport"] != "udp":
+            with suppress(ValueError, OSError):  # a name; or who needs the connection tries again, and tells
+                self._early = Early(Server(str(ip_address(host)), port), self._options["source"])
+
+    def end(self) -> None:
+        """Let go of it, where nobody needed it."""
+        if self._early is not None:
+            self._early.close()
 
     def first(self, act: Callable[[Connection], T]) -> T:
         """What ``act`` returns for the first server of which it does not raise :exc:`NextServer`.
@@ -127,6 +143,7 @@ class Servers:
         :raises Refused: when it does not agree on a key.
         """
         options = self._options
+        begun = self._early.take() if self._early is not None and self._early.server == server else None
         tls = self._tls() if options["transport"] == "tls" else None
         connection = Connection(
             server,
@@ -135,6 +152,7 @@ class Servers:
             tls=tls,
             tls_hostname=options["tls_hostname"] or server.name or None,
             patience_s=AGAIN_S if server in self._silent else self._patience_s,
+            begun=begun,
         )
         try:
             connection.key = self._key_for(connection)
