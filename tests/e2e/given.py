@@ -180,7 +180,7 @@ def serve_directory(directory: dict[str, object]) -> str:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     return f"http://127.0.0.1:{server.server_address[1]}/dir"
 
 

@@ -46,7 +46,7 @@ def exposed(text: str) -> Iterator[int]:
             """Nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         yield int(server.server_address[1])
         server.shutdown()

@@ -9,8 +9,9 @@ from pathlib import Path
 from certbot_dns_delegate.order.owner import ACCOUNT, DNS01, PERSIST, label_of
 from tests.e2e import older
 from tests.e2e.lab import Lab
+from tests.long.order.test_challenges import BAD, GOOD
 from tests.packaging.smoke import Smoke, SmokeError, of
-from tests.unit.order.test_challenges import BAD, GOOD, PROGRAM
+from tests.unit.order.test_challenges import PROGRAM
 
 NAME = "none.customer.test"
 TARGET = "acct.acme.bind.test."

@@ -160,7 +160,7 @@ def test_https(authority: Authority) -> None:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
         served.socket = context(authority, "127.0.0.1").wrap_socket(served.socket, server_side=True)
-        thread = threading.Thread(target=served.serve_forever)
+        thread = threading.Thread(target=served.serve_forever, args=[0.01])
         thread.start()
         try:
             url = f"https://127.0.0.1:{served.server_address[1]}"

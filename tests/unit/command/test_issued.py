@@ -141,14 +141,6 @@ def test_one_question_is_about_all_names_below(tmp_path: Path) -> None:
         assert [call.query["domain"] for call in service.calls] == ["example.com", "notexample.com"]
 
 
-def test_a_throttled_service_is_waited_for(tmp_path: Path) -> None:
-    """As long as it says."""
-    with CertSpotter(Log([issue("a.example.com")])) as service:
-        service.next(says(429, {"code": "rate_limited"}, Retry_After="1"))
-        code, out, _ = issued(tmp_path, service.url, "example.com")
-        assert (code, "1 certificate not ordered here" in out) == (1, True)
-
-
 @pytest.mark.parametrize(
     "fault",
     [says(400, {"code": "x"}), says(200, "<html>sorry</html>", Content_Type="text/html"), says(200, {"no": "list"})],

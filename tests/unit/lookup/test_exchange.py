@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import dns.rcode
 import pytest
-from dns.rdatatype import SOA, TXT
+from dns.rdatatype import TXT
 
 from certbot_dns_delegate.lookup.answer import txt_in
 from certbot_dns_delegate.lookup.exchange import WINDOW, exchange
@@ -87,25 +87,6 @@ def test_answers(behaviour: Behaviour, transport: str) -> None:
     assert transport == outcome.transport or isinstance(behaviour, First)
 
 
-FAILING = [
-    (Silent(), "timeout"),
-    (HangingUp(), "timeout"),
-    (Garbage(), "malformed"),
-    (WrongId(), "malformed"),
-    (WrongQuestion(), "malformed"),
-    (Truncating() | TcpDead(), "truncated by UDP, connection refused by TCP"),
-]
-
-
-@pytest.mark.parametrize(("behaviour", "reason"), FAILING)
-def test_silence(behaviour: Behaviour, reason: str) -> None:
-    """What never becomes an answer is told apart."""
-    with Server(ZONE, behaviour=behaviour) as server:
-        outcome = ask(server, 1.0)
-    assert isinstance(outcome, Silence)
-    assert outcome.reason == reason
-
-
 def test_truncated_reply_that_is_cut_inside_a_record() -> None:
     """TC counts even where the rest cannot be parsed."""
 
@@ -171,16 +152,6 @@ def test_large_rrset() -> None:
     assert len(texts(outcome)) == 62
 
 
-def test_many_questions_to_one_server() -> None:
-    """A hundred questions are all answered, in any order, by UDP and by one TCP connection."""
-    zone = {"acme.test.": "\n".join(f"n{number} TXT v{number}" for number in range(100))}
-    for behaviour in (Behaviour(), Truncating()):
-        with Server(zone, behaviour=behaviour) as server:
-            asks = [Ask(at(server), Question(name(f"n{number}.acme.test."), TXT)) for number in range(100)]
-            outcomes = list(exchange(asks, 5))
-        assert sorted(texts(outcome)[0] for outcome in outcomes) == sorted(f"v{number}" for number in range(100))
-
-
 def test_questions_under_way_are_bounded() -> None:
     """A server that is silent has no more than a window of questions to answer for."""
     with Server(ZONE, behaviour=Silent()) as server:
@@ -228,13 +199,6 @@ def test_delayed_ask_is_not_put_when_closed() -> None:
         assert texts(next(outcomes)) == ["one", "two"]
         outcomes.close()  # type: ignore[attr-defined]  # a generator
         assert second.questions == []
-
-
-def test_dead_server_delays_no_other() -> None:
-    """The answer of one server comes while another is still silent."""
-    with Server(ZONE, behaviour=Silent()) as dead, Server(ZONE) as server:
-        outcomes = list(exchange([Ask(at(s), Question(WEB, SOA)) for s in (dead, server)], 0.6))
-    assert [type(outcome) for outcome in outcomes] == [Reply, Silence]
 
 
 def test_flags() -> None:

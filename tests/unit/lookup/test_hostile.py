@@ -14,7 +14,7 @@ from certbot_dns_delegate.lookup.answer import addresses_in
 from certbot_dns_delegate.lookup.exchange import exchange
 from certbot_dns_delegate.lookup.message import Ask, Question, Reply, Silence
 from tests.fuzz.replies import QUESTION, flood
-from tests.servers import Adding, Before, Behaviour, HeaderOnly, Oversized, Server, Silent, SlowBy, TcpDead, When
+from tests.servers import Adding, Before, Behaviour, HeaderOnly, Oversized, Server, TcpDead, When
 from tests.servers.floods import bomb, other_id, record, undecodable_error, with_records
 from tests.unit.internet import name
 from tests.unit.lookup.test_exchange import ZONE, ask, at, texts
@@ -120,15 +120,6 @@ def test_other_servers_have_their_turn() -> None:
     flood(QUESTION[:3] + b"\x05" + QUESTION[4:6] + b"\0\1" + QUESTION[8:])
 
 
-@pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN", "YXDOMAIN", "NOTAUTH"])
-def test_a_header_alone_is_no_answer(rcode: str) -> None:
-    """It names no question, so it cannot deny a name."""
-    with Server(ZONE, behaviour=HeaderOnly(dns.rcode.from_text(rcode))) as server:
-        outcome = ask(server, 0.8)
-    assert isinstance(outcome, Silence)
-    assert outcome.reason == "malformed"
-
-
 @pytest.mark.parametrize("rcode", ["FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"])
 def test_a_header_alone_can_refuse(rcode: str) -> None:
     """As servers do that do not understand the question, or do not want to."""
@@ -153,14 +144,3 @@ def test_an_error_text_in_another_encoding() -> None:
         outcome = ask(server)
     assert isinstance(outcome, Reply)
     assert outcome.complaint == r"SERVFAIL (EDE 3: \xff\xfe)"
-
-
-def test_late_answers_are_not_malformed() -> None:
-    """A slow server answers the question and its repetitions; what comes after the first answer is no fault of its."""
-    slow = When(lambda request: request.qname == OWNER, SlowBy(0.7))
-    with Server(ZONE, behaviour=slow | When(lambda request: request.qname != OWNER, Silent())) as server:
-        asks = [Ask(at(server), Question(each, TXT)) for each in (OWNER, name("other.acme.test."))]
-        answered, silent = exchange(asks, 1.4)
-    assert texts(answered) == ["one", "two"]
-    assert isinstance(silent, Silence)
-    assert silent.reason == "timeout"

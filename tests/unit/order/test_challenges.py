@@ -9,12 +9,6 @@ from dns.name import from_text
 
 from certbot_dns_delegate.order.owner import ACCOUNT, DNS01, PERSIST, label_of, owner_of
 
-TOKEN = "x" * 43
-GOOD: dict[str, Any] = {"type": ACCOUNT, "url": "https://ca.test/c", "status": "pending", "token": TOKEN}
-BAD = [
-    {key: value for key, value in GOOD.items() if key != "token"},
-    *({**GOOD, "token": token} for token in ("short", "!" * 43, 5, None, [], {})),
-]
 PROGRAM = """
 import json, sys
 from acme import messages
@@ -36,15 +30,6 @@ def parsed(choice: str, *bodies: dict[str, Any]) -> list[str]:
     return done.stdout.split()
 
 
-def test_a_challenge_is_known_where_it_is_asked_for() -> None:
-    """And a broken one is what it was before: one of those that a client ignores."""
-    persist = {**GOOD, "type": PERSIST, "issuer-domain-names": ["ca.test"], "accounturi": "https://ca.test/a"}
-    assert parsed("dns-01", GOOD, persist) == ["UnrecognizedChallenge"] * 2
-    assert parsed("auto", GOOD, persist, *BAD) == ["DNSAccount01", *["UnrecognizedChallenge"] * (1 + len(BAD))]
-    assert parsed("dns-account-01", GOOD) == ["DNSAccount01"]
-    assert parsed("dns-persist-01", persist, GOOD) == ["DNSPersist01", "UnrecognizedChallenge"]
-
-
 @pytest.mark.parametrize(
     "members", [{}, {"issuerDomainNames": ["ca.test"]}, {"issuer-domain-names": 5}, {"accounturi": 1}]
 )
@@ -52,21 +37,6 @@ def test_no_member_of_a_standing_challenge_is_needed_to_parse_it(members: dict[s
     """The drafts differ; a form that we cannot use is an error of ours, later, and not of the whole authorization."""
     body = {"type": PERSIST, "url": "https://ca.test/c", "status": "pending", **members}
     assert parsed("dns-persist-01", body) == ["DNSPersist01"]
-
-
-def test_a_class_of_acmes_own_is_never_replaced() -> None:
-    """A later acme may bring one."""
-    program = """
-from acme import challenges as theirs
-from certbot_dns_delegate.order import challenges
-@theirs.Challenge.register
-class Later(theirs.KeyAuthorizationChallenge):
-    typ = "dns-account-01"
-    response_cls = theirs.DNS01Response
-challenges.register("auto")
-assert theirs.Challenge.TYPES["dns-account-01"] is Later is challenges.registered("dns-account-01")
-"""
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_label_of_an_account() -> None:

@@ -1,10 +1,10 @@
 """acme-dns: two slots, no repeats, one order at a time, accounts that are stored before they are announced."""
 
 import json
-import multiprocessing
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -64,13 +64,20 @@ class House:
         return set(self.server.txt(owner.to_text()))
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+@contextmanager
+def housed(directory: Path) -> Iterator[House]:
+    """While the server runs; its providers end before it."""
     with servers.AcmeDNS() as server:
-        house = House(server, tmp_path)
+        house = House(server, directory)
         yield house
         for provider in house.providers:
             provider.end()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with housed(tmp_path) as house:
+        yield house
 
 
 ZONE = dns.name.from_text("auth.example.org.")
@@ -99,17 +106,6 @@ def test_a_third_value_is_refused_before_anything_is_sent(house: House) -> None:
     with pytest.raises(PlanError):
         provider.publish(ZONE, {owner: frozenset({THREE})}, 1)
     assert house.served(owner) == {ONE, TWO}
-
-
-def test_the_next_order_pushes_out_the_last_ones_values_and_not_its_own(house: House) -> None:
-    """A second passes before the first value of an order that follows at once (one-second timestamps)."""
-    (owner,) = house.accounts(1)
-    for texts in ({ONE, TWO}, {THREE, value("four")}, {value("five"), value("six")}):
-        provider = house.provider()
-        provider.publish(ZONE, {owner: frozenset(texts)}, 1)
-        assert house.served(owner) == texts
-        provider.withdraw(ZONE, {owner: frozenset(texts)})
-        assert house.served(owner) == texts
 
 
 @pytest.mark.parametrize("fault", ["lost answer", "500", "cut", "login page", "other value"])
@@ -210,45 +206,6 @@ def test_names_that_share_an_account_share_its_capacity(house: House) -> None:
     moved = dns.name.from_text(owners[0].labels[0].decode() + ".new.example.org.")
     assert provider.capacity_key(moved) == provider.capacity_key(owners[0])
     assert "is used for" in house.warnings[0]
-
-
-def test_another_order_waits_until_the_account_is_free(house: House) -> None:
-    """The lock is held from the first update until withdrawal, not only for a request."""
-    (owner,) = house.accounts(1)
-    first, second = house.provider(), house.provider()
-    first.publish(ZONE, {owner: frozenset({ONE, TWO})}, 1)
-    done = threading.Event()
-
-    def publish() -> None:
-        second.publish(ZONE, {owner: frozenset({THREE})}, 1)
-        done.set()
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    assert not done.wait(0.5)
-    assert house.served(owner) == {ONE, TWO}
-    first.withdraw(ZONE, {owner: frozenset({ONE, TWO})})
-    thread.join(20)
-    assert done.is_set()
-    assert THREE in house.served(owner)
-
-
-@pytest.mark.parametrize("name", ["accounts.json", "link.json"])
-def test_the_end_of_the_run_ends_the_wait_for_an_account(house: House, name: str) -> None:
-    """The engine's wait raises then; nothing was written, and the lock is free when its owner is done."""
-
-    def end(_: float) -> None:
-        raise DelegateError("the run is being ended")
-
-    (owner,) = house.accounts(1)
-    (house.path.parent / "link.json").symlink_to(house.path)
-    first, second = house.provider(), house.provider(wait=end, accounts=house.path.parent / name)
-    first.publish(ZONE, {owner: frozenset({ONE})}, 1)
-    with pytest.raises(DelegateError, match="is being ended"):
-        second.publish(ZONE, {owner: frozenset({THREE})}, 1)
-    assert house.served(owner) == {ONE}
-    first.end()
-    house.provider().publish(ZONE, {owner: frozenset({THREE})}, 1)
 
 
 def test_nothing_more_is_sent_once_the_account_was_let_go(house: House) -> None:
@@ -546,34 +503,6 @@ def test_what_leads_to_an_account_whose_file_names_no_domain(house: House) -> No
     )
     assert section.without_target("any.example", OWNER, OWNER).startswith(f"add  {OWNER} 3600 IN CNAME {target}  if")
     assert house.provider(accounts=house.path.with_name("none")).without_target("any.example", OWNER, OWNER) == ""
-
-
-def _register(url: str, path: Path, names: list[str], start: "multiprocessing.synchronize.Barrier") -> None:
-    provider = AcmeDNS(options(path, url), Context("test", lambda *_: (), path.parent))
-    start.wait(20)
-    for name in names:
-        provider.register(name)
-
-
-def test_two_processes_that_register_at_once_lose_nothing(house: House) -> None:
-    """Every name has one account in the file and at the server, also the name that both wanted."""
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(2)
-    lists = [
-        [f"a{n}.example" for n in range(5)] + ["both.example"],
-        ["both.example"] + [f"b{n}.example" for n in range(5)],
-    ]
-    processes = [
-        context.Process(target=_register, args=(house.server.url, house.path, names, start)) for names in lists
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-    content = json.loads(house.path.read_text())
-    assert set(content) == {name for names in lists for name in names}
-    assert {record["subdomain"] for record in content.values()} == set(house.server.accounts)
 
 
 def test_getlocalcert_is_probed_by_its_own_request(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The one way to call an HTTP API, against real servers that misbehave."""
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -55,7 +55,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificates]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return servers.make_certificates(tmp_path_factory.mktemp("tls"))
 
 
@@ -328,17 +328,6 @@ def test_gzip_within_the_limit_is_read() -> None:
         assert client(server).call("GET", "x").value(dict) == {"a": 1}
 
 
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
-@pytest.mark.parametrize("is_tls", [False, True])
-def test_a_slow_drip_is_cut_at_the_deadline(start: bytes, is_tls: bool, certificates: Certificates) -> None:
-    """Bytes that keep coming do not extend the time for the whole request, in headers or body."""
-    with Server(None, certificates.context() if is_tls else None) as server:
-        server.handle = lambda _: Reply(misbehave=servers.Dripping(server, start))  # type: ignore[method-assign]  # the server of this test alone
-        one = client(server, request_timeout=timedelta(seconds=0.5), ca_bundle=certificates.ca)
-        with pytest.raises(OutcomeUnknown, match="no complete answer"):
-            one.call("POST", "x", json={})
-
-
 def test_silence_ends_at_the_read_timeout() -> None:
     """A server that takes the request and says nothing leaves a write unknown."""
     with Server() as server:
@@ -609,16 +598,6 @@ def test_a_tls_tunnel_through_a_proxy_is_watched_like_any_connection(
             with pytest.raises(OutcomeUnknown, match="through the proxy of the environment: the connection broke"):
                 one.call("POST", "x", json={})
         assert [request.method for request in server.requests] == ["POST", "POST"]
-
-
-def test_a_proxy_that_drips_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer to CONNECT never ends; nothing left for the service meanwhile."""
-    with Server(lambda _: Reply(misbehave=drip)) as proxy:
-        drip = servers.Dripping(proxy, b"HTTP/1.1 200 Connection established\r\nX-Slow: ")
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-        one = http.Client(options("https://service.invalid", request_timeout=timedelta(seconds=0.5)), wait=Waits())
-        with pytest.raises(Refused, match=r"no complete answer within 0\.5 s"):
-            one.call("POST", "x", json={})
 
 
 def test_every_thread_of_an_order_keeps_its_connection() -> None:
