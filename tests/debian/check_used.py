@@ -1,10 +1,10 @@
 """The installed package in use: orders in the lab, what systemd starts, the manual page, completion."""
 
 import gzip
-import json
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -12,11 +12,16 @@ import pytest
 
 import certbot_dns_delegate
 from tests.debian import machine
+from tests.debian.booted import Booted, booted
 from tests.e2e.lab import Lab, network
 from tests.monitoring import units
 from tests.packaging import smoke
+from tests.waiting import until
 
 INSTALLED = machine.ROOT / "usr/lib/systemd/system"
+DEFAULTS = machine.ROOT / "etc/default/certbot-dns-delegate"
+CHECK, MONITOR = "certbot-dns-delegate-check.service", "certbot-dns-delegate-monitor.service"
+TIMER = "certbot-dns-delegate-check.timer"
 CREDENTIALS = Path("/etc/letsencrypt/delegate.ini")
 NAME = smoke.NAMES[0]
 
@@ -27,9 +32,9 @@ def resolver() -> None:
     (machine.ROOT / "etc/resolv.conf").write_text(f"nameserver {network.RESOLVER}\n")
 
 
-def inside(lab: Lab, *words: str, writable: str = "") -> subprocess.CompletedProcess[str]:
+def inside(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
     """Run WORDS in the system, with the lab's directory and its CA's certificate."""
-    command = machine.command(*words, shared=lab.directory, writable=writable)
+    command = machine.command(*words, shared=lab.directory)
     return subprocess.run(
         command,
         env=lab.certbot_environment(),
@@ -77,28 +82,51 @@ def test_what_certbot_service_starts_renews(lab: Lab, ordered: Path) -> None:
     lab.assert_unchanged(before)
 
 
-def test_what_the_check_starts(lab: Lab, ordered: Path) -> None:
-    """The whole of it is well, and it takes no more rights to write than its unit leaves."""
-    unit = "certbot-dns-delegate-check.service"
-    done = inside(lab, *units.command(unit, **units.defaults()), writable="/var/lib/letsencrypt")
-    assert (done.returncode, done.stdout.splitlines()[1:]) == (0, []), done.stdout
+@pytest.fixture(scope="module")
+def system(ordered: Path) -> Iterator[Booted]:
+    """The whole system, with systemd as its process 1, and the certificate in it."""
+    with booted() as running:
+        yield running
 
 
-def test_what_the_monitor_starts(lab: Lab, ordered: Path) -> None:
-    """It fails once for a name that is not well, remembers it, and counts for Prometheus."""
-    folder = "/var/lib/prometheus/node-exporter"
-    (machine.ROOT / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+def test_systemd_starts_the_check(system: Booted) -> None:
+    """Every name is well, and the unit leaves it all the rights that it needs."""
+    done = system.run("systemctl", "start", CHECK)
+    said = system.said(CHECK)
+    assert (done.returncode, done.stdout) == (0, ""), said
+    assert said.splitlines()[-1].startswith("1 name: "), said
+
+
+def test_a_timer_starts_the_check(system: Booted) -> None:
+    """Once it is enabled; here in a tenth of a second, not within a day."""
+    runs = len(system.said(CHECK).splitlines())
+    soon = "[Timer]\\nOnCalendar=\\nOnActiveSec=0.1\\nRandomizedDelaySec=0\\nAccuracySec=1ms\\n"
+    drop = f"/run/systemd/system/{TIMER}.d"
+    system.run("sh", "-c", f"mkdir {drop}; printf '{soon}' > {drop}/soon.conf; systemctl daemon-reload")
+    try:
+        assert system.run("systemctl", "enable", "--now", TIMER).returncode == 0
+        assert until(lambda: len(system.said(CHECK).splitlines()) > runs)
+    finally:
+        assert system.run("systemctl", "disable", "--now", TIMER).returncode == 0
+
+
+def test_systemd_starts_the_monitor_and_what_reports_its_failure(system: Booted) -> None:
+    """It fails once for a name that is not well, and the command in NOTIFY gets its words; it counts for Prometheus."""
+    counted = "/var/lib/prometheus/node-exporter/certbot-dns-delegate.prom"
+    report, counts = machine.ROOT / "root/report", machine.ROOT / counted.lstrip("/")
+    counts.parent.mkdir(parents=True, exist_ok=True)
     (machine.ROOT / "etc/letsencrypt/names.txt").write_text(f"{NAME}\nnothing.customer.test\n")
-    given = units.defaults()
-    given["MONITOR_OPTIONS"] += f" --prometheus {folder}/certbot-dns-delegate.prom"
-    words = units.command("certbot-dns-delegate-monitor.service", **given)
-    first, second = (inside(lab, *words, writable=f"/var/lib/letsencrypt {folder}") for _ in range(2))
-    assert first.returncode == 1
-    (told,) = first.stdout.splitlines()
-    assert json.loads(told)["name"] == "nothing.customer.test"
-    assert (second.returncode, second.stdout) == (0, "")
-    counts = (machine.ROOT / f"{folder}/certbot-dns-delegate.prom".lstrip("/")).read_text()
-    assert 'certbot_dns_delegate_names{state="missing"} 1' in counts
+    as_installed = DEFAULTS.read_text()
+    given = f'MONITOR_OPTIONS="--from /etc/letsencrypt/names.txt --prometheus {counted}"\nNOTIFY="cat > /root/report"\n'
+    DEFAULTS.write_text(given)
+    try:
+        first = system.run("systemctl", "start", MONITOR)
+        assert until(lambda: report.exists() and '"name": "nothing.customer.test"' in report.read_text()), report
+        second = system.run("systemctl", "start", MONITOR)
+    finally:
+        DEFAULTS.write_text(as_installed)
+    assert (first.returncode, second.returncode) == (1, 0), system.said(MONITOR)
+    assert 'certbot_dns_delegate_names{state="missing"} 1' in counts.read_text()
 
 
 def test_the_units_are_installed_and_wait(lab: Lab) -> None:

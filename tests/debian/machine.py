@@ -27,22 +27,16 @@ PATIENCE_S = 1200
 ENTER = r"""
 set -eu
 for entry in /dev /proc $SHARED; do mkdir -p "$ROOT$entry"; mount --rbind "$entry" "$ROOT$entry"; done
-if [ -n "${WRITABLE-}" ]; then
-    mount --bind "$ROOT" "$ROOT"
-    for entry in $WRITABLE; do mount --bind "$ROOT$entry" "$ROOT$entry"; done
-    mount -o remount,bind,ro "$ROOT"
-fi
 exec chroot "$ROOT" "$@"
 """
 
 
-def command(*words: str, shared: Path | None = None, writable: str = "", root: Path = ROOT) -> list[str]:
+def command(*words: str, shared: Path | None = None, root: Path = ROOT) -> list[str]:
     """A command line that runs WORDS in the system, or another one.
 
     :param shared: a directory that is there, too, under the same name.
-    :param writable: the only directories that can be written, as systemd's ReadWritePaths= with ProtectSystem=strict.
     """
-    variables = [f"ROOT={root}", f"SHARED={shared or ''}", f"WRITABLE={writable}"]
+    variables = [f"ROOT={root}", f"SHARED={shared or ''}"]
     own = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
     return ["env", *variables, *own, "unshare", "--mount", "sh", "-c", ENTER, "sh", *words]
 
@@ -50,7 +44,7 @@ def command(*words: str, shared: Path | None = None, writable: str = "", root: P
 def run(*words: str, environment: Mapping[str, str] | None = None, **given: str | Path) -> str:
     """Run WORDS in the system, and return what they print; an AssertionError has it when they fail."""
     done = subprocess.run(
-        command(*words, **given),  # type: ignore[arg-type]  # WRITABLE or ROOT is given here
+        command(*words, **given),  # type: ignore[arg-type]  # ROOT is given here
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
