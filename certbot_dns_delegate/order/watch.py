@@ -69,7 +69,7 @@ def watch(
     :param progress: called about once a second with the seconds waited and the watchers that still block.
     :param allow_subset: some of the zones are enough: what was ready is looked at once more also where another is late.
     :param tenants: with that, zones that are waited for only :data:`~certbot_dns_delegate.timing.BEYOND` longer than
-        the others.
+        the others, unless another server than the one that took the values shows them.
     """
     begin = shown = time.monotonic()
     schedule = Schedule(watchers, timeout_s, begin, allow_subset=allow_subset, tenants=tenants)
@@ -125,14 +125,15 @@ class Schedule:
     ) -> None:
         self._begin = begin
         self._allow_subset = allow_subset
-        self._tenants = frozenset(tenants)
+        self._tenants = set(tenants)
+        """Those of which no server has shown the values, but the one that took them."""
         self._zones: dict[Name, ZoneWatch] = {}
         self._open: set[Name] = set()
         """Zones that are not settled, and have time left."""
         self._ours: set[Name] = set()
         """Those of them that are no tenant's."""
         self._settled_at: float | None = None
-        """When one of ours was settled last, or a tenant's first."""
+        """When a zone was settled last."""
         self._last = -math.inf
         """Until when what was ready is looked at once more, where its zone's own time is over."""
         self._order = itertools.count()
@@ -159,13 +160,14 @@ class Schedule:
         """Take in what a look has shown, also one that ended after its zone was settled, and say when to look again."""
         zone = self._zones[watcher.zone]
         is_ready = watcher.state is State.READY
+        if watcher.state in {State.READY, State.SEEN} and not watcher.was_read_back:
+            self._is_served(watcher.zone)
         (zone.blocking.add if watcher.blocks else zone.blocking.discard)(watcher)
         (zone.ready.add if is_ready else zone.ready.discard)(watcher)
         if not is_ready:
             self._look(watcher, now + watcher.pause_s(now - self._begin))
         if zone.is_settled:
-            if self._settled_at is None or watcher.zone not in self._tenants:
-                self._settled_at = now
+            self._settled_at = now
             self._close(watcher.zone)
         elif now < zone.end and watcher.zone not in self._open:
             self._open_until(watcher.zone, zone.end)
@@ -177,6 +179,8 @@ class Schedule:
             if self._zones[apex].end <= now:
                 self._close(apex)
         if now >= self._end_of_tenants:
+            for apex in self._open:
+                self._zones[apex].end = now
             self._open.clear()
         if not self._open and (self.is_complete or self._allow_subset):
             self._refresh(now)
@@ -197,7 +201,7 @@ class Schedule:
         """Until when zones are waited for that are all tenants'."""
         if self._ours or self._settled_at is None:
             return math.inf
-        return max(self._settled_at + BEYOND.total_seconds(), self._last)
+        return self._settled_at + BEYOND.total_seconds()
 
     def _refresh(self, now: float) -> None:
         """Have what was ready long ago looked at once more: it was not, while other servers were waited for."""
@@ -229,6 +233,12 @@ class Schedule:
         for watcher in zone.parked:
             self._look(watcher, 0.0)
         zone.parked.clear()
+
+    def _is_served(self, apex: Name) -> None:
+        """Wait as long as for any other zone: what one server got, the rest will get."""
+        self._tenants.discard(apex)
+        if apex in self._open:
+            self._ours.add(apex)
 
     def _close(self, apex: Name) -> None:
         self._open.discard(apex)

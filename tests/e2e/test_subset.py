@@ -108,7 +108,7 @@ def test_a_zone_that_is_not_served_in_time(net: Internet, tmp_path: Path) -> Non
     assert "not every authoritative server serves" in left_out["tenant.customer.test"]
 
 
-def test_a_tenants_zone_holds_up_the_others_for_a_minute(net: Internet, tmp_path: Path) -> None:
+def test_a_tenants_zone_holds_up_the_others_for_a_moment(net: Internet, tmp_path: Path) -> None:
     """Where its section sets no time; the service's whole time would be three minutes."""
     net["ns.ours.test."].zones[name("tenant.acme.test.")] = net.zone("tenant.acme.test.").copy()
     planned, left_out = ordered(net, tmp_path, "a", "tenant", timeout="")

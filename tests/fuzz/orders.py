@@ -1,10 +1,11 @@
 """Whole orders against a hostile server: ``python -m tests.e2e.lab run -- python -m tests.fuzz.orders [COUNT [SEED]]``.
 
 Half of the names of each order are healthy. The resolver's answers about most others, and those of their own name
-servers, are spoiled, each by a fault of its own; the rest lead into a zone below the delegate, whose servers are a
-tenant's and are spoiled too. It ends with 1 at the first order in which a healthy name is not
-written, proven and withdrawn, a hostile one is more than its own problem, or a bound does not hold. Each fault follows
-from the seed, the name, the type and how often it was asked.
+servers, are spoiled, each by a fault of its own; the rest lead into zones below the delegate, whose servers are a
+tenant's and are spoiled too. Our server has one of these zones as well, so values are written that no other serves. It
+ends with 1 at the first order in which a healthy name is not written, proven and withdrawn, a hostile one is more than
+its own problem, or a bound does not hold. Each fault follows from the seed, the name, the type and how often it was
+asked.
 """
 
 import random
@@ -72,12 +73,15 @@ NAMES = 100
 """Of each order; every second one is hostile."""
 TENANTS = 10
 """Of the hostile ones: they lead into a tenant's zone below the delegate."""
+HELD = 3
+"""Of these: our server has their zone too, and takes the values."""
 BEYOND_S = 60.0
 """Seconds that hostile names may add to what an order of the healthy ones takes."""
 GROWTH_MIB = 100
 """What this process may grow after the first order, servers and all."""
 MOST_CHARACTERS = 4000
 """Of one name's problem."""
+HELD_ZONE = name("held.acme.test.")
 ORIGINALS = seeds()
 VALUE = "v" * 43
 
@@ -213,23 +217,27 @@ class Outcome:
 
 
 @contextmanager
-def world(healthy: int, hostile: int, tenants: int, seed: str) -> Iterator[Internet]:
+def world(healthy: int, hostile: int, tenants: int, held: int, seed: str) -> Iterator[Internet]:
     """The customers' zones and ours; the hostile ones' servers, and what the resolver says of them, are spoiled.
 
-    :param tenants: names that lead into a zone below ours, whose servers are a hostile tenant's.
+    :param tenants: names that lead into zones below ours, whose servers are a hostile tenant's.
+    :param held: so many of them into one that our server has too.
     """
     customer = "".join(f"h{n} A 127.0.0.1\n_acme-challenge.h{n} CNAME h{n}.acme.test.\n" for n in range(healthy))
     customer += "".join(
-        f"t{n} A 127.0.0.1\n_acme-challenge.t{n} CNAME t{n}.tenant.acme.test.\n" for n in range(tenants)
+        f"t{n} A 127.0.0.1\n_acme-challenge.t{n} CNAME t{n}.{'held' if n < held else 'tenant'}.acme.test.\n"
+        for n in range(tenants)
     )
     evil = "".join(f"e{n} A 127.0.0.1\n_acme-challenge.e{n} CNAME e{n}.acme.test.\n" for n in range(hostile))
     hosts = {
         "ns.customer.test.": {"customer.test.": customer},
         "ns.ours.test.": {"acme.test.": ""},
         "ns.evil.test.": {"evil.test.": evil},
-        "ns.tenant.test.": {"tenant.acme.test.": ""},
+        "ns.tenant.test.": {"tenant.acme.test.": "", "held.acme.test.": ""},
     }
     with Internet(hosts, 53) as net:
+        if held:
+            net["ns.ours.test."].zones[HELD_ZONE] = net.zone("held.acme.test.").copy()
         if tenants:
             net["ns.tenant.test."].behaviour = Hostile(f"{seed} tenant")
         if hostile:
@@ -260,7 +268,10 @@ def order(net: Internet, identifiers: list[str], directory: Path) -> Outcome:
     missing = [owner for owner in owners if VALUE not in zone.texts(owner)]
     assert not missing, f"planned and not written: {missing}"
     assert engine.cleanup() == [], "something is left"
-    assert not [owner for owner, node in zone.nodes.items() if any(key[0] == TXT for key in node)], "a value is left"
+    for each in (zone, net["ns.ours.test."].zones.get(HELD_ZONE, zone)):
+        assert not [owner for owner, node in each.nodes.items() if any(key[0] == TXT for key in node)], (
+            "a value is left"
+        )
     net.assert_not_asked_inside("acme.test.")
     problems = {challenge.identifier: str(error) for challenge, error in plan.problems}
     return Outcome(seconds, planned, problems)
@@ -278,11 +289,14 @@ def check(outcome: Outcome, identifiers: list[str]) -> None:
         assert "please report it" not in text, f"{identifier}: {text}"
 
 
-def run(healthy: int, hostile: int, seed: str, tenants: int = 0) -> Outcome:
+def run(healthy: int, hostile: int, seed: str, tenants: int = 0, held: int = 0) -> Outcome:
     """One order in a world of its own."""
     identifiers = [f"h{n}.customer.test" for n in range(healthy)] + [f"e{n}.evil.test" for n in range(hostile)]
     identifiers += [f"t{n}.customer.test" for n in range(tenants)]
-    with tempfile.TemporaryDirectory(prefix="orders-") as directory, world(healthy, hostile, tenants, seed) as net:
+    with (
+        tempfile.TemporaryDirectory(prefix="orders-") as directory,
+        world(healthy, hostile, tenants, held, seed) as net,
+    ):
         outcome = order(net, identifiers, Path(directory))
     check(outcome, identifiers)
     return outcome
@@ -297,7 +311,7 @@ def main(count: int = COUNT, seed: int = SEED) -> int:
     print(f"{half} healthy names alone: {alone_s:.1f} s, {resident_kib('VmRSS') >> 10} MiB", flush=True)
     for number in range(count):
         try:
-            outcome = run(half, half - TENANTS, f"{seed} {number}", TENANTS)
+            outcome = run(half, half - TENANTS, f"{seed} {number}", TENANTS, HELD)
             assert outcome.seconds <= alone_s + BEYOND_S, f"{outcome.seconds:.1f} s"
             assert tables() == before, "dnspython's tables have changed"
             kib = resident_kib("VmRSS")
