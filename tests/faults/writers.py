@@ -32,7 +32,7 @@ from tests.faults.orders import FOLDER
 from tests.faults.world import NAMES, World, target
 
 UPDATES, WRITERS = 10_000, 8
-PLACES = {"bind": network.BIND, "knot": network.KNOT}
+PLACES = {"bind": network.BIND, "knot": network.KNOT, "powerdns": network.POWERDNS}
 TRIES = 10
 """To withdraw in the end what was in doubt; each may take as long as a server may be silent."""
 TTL, COUNT = 300, 3
