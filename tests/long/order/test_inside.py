@@ -68,7 +68,11 @@ def planned(net: Internet, path: Path, text: str, *challenges: Challenge, authen
     zones = Zones(recursive, router.hidden_suffix, Budget(2000), PORT)
     planner = Planner(settings, lambda delegate: made[delegate.title], recursive, zones, router, addresses)
     with ThreadPoolExecutor(4) as pool:
-        return planner.plan(challenges, pool)
+        try:
+            return planner.plan(challenges, pool)
+        finally:
+            for provider in made.values():
+                provider.end()
 
 
 def flat(net: Internet, more: str = "") -> str:

@@ -401,12 +401,15 @@ def test_many_problems_are_counted(tmp_path: Path) -> None:
     ("section", "line"),
     [
         ("provider = exec\nprotocol = lego\nprogram = /nope", 4),
-        ("provider = exec\nprotocol = lego\nprogram = /bin/true\napi_token = x", 5),
+        ("provider = exec\nprotocol = lego\nprogram = PROGRAM\napi_token = x", 5),
         ("provider = certbot-plugin\nplugin = dns-rfc2136\ncredentials = /dev/null\npropagation-second = 5", 5),
     ],
 )
 def test_the_line_of_a_problem_that_others_find(tmp_path: Path, section: str, line: int) -> None:
     """It is that of the key, also where the code of others alone knows which keys there are."""
+    program = tmp_path / "program"
+    program.touch(mode=0o700)
+    section = section.replace("PROGRAM", str(program))
     assert problems(tmp_path, f"[a.example]\n{section}\n").startswith(f"DIR/delegate.ini: line {line}: [a.example] ")
 
 
