@@ -172,9 +172,7 @@ class Pass:
         """Print the rows of some names, then remember them."""
         records, learnt = self._judged(standings, started)
         self._output.progress("")
-        for record in records:
-            self._count(record)
-        self._rows.write(*[self._text(record) for record in records if self._is_shown(record)])
+        self._rows.write(*map(self._text, self._counted(records)))
         # Only what was shown is remembered as such: when the reader goes away, nothing is lost to the next run.
         Fleet.record(self._database, learnt, self._rows.settle())
         self._output.progress(_progress(self.tally, time.monotonic() - self._begin))
@@ -204,21 +202,20 @@ class Pass:
         usable = [standing.name.removeprefix("*.") for standing in standings if standing.state != UNUSABLE]
         return self._host.history.last_planned(usable)
 
-    def _count(self, record: Mapping[str, object]) -> None:
-        self.tally[str(record["state"])] += 1
+    def _counted(self, records: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+        """Count rows; those that are to be shown."""
+        self.tally.update([str(record["state"]) for record in records])
         if self._overview is not None:
-            self._overview.add(record)
-        if self._is_counted(record):
-            self.is_well &= record["state"] == OK
+            for record in records:
+                self._overview.add(record)
+        only_new = self._arguments.since_last
+        counted = [each for each in records if not only_new or each["was"] != each["state"]]
+        bad = [each for each in counted if each["state"] != OK]
+        self.is_well &= not bad
+        return counted if self._arguments.only is None else bad
 
     def _text(self, record: Mapping[str, object]) -> str:
         return line(record, self._output) if self._is_table else as_json(record)
-
-    def _is_counted(self, record: Mapping[str, object]) -> bool:
-        return not self._arguments.since_last or record["was"] != record["state"]
-
-    def _is_shown(self, record: Mapping[str, object]) -> bool:
-        return self._is_counted(record) and (self._arguments.only is None or record["state"] != OK)
 
     def finish(self) -> None:
         """All names were looked at."""

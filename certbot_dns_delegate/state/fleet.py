@@ -112,7 +112,7 @@ class Fleet:
             part = names[begin : begin + AT_ONCE]
             marks = ",".join("?" * len(part))
             query = f"SELECT {COLUMNS} FROM name WHERE name IN ({marks})"  # noqa: S608  names of columns and question marks, all ours
-            found.update((row[0], Known._make(row[1:])) for row in database.execute(query, part))
+            found |= {row[0]: Known._make(row[1:]) for row in database.execute(query, part)}
         return found
 
     @staticmethod
