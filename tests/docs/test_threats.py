@@ -15,7 +15,6 @@ UNHELD = {
     "This page lists who": "says what the page is",
     "An account at acme-dns": "is about another program",
     "Whoever controls the certificate's": "begins a list",
-    "Nothing on your side": "begins a list",
     "* Other plugins and": "is advice",
     "* A thief with": "is out of reach",
     "* The operator of": "is out of reach",

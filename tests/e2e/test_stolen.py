@@ -246,6 +246,8 @@ def test_a_forgotten_cname_serves_whoever_has_the_zone_next(
 
     certbot.run("delete", "--cert-name", name)
     assert state(ours) == "ok"
+    assert name not in runner.run("certbot-dns-delegate check --all-lineages").stdout
+    assert runner.run(f"certbot-dns-delegate records {name} --missing --credentials {ours}").stdout == ""
     lab.set_customer({f"{ZONE}.": None})
     said = runner.run(f"certbot-dns-delegate check {name} --credentials {ours}").stdout
     assert f"fail  [{ZONE}]  credentials: " in said
