@@ -143,7 +143,7 @@ class SectionReader:
         """The values of the settings that the section has."""
         entries, spelled, rest = self.section.entries, self.spelling.of, provider.REST
         given: dict[str, Any] = {}
-        unknown = {name: entry for name, entry in entries.items() if name not in words.keys and name not in words.twins}
+        unknown = {name: entries[name] for name in entries if name not in words.known}
         if rest is not None:
             given[rest] = {name: entry.value for name, entry in unknown.items()}
         else:
@@ -266,6 +266,8 @@ class Vocabulary:
     keys: Mapping[str, Key]
     twins: Mapping[str, str]
     """``x_file`` to ``x``."""
+    known: frozenset[str]
+    """All of these."""
     defaults: Mapping[str, Any]
     required: tuple[str, ...]
     own: Mapping[str, Any]
@@ -277,9 +279,11 @@ def _vocabulary(provider: type[Provider]) -> Vocabulary:
     keys = {key.name: key for key in (*COMMON, *provider.KEYS)}
     defaults = {name: None if key.default is None else key.kind.parse(key.default) for name, key in keys.items()}
     own = [*(key.name for key in provider.KEYS), *filter(None, [provider.REST])]
+    twins = {f"{name}_file": name for name, key in keys.items() if key.is_secret}
     return Vocabulary(
         keys,
-        {f"{name}_file": name for name, key in keys.items() if key.is_secret},
+        twins,
+        frozenset([*keys, *twins]),
         defaults,
         tuple(name for name, key in keys.items() if key.is_required and key.default is None),
         {name: defaults.get(name) for name in own},

@@ -1,6 +1,5 @@
 """TSIG keys (RFC 8945) from settings, and from files as tsig-keygen writes them."""
 
-import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
@@ -165,6 +164,6 @@ def _about_secret(text: str) -> str:
 
 def _is_base64(text: str) -> bool:
     try:
-        return bool(base64.b64decode("".join(text.split()), validate=True))
+        return bool(binascii.a2b_base64("".join(text.split()), strict_mode=True))
     except (binascii.Error, ValueError):
         return False
