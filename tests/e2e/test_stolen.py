@@ -218,6 +218,8 @@ def checked(lab: Lab, certbot: Certbot, *words: str) -> str:
 
 def test_a_caa_record_with_accounturi_names_one_account(lab: Lab, certbot: Certbot, tenants: Tenants) -> None:
     """``records`` makes the record; by the reading of CAs it lets that account alone order."""
+    if not lab.ca.offers_new_challenges:
+        pytest.skip("needs a Pebble built with Go: Debian's directory does not say which CA it is")
     credentials, thief = tenants.settings(lab, "web1"), other(lab, certbot)
     for each in (certbot, thief):
         each.run("register")
