@@ -67,4 +67,5 @@ def addresses(recursive: Recursive, top: Name) -> list[Server]:
 
 def _setting(delegates: Sequence[Delegate]) -> str:
     titles = listed([f"[{printable(delegate.title)}]" for delegate in delegates])
-    return f"open outbound port 53, or set watch = resolvers in {titles}, which works here"
+    where = "" if delegates[0].spelling.prefix else f" in {titles}"
+    return f"open outbound port 53, or set {delegates[0].spelling.of('watch')} = resolvers{where}, which works here"

@@ -64,7 +64,8 @@ def _unwatched(delegate: Delegate, zone: Zone) -> Finding:
     apex = show(zone.apex)
     if zone.askable is Askable.NOBODY:
         wait = f"an order waits {AS_CERTBOT.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does"
-        return Finding(Verdict.WARN, apex, "servers", f"{unasked(zone)}: {wait}", "watch = server ends that")
+        hint = f"{delegate.spelling.of('watch')} = server ends that"
+        return Finding(Verdict.WARN, apex, "servers", f"{unasked(zone)}: {wait}", hint)
     if zone.askable is Askable.WRITER:
         seen = "the server that takes the updates shows the zone to the key; an order asks it, and nobody else"
     elif delegate.watch is Watch.NONE:

@@ -146,7 +146,7 @@ class Proof:
             wait = self._settings.timeout or AS_CERTBOT
             self._tell.warn(
                 f"{unasked(zone)}: waiting {wait.total_seconds():.0f} s instead, as certbot-dns-rfc2136 does;"
-                " watch = server ends that"
+                f" {self._settings.chosen(publication.delegate).spelling.of('watch')} = server ends that"
             )
             return wait.total_seconds()
         read_back = {sighting.owner: sighting.rrset.values for sighting in seen}

@@ -212,10 +212,11 @@ class Publishing:
     def _check_seen(self, publication: Publication, sightings: Sequence[Sighting]) -> None:
         """:raises NoEffect: when the server does not serve a value yet, and the section has nobody watch for it."""
         missing = [s for s in sightings if not publication.values[s.owner] <= s.rrset.values]
-        if missing and self._settings.chosen(publication.delegate).watch in {Watch.SERVER, Watch.NONE}:
+        delegate = self._settings.chosen(publication.delegate)
+        if missing and delegate.watch in {Watch.SERVER, Watch.NONE}:
             problem = f"{missing[0].server} took the update but does not serve {show_all(s.owner for s in missing)} yet"
             hint = "name the primary in server =, or let the servers be watched: watch = authoritative"
-            raise NoEffect(problem, hint)
+            raise NoEffect(problem, delegate.spelling.sentence(hint))
 
     def _fulfil(self, future: Future[Sequence[Sighting]], publication: Publication) -> None:
         if future.set_running_or_notify_cancel():
