@@ -65,7 +65,7 @@ class Copy:
     @contextmanager
     def broken(self, patch: Path) -> Iterator[bool]:
         """Apply a patch as long as this lasts; false when it does not apply."""
-        command = ["git", "apply", "-C0", str(patch)]
+        command = ["git", "apply", "-C1", str(patch)]
         applies = subprocess.run(command, cwd=self.directory, capture_output=True, check=False).returncode == 0
         try:
             yield applies
