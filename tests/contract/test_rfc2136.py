@@ -439,6 +439,24 @@ def test_a_connection_that_was_begun_is_used(lab: Lab) -> None:
     provider.end()
 
 
+def test_one_connection_is_begun_though_several_threads_ask_for_it(lab: Lab) -> None:
+    """A second one would stay open, and nobody would use it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
+        provider = make(lab, "acme.double.test", server=f"127.0.0.1@{listener.getsockname()[1]}", unsigned="true")
+        together = threading.Barrier(8)
+        threads = [threading.Thread(target=lambda: (together.wait(), provider.begin())) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        listener.settimeout(10)
+        listener.accept()[0].close()
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    provider.end()
+
+
 def test_reply_lost_once(lab: Lab) -> None:
     """A connection that breaks before the answer is tried once more, since adding a value twice adds it once."""
     with double(lab, First(1, DropsUpdateReply())) as (server, provider, _):

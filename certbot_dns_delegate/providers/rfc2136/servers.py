@@ -1,6 +1,7 @@
 """The servers of a section in order, each tried until one takes what is asked of it."""
 
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
@@ -47,6 +48,7 @@ class Servers:
         self._key_for = key_for
         self._silent: set[Server] = set()
         self._early: Early | None = None
+        self._lock = threading.Lock()
         # Only a section of the INI file has a zone of its own.
         self._patience_s = FLAT_S if context.suffix is None else ANSWER_S
 
@@ -68,8 +70,9 @@ class Servers:
     def begin(self) -> None:
         """Begin to connect to the first server, once, while the plan still asks others; a name is not looked up."""
         host, port = self._options["server"][0]
-        if self._early is None and self._options["transport"] != "udp":
-            with suppress(ValueError, OSError):  # a name; or who needs the connection tries again, and tells
+        # Plans begin in several threads, and a second connection would be nobody's.
+        with self._lock, suppress(ValueError, OSError):  # a name; or who needs the connection tries again, and tells
+            if self._early is None and self._options["transport"] != "udp":
                 self._early = Early(Server(str(ip_address(host)), port), self._options["source"])
 
     def end(self) -> None:
