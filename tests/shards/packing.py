@@ -77,9 +77,9 @@ def pack(found: Mapping[str, Iterable[str]], count: int, chance: random.Random) 
     alone = [file for file in found if file in ALONE and count > 1]
     for file in sorted(set(found) - set(alone)):
         groups.setdefault(next((folder for folder in TOGETHER if file.startswith(folder)), file), []).append(file)
-    # A tenth more or less costs little, and has other files meet each time. Importing a file takes time too.
+    # A thirtieth more or less costs little, and has other files meet each time. Importing a file takes time too.
     length = {
-        group: sum(known.get(file, UNKNOWN_S) + IMPORT_S for file in members) * chance.uniform(0.9, 1.1)
+        group: sum(known.get(file, UNKNOWN_S) + IMPORT_S for file in members) * chance.uniform(0.97, 1.03)
         for group, members in groups.items()
     }
     shards = [Shard(number) for number in range(1, min(count, len(groups)) + 1)]
