@@ -204,8 +204,8 @@ def _from_numbers(text: str) -> Iterator[str]:
 
 def _from_base32(text: str) -> Iterator[str]:
     for run in re.findall(r"[A-Z2-7]{13,}", text):
-        usable = run[: len(run) // 8 * 8]
-        yield _text(base64.b32decode(usable))
+        usable = run[: len(run) - (len(run) % 8 in {1, 3, 6})]  # such a last character completes no octet
+        yield _text(base64.b32decode(usable + "=" * (-len(usable) % 8)))
 
 
 def _from_base64(text: str) -> Iterator[str]:

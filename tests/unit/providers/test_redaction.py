@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from certbot_dns_delegate.providers.http.redaction import HIDDEN, MOST, Redactor
@@ -147,6 +147,7 @@ PRINTABLE = st.characters(exclude_categories=("C", "Z"))
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(PRINTABLE, min_size=8, max_size=40), st.lists(st.sampled_from(WHOLE), max_size=2))
+@example("AAAAA000", ["base32"])
 def test_any_secret_in_two_spellings(secret: str, how: list[str]) -> None:
     """One on top of the other, of any text."""
     text = secret
