@@ -356,7 +356,7 @@ def _challenge_type(text: str) -> str:
     from certbot_dns_delegate.schema import choice
 
     try:
-        return choice(*CHOICES).parse(text)  # type: ignore[no-any-return]
+        return str(choice(*CHOICES).parse(text))
     except ValueError as error:
         hint = f"leave the option out, or remove its line from the renewal file, for {DNS01}"
         raise errors.ConfigurationError(f"challenge type {error}\nhint: {hint}") from None

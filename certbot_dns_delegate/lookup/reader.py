@@ -94,7 +94,7 @@ def _rrset(parser: _RdataParser, names: Names, record: RR) -> dns.rrset.RRset:
     parser.current, parser.end = record.rdata, record.end
     rdtype, made = TYPES[record.rdtype]
     try:
-        with dns.exception.ExceptionWrapper(dns.exception.FormError):  # type: ignore[no-untyped-call]
+        with dns.exception.ExceptionWrapper(dns.exception.FormError):  # type: ignore[no-untyped-call]  # dnspython has no types for it
             rdata = made.from_wire_parser(IN, rdtype, parser)
     except dns.exception.DNSException:
         raise Unreadable from None
@@ -124,7 +124,7 @@ def _take_options(message: dns.message.Message, wire: bytes, record: RR) -> None
         if at > record.end:
             raise Unreadable
         options.append(_option(code, wire[at - length : at]))
-    rdata = dns.rdtypes.ANY.OPT.OPT(RdataClass.make(record.rdclass), OPT, options)  # type: ignore[no-untyped-call]
+    rdata = dns.rdtypes.ANY.OPT.OPT(RdataClass.make(record.rdclass), OPT, options)  # type: ignore[no-untyped-call]  # dnspython has no types for it
     message.opt = dns.rrset.from_rdata(dns.name.root, record.ttl, rdata)
 
 

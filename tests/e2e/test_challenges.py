@@ -162,7 +162,7 @@ def follow(lab: Lab, primary: Named, secondary: Named) -> None:
 
 @pytest.fixture
 def pair(lab: Lab, tmp_path: Path) -> Iterator[tuple[Named, Named]]:
-    """A primary, and a secondary that hears of no change until it is told."""
+    """A primary, and a secondary that learns of no change until it is notified."""
     addresses = [network.RECIPES, network.OWN_BIND]
     text = faults.content(faults.TARGETS, addresses)
     written = Zone(faults.TARGETS, text, "allow-update { 127.0.0.0/8; }; notify no;")

@@ -34,7 +34,7 @@ def add_the_record(lab: Lab) -> None:
     try:
         lab.set_customer({OWNER: f"CNAME {TARGET}"})
     finally:
-        lab.flush = flush  # type: ignore[method-assign]
+        lab.flush = flush  # type: ignore[method-assign]  # the lab of this test alone
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ FORMS = {
 
 @pytest.fixture
 def far(lab: Lab, tmp_path: Path) -> Iterator[Named]:
-    """Another site of the zone's service, which hears of no change until it is told."""
+    """Another site of the zone's service, which learns of no change until it is notified."""
     zone = Zone(f"{ZONE}.", lab.internet.text(f"{ZONE}."), "allow-notify { none; };", network.BIND)
     with Named("far", tmp_path, network.FAR, [zone]) as server:
         server.rndc("retransfer", ZONE)

@@ -95,7 +95,7 @@ class Samba:
             return wire[:2] + bytes([wire[2] | 0x80, dns.rcode.REFUSED]) + wire[4:]
         reply = dns.message.make_response(dns.message.from_wire(wire, keyring={name: key}))
         signer = Signer(key.secret._context, self._leaves_length_out)
-        reply.use_tsig(dns.tsig.Key(name, signer, dns.tsig.GSS_TSIG))  # type: ignore[arg-type]
+        reply.use_tsig(dns.tsig.Key(name, signer, dns.tsig.GSS_TSIG))  # type: ignore[arg-type]  # dnspython has no types for it
         return bytes(reply.to_wire())
 
     def _agree(self, query: dns.message.Message) -> bytes:
@@ -106,10 +106,10 @@ class Samba:
         credentials = gssapi.Credentials(usage="accept", store={"keytab": str(self._keytab)})
         context = gssapi.SecurityContext(creds=credentials, usage="accept")
         token = context.step(asked.key)
-        self._keys[name] = key = dns.tsig.Key(name, Signer(context, False), dns.tsig.GSS_TSIG)  # type: ignore[arg-type]
+        self._keys[name] = key = dns.tsig.Key(name, Signer(context, False), dns.tsig.GSS_TSIG)  # type: ignore[arg-type]  # dnspython has no types for it
         reply = dns.message.make_response(query)
         fields = (dns.tsig.GSS_TSIG, asked.inception, asked.expiration, asked.mode, 0, token or b"")
-        rdata = dns.rdtypes.ANY.TKEY.TKEY(dns.rdataclass.ANY, dns.rdatatype.TKEY, *fields)  # type: ignore[no-untyped-call]
+        rdata = dns.rdtypes.ANY.TKEY.TKEY(dns.rdataclass.ANY, dns.rdatatype.TKEY, *fields)  # type: ignore[no-untyped-call]  # dnspython has no types for it
         reply.answer.append(dns.rrset.from_rdata(name, 0, rdata))
         reply.use_tsig(key)
         wire = bytes(reply.to_wire())

@@ -117,7 +117,7 @@ def agree(connection: Connection, options: Options, host: str) -> dns.tsig.Key:
     try:
         agreement = Agreement(_context(gssapi, options, host))
         # A single label is never compressed; Samba 4.17 and older refuse a TSIG whose name is (measured).
-        key = dns.tsig.Key(dns.name.from_text(f"{uuid.uuid4()}."), agreement, dns.tsig.GSS_TSIG)  # type: ignore[arg-type]
+        key = dns.tsig.Key(dns.name.from_text(f"{uuid.uuid4()}."), agreement, dns.tsig.GSS_TSIG)  # type: ignore[arg-type]  # dnspython has no types for it
         agreement.step()
         for _ in range(MOST_ROUNDS):
             if agreement.is_complete or agreement.token is None:
@@ -133,7 +133,7 @@ def agree(connection: Connection, options: Options, host: str) -> dns.tsig.Key:
 def _exchange(connection: Connection, key: dns.tsig.Key, token: bytes, shown: str) -> None:
     """Put one TKEY question (RFC 2930 section 4.3), and take the step that its answer allows."""
     now = int(time.time())
-    rdata = dns.rdtypes.ANY.TKEY.TKEY(  # type: ignore[no-untyped-call]
+    rdata = dns.rdtypes.ANY.TKEY.TKEY(  # type: ignore[no-untyped-call]  # dnspython has no types for it
         dns.rdataclass.ANY,
         dns.rdatatype.TKEY,
         dns.tsig.GSS_TSIG,
@@ -149,7 +149,7 @@ def _exchange(connection: Connection, key: dns.tsig.Key, token: bytes, shown: st
     try:
         _check(wire, query.to_wire())
         # The adapter gives the answer's token to the agreement before it verifies the answer's signature by it.
-        reply = dns.message.from_wire(wire, keyring=dns.tsig.GSSTSigAdapter({key.name: key}), ignore_trailing=True)  # type: ignore[no-untyped-call]
+        reply = dns.message.from_wire(wire, keyring=dns.tsig.GSSTSigAdapter({key.name: key}), ignore_trailing=True)  # type: ignore[no-untyped-call]  # dnspython has no types for it
         answer = reply.get_rrset(reply.answer, key.name, dns.rdataclass.ANY, dns.rdatatype.TKEY)
     except Unreadable:
         raise Refused(f"what {shown} sent is no answer to TKEY", "server must name the DNS server itself") from None

@@ -109,7 +109,7 @@ def gssapi_missing() -> str:
             return f"no gssapi for this Python ({sys.version_info[0]}.{sys.version_info[1]}) here"
         sys.path.append(str(folder))
     try:
-        import gssapi  # noqa: F401
+        import gssapi  # noqa: F401  whether it is there
     except ImportError as error:
         return f"gssapi cannot be loaded: {error}"
     return ""

@@ -33,7 +33,7 @@ FAILING = [
 
 @pytest.mark.parametrize(("behaviour", "reason"), FAILING)
 def test_silence(behaviour: Behaviour, reason: str) -> None:
-    """What never becomes an answer is told apart."""
+    """Each way to give no answer has a reason of its own."""
     with Server(ZONE, behaviour=behaviour) as server:
         outcome = ask(server, 1.0)
     assert isinstance(outcome, Silence)

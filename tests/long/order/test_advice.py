@@ -40,7 +40,7 @@ def hint(provider: str, *servers: Server, values: Values = VALUES, **options: ob
             stack.enter_context(server)
         addresses = [Address(server.address, server.port) for server in servers]
         watchers = [Watcher(APEX, address, values, partial(put, address)) for address in addresses[:-1]]
-        watchers.append(Watcher(APEX, addresses[-1], values, partial(put, addresses[-1]), **options))  # type: ignore[arg-type]
+        watchers.append(Watcher(APEX, addresses[-1], values, partial(put, addresses[-1]), **options))  # type: ignore[arg-type]  # any option of Watcher
         report = watch(watchers, pool, 0.9)
         assert not report.complete
         return not_served(report, serials(report), {APEX: provider}).hint.replace(str(addresses[-1]), "THERE")

@@ -40,7 +40,7 @@ def resolver() -> Iterator[Server]:
 
 
 @pytest.fixture
-def states(tmp_path: Path, ca: str, resolver: Server, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def states(tmp_path: Path, ca: str, resolver: Server, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # a fixture's function
     """Runs ``monitor`` with a challenge type; the state of each name."""
     ini = tmp_path / "delegate.ini"
     ini.touch(mode=0o600)
@@ -57,7 +57,7 @@ def states(tmp_path: Path, ca: str, resolver: Server, capsys: pytest.CaptureFixt
     return run
 
 
-def test_labels(states) -> None:  # type: ignore[no-untyped-def]
+def test_labels(states) -> None:  # type: ignore[no-untyped-def]  # a fixture's function
     """The usual record does not count; a name that leaves no room for the label is none, and others go on."""
     names = ("one.customer.test", TOO_LONG, "two.customer.test", "a..b")
     assert states("dns-account-01", *names) == {
@@ -68,13 +68,13 @@ def test_labels(states) -> None:  # type: ignore[no-untyped-def]
     }
 
 
-def test_auto(states) -> None:  # type: ignore[no-untyped-def]
+def test_auto(states) -> None:  # type: ignore[no-untyped-def]  # a fixture's function
     """Either is enough."""
     names = ("one.customer.test", "two.customer.test", "three.customer.test")
     assert [*states("auto", *names).values()] == ["ok", "ok", "missing"]
 
 
-def test_standing_records(states, resolver: Server) -> None:  # type: ignore[no-untyped-def]
+def test_standing_records(states, resolver: Server) -> None:  # type: ignore[no-untyped-def]  # a fixture's function
     """Without an INI file; one that is lost is missing, not undelegated."""
     names = ("one.customer.test", "*.one.customer.test", "two.customer.test")
     found = states("dns-persist-01", *names, is_delegated=False)
